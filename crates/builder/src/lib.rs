@@ -1,0 +1,1 @@
+//! The embedded builder: plan, execute, layer, image, index, export and push.

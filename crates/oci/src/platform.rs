@@ -1,0 +1,151 @@
+//! Platforms, normalised as containerd's `platforms` package and BuildKit do.
+
+use std::{fmt, str::FromStr};
+
+/// `os/architecture[/variant]`, always normalised: `arm64/v8` is `arm64`, `arm` is `arm/v7`,
+/// `amd64/v1` is `amd64`, `x86_64` is `amd64`, `aarch64` is `arm64`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Platform {
+    os: String,
+    arch: String,
+    variant: Option<String>,
+}
+
+/// A platform that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "'{input}' is no platform: expected os/architecture[/variant], as in linux/arm64 or linux/arm/v7"
+)]
+pub struct PlatformError {
+    /// What was given.
+    pub input: String,
+}
+
+impl Platform {
+    /// A platform from its parts, normalised.
+    pub fn new(os: &str, arch: &str, variant: Option<&str>) -> Self {
+        let os = match os.to_ascii_lowercase().as_str() {
+            "macos" => "darwin".to_owned(),
+            other => other.to_owned(),
+        };
+        let variant = variant.map(str::to_ascii_lowercase).filter(|v| !v.is_empty());
+        let arch = arch.to_ascii_lowercase();
+        let (arch, variant) = match (arch.as_str(), variant.as_deref()) {
+            ("i386" | "i486" | "i586" | "i686" | "386", _) => ("386", None),
+            ("x86_64" | "x86-64" | "amd64", Some("v1") | None) => ("amd64", None),
+            ("x86_64" | "x86-64" | "amd64", v) => ("amd64", v),
+            ("aarch64" | "arm64", Some("8" | "v8" | "v8.0") | None) => ("arm64", None),
+            ("aarch64" | "arm64", v) => ("arm64", v),
+            ("armhf", _) => ("arm", Some("v7")),
+            ("armel", _) => ("arm", Some("v6")),
+            ("arm", None | Some("7" | "v7")) => ("arm", Some("v7")),
+            ("arm", Some("5" | "v5")) => ("arm", Some("v5")),
+            ("arm", Some("6" | "v6")) => ("arm", Some("v6")),
+            ("arm", Some("8" | "v8")) => ("arm", Some("v8")),
+            (a, v) => (a, v),
+        };
+        Self { os, arch: arch.to_owned(), variant: variant.map(str::to_owned) }
+    }
+
+    /// `linux/<arch>`.
+    pub fn linux(arch: &str) -> Self {
+        Self::new("linux", arch, None)
+    }
+
+    /// The platform this program was compiled for: what an unqualified local build runs on.
+    pub fn host() -> Self {
+        Self::linux(match std::env::consts::ARCH {
+            "x86" => "386",
+            "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
+            "powerpc64" => "ppc64",
+            other => other,
+        })
+    }
+
+    /// Operating system: `linux`.
+    pub fn os(&self) -> &str {
+        &self.os
+    }
+
+    /// Architecture in GOARCH words: `amd64`, `arm64`, `arm`, `386`, `ppc64le`, `s390x`, `riscv64`.
+    pub fn arch(&self) -> &str {
+        &self.arch
+    }
+
+    /// Variant when it says more than the architecture alone: `v7` of `linux/arm/v7`.
+    pub fn variant(&self) -> Option<&str> {
+        self.variant.as_deref()
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.arch)?;
+        match &self.variant {
+            Some(v) => write!(f, "/{v}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Platform {
+    type Err = PlatformError;
+
+    /// Reads `os/arch[/variant]`; a lone architecture word means Linux, a lone `linux` the host's
+    /// architecture.
+    fn from_str(input: &str) -> Result<Self, PlatformError> {
+        let bad = || PlatformError { input: input.to_owned() };
+        let ok = |p: &str| {
+            !p.is_empty()
+                && p.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        };
+        let parts: Vec<&str> = input.trim().split('/').collect();
+        if !parts.iter().all(|p| ok(p)) {
+            return Err(bad());
+        }
+        match parts[..] {
+            ["linux"] => Ok(Self::host()),
+            [arch] => {
+                let p = Self::linux(arch);
+                const KNOWN: &[&str] = &[
+                    "amd64", "arm64", "arm", "386", "ppc64le", "ppc64", "s390x", "riscv64",
+                    "mips64le", "mips64", "mips", "mipsle", "loong64",
+                ];
+                if KNOWN.contains(&p.arch()) { Ok(p) } else { Err(bad()) }
+            }
+            [os, arch] => Ok(Self::new(os, arch, None)),
+            [os, arch, variant] => Ok(Self::new(os, arch, Some(variant))),
+            _ => Err(bad()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normalises_like_containerd() {
+        for (given, want) in [
+            ("linux/arm64/v8", "linux/arm64"),
+            ("linux/aarch64", "linux/arm64"),
+            ("linux/arm", "linux/arm/v7"),
+            ("linux/arm/v6", "linux/arm/v6"),
+            ("linux/amd64/v1", "linux/amd64"),
+            ("linux/amd64/v3", "linux/amd64/v3"),
+            ("x86_64", "linux/amd64"),
+            ("linux/armhf", "linux/arm/v7"),
+            ("linux/i386", "linux/386"),
+        ] {
+            assert_eq!(given.parse::<Platform>().unwrap().to_string(), want, "{given}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_platform() {
+        for bad in ["", "/", "linux/", "linux//v7", "a/b/c/d", "lin ux/amd64", "bogus", "$X/amd64"]
+        {
+            assert!(bad.parse::<Platform>().is_err(), "{bad}");
+        }
+    }
+}

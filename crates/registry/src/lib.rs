@@ -1,0 +1,1 @@
+//! Registry transport, credentials, cache; turns image queries into image facts.

@@ -1,0 +1,2 @@
+//! The `mlint` command.
+fn main() {}
