@@ -1,0 +1,389 @@
+//! Finds architecture words in URLs, file names and other text.
+
+use std::ops::Range;
+
+use super::{
+    Vocabularies, Vocabulary,
+    lexicon::{Entry, SYSTEMS, lexicon},
+    words_of,
+};
+use crate::platform::Platform;
+
+/// What a found word names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WordKind {
+    /// An architecture: `amd64`. Its operating system comes from the words around it.
+    Arch,
+    /// A system and an architecture in one: `linux-x64`, `win64`, a Rust triple.
+    SystemAndArch,
+    /// Another system than Linux, without an architecture: `darwin`.
+    System,
+}
+
+/// A word found in text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchWord {
+    /// Where, in bytes.
+    pub range: Range<usize>,
+    /// The word in its usual spelling (lower case).
+    pub word: &'static str,
+    /// What it names.
+    pub kind: WordKind,
+    /// Whose word it is.
+    pub vocabularies: Vocabularies,
+    /// The platforms that it can mean, likeliest first, with the system of the words around it;
+    /// empty for [`WordKind::System`] and for bare metal.
+    pub platforms: Vec<Platform>,
+    /// The system in Go's words, `linux` where nothing else is said.
+    pub system: &'static str,
+    /// Whether the system is said in the text (and not just assumed to be Linux).
+    pub system_is_written: bool,
+    /// It is a common word as well (`arm`, `x86`, `64bit`): alone it proves little.
+    pub weak: bool,
+}
+
+impl ArchWord {
+    /// Whether it means (or can mean) a Linux platform.
+    pub fn is_linux(&self) -> bool {
+        self.system == "linux" && !self.platforms.is_empty()
+    }
+
+    /// Whether it can mean this platform. A word without variant covers all variants.
+    pub fn means(&self, platform: &Platform) -> bool {
+        self.platforms.iter().any(|p| {
+            p == platform
+                || (p.os() == platform.os()
+                    && p.arch() == platform.arch()
+                    && (p.variant().is_none() || p.arch() != "arm"))
+        })
+    }
+
+    /// What the same vocabularies call another platform: each with its word, without repetitions
+    /// of the same word. Empty if none of them knows the platform.
+    pub fn counterparts(&self, platform: &Platform) -> Vec<(Vocabulary, &'static str)> {
+        let Some(words) = words_of(platform) else { return Vec::new() };
+        let mut out: Vec<(Vocabulary, &'static str)> = Vec::new();
+        for vocabulary in self.vocabularies.iter() {
+            if let Some(word) = words.get(vocabulary)
+                && !out.iter().any(|(_, w)| *w == word)
+            {
+                out.push((vocabulary, word));
+            }
+        }
+        out
+    }
+}
+
+/// All architecture words in a text, in order, without overlaps; at each place the longest. A
+/// word counts only if no letter or digit touches it. The host of a URL is skipped: `arm.com` says
+/// nothing about what is fetched from it.
+pub fn find_words(text: &str) -> Vec<ArchWord> {
+    let bytes = text.as_bytes();
+    let systems = find_systems(text);
+    let hosts = url_hosts(text);
+    let mut found: Vec<ArchWord> = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        if let Some(host) = hosts.iter().find(|h| h.contains(&at)) {
+            at = host.end;
+            continue;
+        }
+        if !starts_word(bytes, at) {
+            at += 1;
+            continue;
+        }
+        let hit = lexicon().starting_with(bytes[at]).iter().find(|e| fits(bytes, at, e));
+        let Some(entry) = hit else {
+            at += 1;
+            continue;
+        };
+        let range = at..at + entry.text.len();
+        if !entry.after_os || follows_system(bytes, &systems, at) {
+            at = range.end;
+            found.push(word(text, range, entry, &systems));
+        } else {
+            at += 1;
+        }
+    }
+    add_systems(&mut found, &systems, &hosts);
+    found
+}
+
+struct System {
+    range: Range<usize>,
+    text: &'static str,
+    name: &'static str,
+}
+
+fn word(text: &str, range: Range<usize>, entry: &Entry, systems: &[System]) -> ArchWord {
+    let written = match entry.os {
+        Some(os) => Some(os),
+        None => nearest_system(text, &range, systems),
+    };
+    let system = written.unwrap_or("linux");
+    let platforms = match system {
+        "none" => Vec::new(),
+        os => entry
+            .means
+            .iter()
+            .map(|(arch, variant)| {
+                Platform::new(os, arch, Some(*variant).filter(|v| !v.is_empty()))
+            })
+            .collect(),
+    };
+    ArchWord {
+        range,
+        word: entry.text,
+        kind: if entry.os.is_some() { WordKind::SystemAndArch } else { WordKind::Arch },
+        vocabularies: entry.vocabularies,
+        platforms,
+        system,
+        system_is_written: written.is_some(),
+        weak: entry.weak,
+    }
+}
+
+/// Systems other than Linux that no found word covers are reported on their own.
+fn add_systems(found: &mut Vec<ArchWord>, systems: &[System], hosts: &[Range<usize>]) {
+    for system in systems {
+        let covered = found
+            .iter()
+            .any(|w| w.range.start < system.range.end && system.range.start < w.range.end)
+            || hosts.iter().any(|h| h.contains(&system.range.start));
+        if system.name == "linux" || covered {
+            continue;
+        }
+        found.push(ArchWord {
+            range: system.range.clone(),
+            word: system.text,
+            kind: WordKind::System,
+            vocabularies: Vocabularies::NONE,
+            platforms: Vec::new(),
+            system: system.name,
+            system_is_written: true,
+            weak: false,
+        });
+    }
+    found.sort_by_key(|w| w.range.start);
+}
+
+fn fits(bytes: &[u8], at: usize, entry: &Entry) -> bool {
+    let end = at + entry.text.len();
+    // x86_640 and x86_32 in a name that only looks like x86: what follows belongs to the word.
+    let goes_on = entry.text.ends_with("x86")
+        && matches!(bytes.get(end), Some(b'_' | b'-'))
+        && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
+    bytes.get(at..end).is_some_and(|found| found.eq_ignore_ascii_case(entry.text.as_bytes()))
+        && ends_word(bytes, end)
+        && !goes_on
+}
+
+/// A word may not follow a letter or a digit, nor be a variable's name.
+fn starts_word(bytes: &[u8], at: usize) -> bool {
+    if !bytes[at].is_ascii_alphanumeric() {
+        return false;
+    }
+    let before = &bytes[..at];
+    match before.last() {
+        None => true,
+        Some(b'$') => false,
+        Some(b'{') => before.len() < 2 || before[before.len() - 2] != b'$',
+        // Bytes of other scripts are letters, as far as we care.
+        Some(b) => !b.is_ascii_alphanumeric() && b.is_ascii(),
+    }
+}
+
+fn ends_word(bytes: &[u8], end: usize) -> bool {
+    bytes.get(end).is_none_or(|b| !b.is_ascii_alphanumeric() && b.is_ascii())
+}
+
+fn find_systems(text: &str) -> Vec<System> {
+    let bytes = text.as_bytes();
+    let mut out = Vec::new();
+    for at in 0..bytes.len() {
+        if !starts_word(bytes, at) {
+            continue;
+        }
+        let best = SYSTEMS
+            .iter()
+            .filter(|(word, _)| {
+                let end = at + word.len();
+                bytes.get(at..end).is_some_and(|b| b.eq_ignore_ascii_case(word.as_bytes()))
+                    && ends_word(bytes, end)
+            })
+            .max_by_key(|(word, _)| word.len());
+        if let Some((word, name)) = best {
+            out.push(System { range: at..at + word.len(), text: word, name });
+        }
+    }
+    out
+}
+
+/// The system named nearest to a word, within the same blank-free stretch of text.
+fn nearest_system(text: &str, range: &Range<usize>, systems: &[System]) -> Option<&'static str> {
+    let apart = |s: &System| {
+        let between = if s.range.end <= range.start {
+            s.range.end..range.start
+        } else {
+            range.end..s.range.start
+        };
+        let gap = text.get(between.clone())?;
+        let blank = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ';' | '|' | '&' | ',');
+        (!gap.contains(blank)).then_some(between.len())
+    };
+    systems
+        .iter()
+        .filter_map(|s| Some((apart(s)?, s.name)))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+fn follows_system(bytes: &[u8], systems: &[System], at: usize) -> bool {
+    at > 0
+        && matches!(bytes[at - 1], b'-' | b'_' | b'/' | b'.')
+        && systems.iter().any(|s| s.range.end == at - 1)
+}
+
+/// The hosts (with user and port) of all URLs in a text.
+fn url_hosts(text: &str) -> Vec<Range<usize>> {
+    text.match_indices("://")
+        .map(|(at, mark)| {
+            let start = at + mark.len();
+            let stop = |c: char| c == '/' || c.is_whitespace() || matches!(c, '"' | '\'');
+            let end = text[start..].find(stop).map_or(text.len(), |n| start + n);
+            start..end
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(text: &str) -> String {
+        find_words(text)
+            .iter()
+            .map(|w| {
+                let platforms: Vec<String> = w.platforms.iter().map(ToString::to_string).collect();
+                format!("{}={}", &text[w.range.clone()], platforms.join("|"))
+            })
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    #[test]
+    fn finds_words_of_every_vocabulary() {
+        for (text, want) in [
+            ("tool-linux-amd64.tar.gz", "amd64=linux/amd64"),
+            ("tool_Linux_x86_64.tar.gz", "x86_64=linux/amd64"),
+            ("tool-x86-64.zip", "x86-64=linux/amd64"),
+            ("node-v18.1.0-linux-x64.tar.xz", "linux-x64=linux/amd64"),
+            ("chromedriver_linux64.zip", "linux64=linux/amd64"),
+            ("hugo_0.1_Linux-64bit.deb", "Linux-64bit=linux/amd64"),
+            ("some-linuxx64.zip", "linuxx64=linux/amd64"),
+            ("foo_1.0_i386.deb", "i386=linux/386"),
+            ("aws-aarch64.zip", "aarch64=linux/arm64"),
+            ("arm64v8/debian", "arm64v8=linux/arm64"),
+            ("rg-armv7-unknown-linux-gnueabihf", "armv7-unknown-linux-gnueabihf=linux/arm/v7"),
+            ("x-aarch64-unknown-linux-musl.tgz", "aarch64-unknown-linux-musl=linux/arm64"),
+            ("/usr/lib/x86_64-linux-gnu/libz.so", "x86_64-linux-gnu=linux/amd64"),
+            ("/usr/lib/i386-linux-gnu", "i386-linux-gnu=linux/386"),
+            ("protoc-3-linux-aarch_64.zip", "aarch_64=linux/arm64"),
+            ("kubectl linux/ppc64le", "ppc64le=linux/ppc64le"),
+            ("x_s390x x_riscv64", "s390x=linux/s390x riscv64=linux/riscv64"),
+            ("Miniconda3-Linux-x86_64.sh", "x86_64=linux/amd64"),
+            ("a-manylinux2014_aarch64.whl", "aarch64=linux/arm64"),
+            ("foo-linux-386", "386=linux/386"),
+            ("armhf", "armhf=linux/arm/v7|linux/arm/v6"),
+            ("go1.20.linux-armv6l.tar.gz", "armv6l=linux/arm/v6"),
+        ] {
+            assert_eq!(show(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn takes_no_part_of_another_word() {
+        for text in [
+            "charm.tgz",
+            "alarm-clock",
+            "swarm",
+            "xamd64",
+            "amd64x",
+            "v1.386.2",
+            "foo-386",
+            "x86_640",
+            "farm64",
+            "éarm64",
+            "linux64x",
+            "https://developer.arm.com/downloads/x.zip",
+            "https://amd64.example.org:8080/x",
+            "${amd64}",
+            "$arm64",
+        ] {
+            assert_eq!(show(text), "", "{text}");
+        }
+    }
+
+    #[test]
+    fn other_systems_are_seen_but_are_not_linux() {
+        let words = find_words("tool-darwin-arm64.zip");
+        assert_eq!(words.len(), 2);
+        assert_eq!((words[0].kind, words[0].system), (WordKind::System, "darwin"));
+        assert_eq!(words[1].platforms[0].to_string(), "darwin/arm64");
+        assert!(words.iter().all(|w| !w.is_linux()));
+        assert_eq!(show("app-win64.zip"), "win64=windows/amd64");
+        assert_eq!(show("aarch64-apple-darwin"), "aarch64=darwin/arm64 apple= darwin=");
+        assert_eq!(show("win_amd64.whl"), "win= amd64=windows/amd64");
+        assert_eq!(show("arm-none-eabi-gcc"), "arm-none-eabi=");
+        // The nearest system decides, and blanks keep words apart.
+        assert!(show("linux-amd64 darwin-arm64").contains("amd64=linux/amd64"));
+        assert!(show("darwin linux-arm64").ends_with("linux-arm64=linux/arm64"));
+    }
+
+    #[test]
+    fn marks_common_words_and_whose_they_are() {
+        let one = |text: &str| find_words(text).remove(0);
+        assert!(one("x-arm.tgz").weak && one("linux-386").weak && !one("amd64").weak);
+        let amd64 = one("amd64");
+        assert!(amd64.vocabularies.contains(Vocabulary::Debian));
+        assert!(!amd64.vocabularies.contains(Vocabulary::Uname));
+        assert!(!amd64.system_is_written && one("linux_amd64").system_is_written);
+        let x86_64 = one("x86_64");
+        assert!(x86_64.vocabularies.contains(Vocabulary::Uname));
+        let vendor: Vec<_> = one("linux64").vocabularies.iter().collect();
+        assert_eq!(vendor, [Vocabulary::Vendor]);
+    }
+
+    #[test]
+    fn counterparts_stay_in_the_vocabulary() {
+        let arm64 = Platform::linux("arm64");
+        let of = |text: &str, p: &Platform| -> Vec<&str> {
+            find_words(text)[0].counterparts(p).into_iter().map(|(_, w)| w).collect()
+        };
+        assert_eq!(of("linux-x64", &arm64), ["linux-arm64"]);
+        assert_eq!(of("x64", &arm64), ["arm64"]);
+        assert_eq!(of("x86_64-linux-gnu", &arm64), ["aarch64-linux-gnu"]);
+        assert_eq!(of("x86_64", &arm64), ["aarch64", "aarch_64"]);
+        // amd64 is Docker Hub's word as well, which says arm64v8.
+        assert_eq!(of("amd64", &arm64), ["arm64", "arm64v8"]);
+        assert!(of("linux64", &arm64).is_empty());
+    }
+
+    #[test]
+    fn means_covers_variants() {
+        let word = find_words("amd64").remove(0);
+        assert!(word.means(&"linux/amd64/v3".parse().unwrap()));
+        assert!(!word.means(&"linux/arm64".parse().unwrap()));
+        let arm = find_words("armv6l").remove(0);
+        assert!(!arm.means(&"linux/arm/v7".parse().unwrap()));
+    }
+
+    #[test]
+    fn survives_any_text() {
+        for text in ["", "://", "http://", "é://ü amd64", "${", "\u{1F980}arm64", "-", "a://b://c"]
+        {
+            let _ = find_words(text);
+        }
+        assert_eq!(show("\u{1F980} arm64"), "arm64=linux/arm64");
+    }
+}
