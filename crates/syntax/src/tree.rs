@@ -4,13 +4,17 @@
 //! gives the file back. The typed view of an instruction hangs on the element and points back
 //! into the file with byte spans.
 
+use std::sync::Arc;
+
+use crate::error::SyntaxError;
 use crate::span::{Span, Spanned};
+use crate::text::LogicalText;
 
 /// A parsed Dockerfile. Parsing never fails: errors stand beside the tree.
 #[derive(Clone, Debug)]
 pub struct Dockerfile {
     /// The file as read (with BOM, CRLF and all).
-    pub text: String,
+    pub text: Arc<str>,
     /// Contiguous pieces that cover the file from its first byte to its last.
     pub elements: Vec<Element>,
     /// The escape character: `\` or, after `# escape=`, a backtick.
@@ -50,67 +54,6 @@ pub enum ElementKind {
     Instruction(usize),
 }
 
-/// An error at its place; the tree around it is intact.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SyntaxError {
-    /// Where.
-    pub span: Span,
-    /// What is wrong, in one sentence without a final stop.
-    pub message: String,
-}
-
-/// Text of an instruction as BuildKit sees it, continuations joined and comment lines dropped,
-/// that knows where each of its bytes stands in the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogicalText {
-    /// The joined text.
-    pub text: String,
-    /// `(offset in text, offset in file)`, ascending; each holds until the next.
-    pub segments: Vec<(u32, u32)>,
-}
-
-impl LogicalText {
-    /// A text that stands in the file as it is, from `start`.
-    pub fn contiguous(text: impl Into<String>, start: u32) -> Self {
-        Self { text: text.into(), segments: vec![(0, start)] }
-    }
-
-    /// File offset of the byte at `at` (or of the end, for `at == len`).
-    pub fn to_file(&self, at: u32) -> u32 {
-        let i = self.segments.partition_point(|&(logical, _)| logical <= at);
-        match i.checked_sub(1).map(|i| self.segments[i]) {
-            Some((logical, file)) => file + (at - logical),
-            None => at,
-        }
-    }
-
-    /// File span of the bytes `start..end`: from the first byte to just after the last one, so a
-    /// span that ends before a continuation does not swallow it.
-    pub fn span(&self, start: u32, end: u32) -> Span {
-        if end <= start {
-            return Span::empty(self.to_file(start));
-        }
-        Span::new(self.to_file(start), self.to_file(end - 1) + 1)
-    }
-
-    /// File span of the whole text.
-    pub fn full_span(&self) -> Span {
-        self.span(0, self.text.len() as u32)
-    }
-
-    /// The part `start..end` as a text of its own.
-    pub fn slice(&self, start: u32, end: u32) -> LogicalText {
-        let mut segments = vec![(0, self.to_file(start))];
-        segments.extend(
-            self.segments
-                .iter()
-                .filter(|&&(logical, _)| logical > start && logical < end)
-                .map(|&(logical, file)| (logical - start, file)),
-        );
-        LogicalText { text: self.text[start as usize..end as usize].to_owned(), segments }
-    }
-}
-
 /// A word as written (quotes, escapes and variables still in it), with its place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Word {
@@ -121,7 +64,7 @@ pub struct Word {
 impl Word {
     /// The raw text.
     pub fn as_str(&self) -> &str {
-        &self.raw.text
+        self.raw.as_str()
     }
 
     /// Where it stands in the file.
@@ -137,7 +80,7 @@ pub struct Instruction {
     /// and their terminators included), without the final line end.
     pub span: Span,
     /// The keyword as written.
-    pub keyword: Spanned<String>,
+    pub keyword: LogicalText,
     /// `--name=value` flags in order.
     pub flags: Vec<Flag>,
     /// All that follows keyword and flags, before here-document bodies.
@@ -146,13 +89,26 @@ pub struct Instruction {
     pub kind: InstructionKind,
     /// Here-documents in order of their markers.
     pub heredocs: Vec<Heredoc>,
+    /// Comment lines and blank lines inside the instruction, each with its line end.
+    pub trivia: Vec<Span>,
 }
 
 impl Instruction {
     /// The first flag of that name.
     pub fn flag(&self, name: &str) -> Option<&Flag> {
-        self.flags.iter().find(|f| f.name.value == name)
+        self.flags.iter().find(|f| f.name == name)
     }
+}
+
+/// What a shell-form RUN, CMD, ENTRYPOINT or HEALTHCHECK hands to its shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShellScript {
+    /// The text that the shell reads: the command with its here-documents put back, or the body
+    /// when the whole command is one here-document.
+    pub text: LogicalText,
+    /// The first line without `#!`, trimmed, when the body begins with one: the text then runs as
+    /// a file with this interpreter and not in the shell.
+    pub shebang: Option<LogicalText>,
 }
 
 /// `--name=value` or `--name`.
@@ -161,8 +117,9 @@ pub struct Flag {
     /// The whole flag.
     pub span: Span,
     /// The name without dashes, as written.
-    pub name: Spanned<String>,
-    /// The value after `=`, if there was one.
+    pub name: LogicalText,
+    /// The value after `=`, if there was one, without the quotes and escapes that the flag's own
+    /// syntax consumes (so a second layer of quotes is still in it).
     pub value: Option<Word>,
 }
 
@@ -200,6 +157,12 @@ pub struct Heredoc {
     pub strip_tabs: bool,
     /// The body as the instruction gets it, leading tabs stripped if asked for.
     pub body: LogicalText,
+    /// The body as it stands in the file, tabs and all.
+    pub raw_body: LogicalText,
+    /// The body's lines in the file.
+    pub body_span: Span,
+    /// The line that ends it, without its line end; empty when the end is missing.
+    pub terminator: Span,
 }
 
 /// A source of COPY or ADD.
