@@ -295,7 +295,7 @@ mod tests {
             ("a-manylinux2014_aarch64.whl", "aarch64=linux/arm64"),
             ("foo-linux-386", "386=linux/386"),
             ("armhf", "armhf=linux/arm/v7|linux/arm/v6"),
-            ("go1.20.linux-armv6l.tar.gz", "armv6l=linux/arm/v6"),
+            ("go1.20.linux-armv6l.tar.gz", "linux-armv6l=linux/arm/v6"),
         ] {
             assert_eq!(show(text), want, "{text}");
         }
