@@ -1,6 +1,25 @@
 //! What a Dockerfile does on each platform: stages, scopes, values, abstract execution, artifact
 //! flow. No I/O.
 
+pub mod artifact;
+pub mod effect;
+pub mod evaluation;
 pub mod facts;
+pub mod knowledge;
+pub mod machine;
+pub mod probe;
+pub mod stage;
+pub mod value;
 
+pub use artifact::{Artifact, Made, Station};
+pub use effect::{
+    Argument, Cgo, Command, Compile, Copy, CopyFrom, Download, Effect, EffectKind, Fetcher, Guard,
+    Install, Manager, Setting, Tool,
+};
+pub use evaluation::{Evaluation, GlobalArg, ImageUse, ImageUser, Options};
 pub use facts::{Fact, FactSource, ImageFacts, ImageInfo, ImageQuery};
+pub use knowledge::Toolchain;
+pub use machine::{Libc, Linkage, Machine, MachineKind, MachineSource};
+pub use probe::{Probe, Words};
+pub use stage::{Base, Failure, LostVariable, RunsOn, Stage, StagePlatform, Step, UnsetUse};
+pub use value::{Content, Hop, HopKind, Origin, Piece, PlatformPart, Trail, Truth, Value};

@@ -1,0 +1,70 @@
+//! Files that a Dockerfile makes or fetches, and the way they take to the image.
+
+use mlint_syntax::Span;
+
+use crate::{
+    machine::{Linkage, Machine},
+    value::Value,
+};
+
+/// A file or folder that the Dockerfile brings, as it stands in some stage.
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// Where it is, absolute.
+    pub path: String,
+    /// What made it.
+    pub made: Made,
+    /// Which machine it is for.
+    pub machine: Machine,
+    /// How it is linked.
+    pub linkage: Linkage,
+    /// The chain of instructions that brought it here, the maker first.
+    pub way: Vec<Station>,
+    /// Whether it certainly is there.
+    pub certain: bool,
+}
+
+/// What made an artifact.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Made {
+    /// A compiler.
+    Compiled {
+        /// Whether cgo may be in it.
+        tool: crate::effect::Tool,
+    },
+    /// A download.
+    Downloaded {
+        /// From there.
+        url: Value,
+    },
+    /// A package manager put it there (a Python environment, `node_modules`).
+    Installed {
+        /// Which.
+        manager: crate::effect::Manager,
+    },
+    /// It came out of an archive or another file that is known.
+    Unpacked,
+    /// From the build context.
+    Context,
+    /// Written by the Dockerfile itself (`echo … > file`, here-document).
+    Written,
+    /// It belongs to a base image.
+    Image {
+        /// Which.
+        reference: String,
+    },
+}
+
+/// One station on an artifact's way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Station {
+    /// The stage it is in.
+    pub stage: usize,
+    /// The instruction's index in the file.
+    pub instruction: usize,
+    /// The command or instruction that brought it.
+    pub span: Span,
+    /// Where it then is.
+    pub path: String,
+}

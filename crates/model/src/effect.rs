@@ -1,0 +1,289 @@
+//! Effects: what the steps of a stage do, in order.
+
+use mlint_syntax::Span;
+
+use crate::{
+    machine::{Linkage, Machine},
+    probe::Probe,
+    value::{Truth, Value},
+};
+
+/// Something that a step does on the platform under evaluation.
+#[derive(Clone, Debug)]
+pub struct Effect {
+    /// What.
+    pub kind: EffectKind,
+    /// The command's or instruction's place.
+    pub span: Span,
+    /// Whether it happens whenever the step runs. `false` inside a branch whose condition is not
+    /// known, in a loop that may not run, after a command that may have ended the script.
+    pub certain: bool,
+    /// The conditions on the way to it, the outermost first; those that were decided too.
+    pub guards: Vec<Guard>,
+}
+
+/// A condition that an effect depends on.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// Where the condition stands: the `case` word, the `if` condition, the left side of `&&`.
+    pub span: Span,
+    /// The value that was asked about, where there is one (`case` word, the operands of `=`).
+    pub subject: Option<Value>,
+    /// Whether this branch is known to be taken.
+    pub taken: Truth,
+}
+
+impl Effect {
+    /// Whether some condition on the way asks for the platform: a literal in such a branch was
+    /// written for certain platforms on purpose.
+    pub fn is_guarded_by_platform(&self) -> bool {
+        self.guards.iter().any(|g| g.subject.as_ref().is_some_and(Value::follows_platform))
+    }
+}
+
+/// A word of a command, with where it stands.
+#[derive(Clone, Debug)]
+pub struct Argument {
+    /// What it is.
+    pub value: Value,
+    /// The word in the file.
+    pub span: Span,
+}
+
+/// The kinds of [`Effect`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum EffectKind {
+    /// A command is run. Every simple command that is not a builtin of the shell gives one; what
+    /// is understood of it follows as effects of their own with the same span.
+    Command(Command),
+    /// A file comes from the network.
+    Download(Download),
+    /// A package manager installs.
+    Install(Install),
+    /// A toolchain makes machine code (or code for a virtual machine).
+    Compile(Compile),
+    /// The step asks for the machine it runs on.
+    Ask {
+        /// Which question.
+        probe: Probe,
+        /// The answer on this platform, if known.
+        answer: Option<String>,
+    },
+    /// A file that this Dockerfile made or fetched is run.
+    Execute {
+        /// Its path.
+        path: String,
+        /// Its machine.
+        machine: Machine,
+    },
+    /// COPY or ADD, or a copy inside RUN, brings files.
+    Copy(Copy),
+    /// A cache mount of a RUN.
+    CacheMount {
+        /// The id as given or, without one, the target: what BuildKit keys the cache by.
+        id: Value,
+        /// Whether an id was written.
+        explicit_id: bool,
+        /// Where it is mounted.
+        target: Value,
+    },
+    /// ENV or an ARG with a value: a variable that later steps see.
+    SetEnv {
+        /// The name.
+        name: String,
+        /// The value.
+        value: Value,
+        /// Whether it stays in the image (ENV).
+        kept: bool,
+    },
+}
+
+/// A command and its arguments.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The words, the command's name first.
+    pub argv: Vec<Argument>,
+    /// Variables in front of it, `GOARCH=arm64 go build`.
+    pub prefix: Vec<(String, Argument)>,
+    /// The working directory, if known.
+    pub directory: Option<String>,
+}
+
+impl Command {
+    /// The command's name without its folder, if known: `go` of `/usr/local/go/bin/go`.
+    pub fn name(&self) -> Option<String> {
+        let text = self.argv.first()?.value.as_known()?;
+        Some(text.rsplit('/').next().unwrap_or_default().to_owned())
+    }
+}
+
+/// What fetches a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fetcher {
+    /// `curl`
+    Curl,
+    /// `wget`
+    Wget,
+    /// `aria2c`, `axel`, `http`, `fetch` and others
+    Other,
+    /// `ADD https://…`
+    Add,
+    /// `git clone`, `ADD git@…`
+    Git,
+    /// `pip install https://…`
+    Pip,
+    /// `npm install https://…`, `npx`, `yarn add`
+    Npm,
+    /// `rpm -i https://…`, `yum install https://…`, `apk add https://…`
+    PackageManager,
+    /// `Invoke-WebRequest`
+    PowerShell,
+}
+
+/// A download.
+#[derive(Clone, Debug)]
+pub struct Download {
+    /// What fetches.
+    pub tool: Fetcher,
+    /// The address.
+    pub url: Value,
+    /// Where the address stands as an argument.
+    pub url_span: Span,
+    /// Where it lands, as an absolute path, if known; `None` when it goes to a pipe.
+    pub output: Option<Value>,
+}
+
+/// A package manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Manager {
+    /// `apt`, `apt-get`, `aptitude`
+    Apt,
+    /// `dpkg -i`
+    Dpkg,
+    /// `apk`
+    Apk,
+    /// `yum`, `dnf`, `microdnf`, `tdnf`, `zypper`
+    Rpm,
+    /// `pip`, `uv pip`, `pipx`
+    Pip,
+    /// `npm`, `yarn`, `pnpm`
+    Npm,
+    /// `go install`
+    Go,
+    /// `cargo install`
+    Cargo,
+    /// `gem`, `bundle`
+    Gem,
+    /// `pacman`
+    Pacman,
+    /// `conda`, `mamba`
+    Conda,
+}
+
+/// A package installation.
+#[derive(Clone, Debug)]
+pub struct Install {
+    /// The package manager.
+    pub manager: Manager,
+    /// What it installs, as written.
+    pub packages: Vec<Argument>,
+}
+
+/// A toolchain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Tool {
+    /// `go build`, `go install`, `xx-go`
+    Go,
+    /// `cargo`, `rustc`
+    Rust,
+    /// `gcc`, `cc`, `clang`, `g++`
+    C,
+    /// `make`, `cmake --build`, `ninja`, `meson`
+    Make,
+    /// `dotnet publish`, `dotnet build`
+    DotNet,
+    /// `mvn`, `gradle`, `javac`
+    Java,
+    /// `npm run build`, `tsc`, `webpack`
+    Node,
+    /// `zig build`
+    Zig,
+    /// Anything else
+    Other,
+}
+
+/// Whether cgo takes part in a Go build.
+#[derive(Clone, Debug)]
+pub struct Cgo {
+    /// Whether it is on.
+    pub enabled: Truth,
+    /// `CGO_ENABLED` as set, with its way; `None` when the toolchain's default decides (on for a
+    /// native build where a C compiler is found, off for a cross build).
+    pub setting: Option<Value>,
+    /// A C compiler chosen for the target (`CC=aarch64-linux-gnu-gcc`).
+    pub cross_compiler: Option<Value>,
+}
+
+/// A compilation.
+#[derive(Clone, Debug)]
+pub struct Compile {
+    /// The toolchain.
+    pub tool: Tool,
+    /// What it makes code for.
+    pub machine: Machine,
+    /// Whether machine and running platform certainly differ.
+    pub cross: Truth,
+    /// How the result is linked.
+    pub linkage: Linkage,
+    /// For Go.
+    pub cgo: Option<Cgo>,
+    /// The files it makes, absolute, as far as known.
+    pub outputs: Vec<String>,
+    /// The settings that had a say, with where each is set: `GOOS`, `GOARCH`, `--target`, …
+    pub settings: Vec<Setting>,
+}
+
+/// A setting of a toolchain.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// `GOARCH`, `GOOS`, `CGO_ENABLED`, `CC`, `--target`, …
+    pub name: String,
+    /// What it is.
+    pub value: Value,
+    /// Where it is given for this command, or where the variable was set.
+    pub span: Span,
+}
+
+/// Where copied files come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyFrom {
+    /// The build context.
+    Context,
+    /// A stage, by index.
+    Stage(usize),
+    /// An image.
+    Image(String),
+    /// A here-document.
+    Heredoc,
+    /// A file of the same stage (`cp`, `mv`, `install`).
+    Here,
+    /// Not known.
+    Unknown,
+}
+
+/// A copy.
+#[derive(Clone, Debug)]
+pub struct Copy {
+    /// Where from.
+    pub from: CopyFrom,
+    /// The sources.
+    pub sources: Vec<Argument>,
+    /// The destination as written.
+    pub dest: Argument,
+    /// The destination as an absolute path, if known.
+    pub target: Option<String>,
+}

@@ -1,0 +1,523 @@
+//! Values: what a variable, a URL or an argument is on one platform, as far as it is known, and
+//! how it came to be.
+//!
+//! A [`Value`] is a sequence of [`Piece`]s. `https://host/v$VERSION/tool-$(uname -m).tgz` has five:
+//! a literal, the text of VERSION (with the place of its `ARG` default), a literal, the probe's
+//! answer for the platform that the stage runs on, and a literal.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use mlint_syntax::Span;
+
+use crate::probe::Probe;
+
+/// Answers of questions about values that need not be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Truth {
+    /// Certainly.
+    Yes,
+    /// Certainly not.
+    No,
+    /// It depends on something that is not known.
+    Unknown,
+}
+
+impl Truth {
+    /// The opposite; unknown stays unknown.
+    #[must_use]
+    pub fn negate(self) -> Self {
+        match self {
+            Self::Yes => Self::No,
+            Self::No => Self::Yes,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Yes, Self::Yes) => Self::Yes,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// At least one.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        self.negate().and(other.negate()).negate()
+    }
+}
+
+impl From<bool> for Truth {
+    fn from(b: bool) -> Self {
+        if b { Self::Yes } else { Self::No }
+    }
+}
+
+/// One of the automatic platform arguments, without its `TARGET` or `BUILD`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PlatformPart {
+    /// `…PLATFORM`: `linux/arm/v7`.
+    Platform,
+    /// `…OS`: `linux`.
+    Os,
+    /// `…OSVERSION`: empty outside Windows.
+    OsVersion,
+    /// `…ARCH`: `arm`.
+    Arch,
+    /// `…VARIANT`: `v7`, mostly empty.
+    Variant,
+}
+
+/// Where the text of a piece comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Origin {
+    /// It stands in the file.
+    Literal,
+    /// An automatic `TARGET…` argument.
+    Target(PlatformPart),
+    /// An automatic `BUILD…` argument.
+    Build(PlatformPart),
+    /// `TARGETSTAGE`.
+    TargetStage,
+    /// The answer of a command that tells the machine it runs on.
+    Probe(Probe),
+    /// Given with `--build-arg`.
+    BuildArg,
+    /// The environment of the base image.
+    BaseEnv,
+    /// What an opaque command prints.
+    CommandOutput,
+    /// Read from a file.
+    File,
+    /// A variable that nothing in the file sets; the base image or the shell may.
+    Unset,
+    /// The interpreter gave up (a bound was reached, a construct is not understood).
+    Opaque,
+    /// Different branches give different texts; see [`Content::Alternatives`].
+    Join,
+}
+
+impl Origin {
+    /// Whether the text follows the platform that the image is made for or the step runs on.
+    pub fn follows_platform(&self) -> bool {
+        matches!(self, Self::Target(_) | Self::Build(_) | Self::Probe(_))
+    }
+}
+
+/// What happened to a piece on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HopKind {
+    /// The default of an `ARG` before the first `FROM`.
+    GlobalArg,
+    /// The default of an `ARG` in a stage, or a bare `ARG` that lets a value in.
+    Arg,
+    /// `ENV`.
+    Env,
+    /// `NAME=value` in a shell, also `export`, `read`, `for`.
+    Assigned,
+    /// Printed by `$(…)`.
+    Printed,
+    /// Changed by an operator (`${x#v}`), `sed`, `tr`, `cut` and the like.
+    Transformed,
+    /// Expanded: `$NAME`.
+    Used,
+}
+
+/// One station of the way that a piece took through the file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Hop {
+    /// What happened.
+    pub kind: HopKind,
+    /// The variable's name; empty where none is involved.
+    pub name: Arc<str>,
+    /// Where it happened.
+    pub span: Span,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct TrailNode {
+    hop: Hop,
+    before: Trail,
+}
+
+/// The way of a piece, from where it was written to where it is used. Cheap to clone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Trail(Option<Arc<TrailNode>>);
+
+/// Longer trails (a variable appended to in a loop) keep their newest and oldest hops.
+const MAX_HOPS: usize = 32;
+
+impl Trail {
+    /// The trail with one more hop at its end.
+    #[must_use]
+    pub fn then(&self, hop: Hop) -> Self {
+        if self.newest_first().take(MAX_HOPS).count() == MAX_HOPS {
+            return self.clone();
+        }
+        Self(Some(Arc::new(TrailNode { hop, before: self.clone() })))
+    }
+
+    fn newest_first(&self) -> impl Iterator<Item = &Hop> {
+        let mut at = self;
+        std::iter::from_fn(move || {
+            let node = at.0.as_deref()?;
+            at = &node.before;
+            Some(&node.hop)
+        })
+    }
+
+    /// The hops, the oldest first.
+    pub fn hops(&self) -> Vec<&Hop> {
+        let mut hops: Vec<&Hop> = self.newest_first().collect();
+        hops.reverse();
+        hops
+    }
+
+    /// Whether the piece is used where it was written.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// What is known of a piece.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// This text.
+    Known(Arc<str>),
+    /// One of these, depending on a condition that is not known.
+    Alternatives(Arc<[Value]>),
+    /// Any text.
+    Unknown,
+}
+
+/// A part of a value with one origin.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Piece {
+    /// What is known.
+    pub content: Content,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Where it stands in the file: the literal's own bytes, the `$(uname -m)`, the `$NAME`.
+    pub span: Span,
+    /// Whether the text stands at `span` byte for byte, so that a part of it has a span of its own.
+    pub verbatim: bool,
+    /// The way from `span` to where the value is used.
+    pub trail: Trail,
+}
+
+impl Piece {
+    /// A known piece.
+    pub fn known(text: impl Into<Arc<str>>, origin: Origin, span: Span) -> Self {
+        let text = text.into();
+        let verbatim = origin == Origin::Literal && span.len() as usize == text.len();
+        Self { content: Content::Known(text), origin, span, verbatim, trail: Trail::default() }
+    }
+
+    /// A piece that may be any text.
+    pub fn unknown(origin: Origin, span: Span) -> Self {
+        Self { content: Content::Unknown, origin, span, verbatim: false, trail: Trail::default() }
+    }
+
+    /// The text, if it is known.
+    pub fn text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Known(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether it is text that stands in the file.
+    pub fn is_literal(&self) -> bool {
+        self.origin == Origin::Literal && self.text().is_some()
+    }
+
+    /// The file span of the bytes `range` of the text; the whole piece's where the text was
+    /// unescaped or transformed on its way.
+    pub fn subspan(&self, range: std::ops::Range<usize>) -> Span {
+        if self.verbatim && range.end <= self.span.len() as usize && range.start <= range.end {
+            Span::new(self.span.start + range.start as u32, self.span.start + range.end as u32)
+        } else {
+            self.span
+        }
+    }
+}
+
+/// A text as far as it is known, with where its parts come from. Cheap to clone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Value {
+    pieces: Arc<[Piece]>,
+}
+
+/// How many alternatives a piece may have, and how many texts [`Value::texts`] lists; more make
+/// the value unknown.
+pub const MAX_ALTERNATIVES: usize = 16;
+
+/// A value longer than this, in pieces or bytes, becomes unknown.
+const MAX_PIECES: usize = 512;
+const MAX_BYTES: usize = 1 << 20;
+
+impl Value {
+    /// The empty text.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// A value of these pieces; empty ones vanish.
+    pub fn new(pieces: impl IntoIterator<Item = Piece>) -> Self {
+        let mut kept: Vec<Piece> = Vec::new();
+        let mut bytes = 0;
+        for piece in pieces {
+            match &piece.content {
+                Content::Known(text) if text.is_empty() => continue,
+                Content::Known(text) => bytes += text.len(),
+                _ => {}
+            }
+            kept.push(piece);
+        }
+        if kept.len() > MAX_PIECES || bytes > MAX_BYTES {
+            let span = kept.first().map_or(Span::empty(0), |p| p.span);
+            kept = vec![Piece::unknown(Origin::Opaque, span)];
+        }
+        Self { pieces: kept.into() }
+    }
+
+    /// Text that stands at `span`.
+    pub fn literal(text: impl Into<Arc<str>>, span: Span) -> Self {
+        Self::known(text, Origin::Literal, span)
+    }
+
+    /// Known text.
+    pub fn known(text: impl Into<Arc<str>>, origin: Origin, span: Span) -> Self {
+        Self::new([Piece::known(text, origin, span)])
+    }
+
+    /// Any text.
+    pub fn unknown(origin: Origin, span: Span) -> Self {
+        Self::new([Piece::unknown(origin, span)])
+    }
+
+    /// The pieces in order; none of them is the empty text.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// All pieces, those of alternatives included.
+    pub fn all_pieces(&self) -> Vec<&Piece> {
+        fn walk<'v>(value: &'v Value, out: &mut Vec<&'v Piece>) {
+            for piece in value.pieces.iter() {
+                out.push(piece);
+                if let Content::Alternatives(values) = &piece.content {
+                    values.iter().for_each(|v| walk(v, out));
+                }
+            }
+        }
+        let mut out = Vec::new();
+        walk(self, &mut out);
+        out
+    }
+
+    /// The whole text, if all of it is known.
+    pub fn as_known(&self) -> Option<Cow<'_, str>> {
+        match &*self.pieces {
+            [] => Some(Cow::Borrowed("")),
+            [one] => one.text().map(Cow::Borrowed),
+            many => many.iter().map(Piece::text).collect::<Option<String>>().map(Cow::Owned),
+        }
+    }
+
+    /// Whether the whole text is known and equals `text`.
+    pub fn is(&self, text: &str) -> bool {
+        self.as_known().is_some_and(|t| t == text)
+    }
+
+    /// Whether it is certainly the empty text.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// The known text at its start.
+    pub fn known_prefix(&self) -> String {
+        self.pieces.iter().map_while(Piece::text).collect()
+    }
+
+    /// The known text at its end.
+    pub fn known_suffix(&self) -> String {
+        let known = self.pieces.iter().rev().take_while(|p| p.text().is_some()).count();
+        self.pieces[self.pieces.len() - known..].iter().filter_map(Piece::text).collect()
+    }
+
+    /// All texts that it may be, if they are known and few.
+    pub fn texts(&self) -> Option<Vec<String>> {
+        let mut texts = vec![String::new()];
+        for piece in self.pieces.iter() {
+            match &piece.content {
+                Content::Known(t) => texts.iter_mut().for_each(|s| s.push_str(t)),
+                Content::Unknown => return None,
+                Content::Alternatives(values) => {
+                    let mut next = Vec::new();
+                    for value in values.iter() {
+                        for tail in value.texts()? {
+                            next.extend(texts.iter().map(|head| format!("{head}{tail}")));
+                        }
+                        if next.len() > MAX_ALTERNATIVES {
+                            return None;
+                        }
+                    }
+                    texts = next;
+                }
+            }
+        }
+        texts.sort_unstable();
+        texts.dedup();
+        Some(texts)
+    }
+
+    /// Pieces of literal text, with those of alternatives: the ones that a file's author wrote.
+    pub fn literals(&self) -> Vec<&Piece> {
+        self.all_pieces().into_iter().filter(|p| p.is_literal()).collect()
+    }
+
+    /// Whether some piece follows the platform (`TARGET…`, `BUILD…`, a probe).
+    pub fn follows_platform(&self) -> bool {
+        self.all_pieces().iter().any(|p| p.origin.follows_platform())
+    }
+
+    /// Where it stands: from its first to its last piece's own place. Pieces may come from far
+    /// apart; the place where the value is *used* is the effect's or argument's span.
+    pub fn written_at(&self) -> Option<Span> {
+        self.pieces.iter().map(|p| p.span).reduce(Span::cover)
+    }
+
+    /// This value with a hop added to the trail of each of its pieces.
+    #[must_use]
+    pub fn hop(&self, kind: HopKind, name: &str, span: Span) -> Self {
+        if self.pieces.is_empty() {
+            return self.clone();
+        }
+        let hop = Hop { kind, name: name.into(), span };
+        let pieces = self.pieces.iter().map(|piece| Piece {
+            content: match &piece.content {
+                Content::Alternatives(values) => {
+                    Content::Alternatives(values.iter().map(|v| v.hop(kind, name, span)).collect())
+                }
+                other => other.clone(),
+            },
+            trail: piece.trail.then(hop.clone()),
+            ..piece.clone()
+        });
+        Self { pieces: pieces.collect() }
+    }
+
+    /// This followed by `other`.
+    #[must_use]
+    pub fn concat(&self, other: &Value) -> Self {
+        match (self.pieces.is_empty(), other.pieces.is_empty()) {
+            (true, _) => other.clone(),
+            (_, true) => self.clone(),
+            _ => Self::new(self.pieces.iter().chain(other.pieces.iter()).cloned()),
+        }
+    }
+
+    /// All values one after the other.
+    pub fn join<'v>(values: impl IntoIterator<Item = &'v Value>) -> Self {
+        let mut values = values.into_iter();
+        let Some(first) = values.next() else { return Self::empty() };
+        let Some(second) = values.next() else { return first.clone() };
+        Self::new([first, second].into_iter().chain(values).flat_map(|v| v.pieces.iter()).cloned())
+    }
+
+    /// A value that is one of these, by a condition that is not known; equal texts melt together.
+    pub fn one_of(values: impl IntoIterator<Item = Value>, span: Span) -> Self {
+        let mut kept: Vec<Value> = Vec::new();
+        for value in values {
+            let parts = match &*value.pieces {
+                [Piece { content: Content::Alternatives(inner), .. }] => inner.to_vec(),
+                _ => vec![value],
+            };
+            for part in parts {
+                let text = part.as_known();
+                if !kept.iter().any(|k| *k == part || (text.is_some() && k.as_known() == text)) {
+                    drop(text);
+                    kept.push(part);
+                }
+            }
+        }
+        match kept.len() {
+            0 => Self::empty(),
+            1 => kept.remove(0),
+            n if n > MAX_ALTERNATIVES => Self::unknown(Origin::Join, span),
+            _ => Self {
+                pieces: Arc::new([Piece {
+                    content: Content::Alternatives(kept.into()),
+                    origin: Origin::Join,
+                    span,
+                    verbatim: false,
+                    trail: Trail::default(),
+                }]),
+            },
+        }
+    }
+
+    /// Whether it equals `other`.
+    pub fn equals(&self, other: &Value) -> Truth {
+        if let (Some(a), Some(b)) = (self.as_known(), other.as_known()) {
+            return Truth::from(a == b);
+        }
+        if let (Some(a), Some(b)) = (self.texts(), other.texts()) {
+            return if a.iter().any(|t| b.contains(t)) { Truth::Unknown } else { Truth::No };
+        }
+        let prefix_clash = |a: &str, b: &str| {
+            let n = a.len().min(b.len());
+            a.as_bytes()[..n] != b.as_bytes()[..n]
+        };
+        let suffix_clash = |a: &str, b: &str| {
+            let n = a.len().min(b.len());
+            a.as_bytes()[a.len() - n..] != b.as_bytes()[b.len() - n..]
+        };
+        if prefix_clash(&self.known_prefix(), &other.known_prefix())
+            || suffix_clash(&self.known_suffix(), &other.known_suffix())
+        {
+            return Truth::No;
+        }
+        Truth::Unknown
+    }
+
+    /// Whether it is empty.
+    pub fn emptiness(&self) -> Truth {
+        if self.pieces.is_empty() {
+            return Truth::Yes;
+        }
+        if self.pieces.iter().any(|p| p.text().is_some()) {
+            return Truth::No;
+        }
+        match self.texts() {
+            Some(texts) if texts.iter().all(|t| !t.is_empty()) => Truth::No,
+            _ => Truth::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    /// Known text as it is, alternatives as `{a|b}`, unknown text as `?`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in self.pieces.iter() {
+            match &piece.content {
+                Content::Known(text) => f.write_str(text)?,
+                Content::Unknown => f.write_str("?")?,
+                Content::Alternatives(values) => {
+                    f.write_str("{")?;
+                    for (i, value) in values.iter().enumerate() {
+                        write!(f, "{}{value}", if i > 0 { "|" } else { "" })?;
+                    }
+                    f.write_str("}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
