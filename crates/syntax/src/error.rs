@@ -39,7 +39,9 @@ pub enum SyntaxErrorKind {
     #[error("the file is larger than 4 GiB, which no Dockerfile is; check the path")]
     FileTooLarge,
     /// BuildKit reads lines of at most 65,535 bytes.
-    #[error("this line has {length} bytes, but BuildKit reads at most 65535 in a line; split it with continuations")]
+    #[error(
+        "this line has {length} bytes, but BuildKit reads at most 65535 in a line; split it with continuations"
+    )]
     LineTooLong {
         /// Bytes without the line end.
         length: usize,
@@ -139,7 +141,9 @@ pub enum SyntaxErrorKind {
     #[error("FROM takes an image, or an image followed by AS and a name")]
     FromArguments,
     /// The name after AS.
-    #[error("'{name}' is no name for a stage: a letter comes first, then letters, digits, -, _ and .")]
+    #[error(
+        "'{name}' is no name for a stage: a letter comes first, then letters, digits, -, _ and ."
+    )]
     InvalidStageName {
         /// As written.
         name: String,

@@ -1,6 +1,7 @@
 //! Bytes, spans and edits; the lossless Dockerfile tree; words and their expansion; the shell
 //! inside RUN. No I/O.
 
+pub mod dump;
 pub mod error;
 pub mod line_index;
 mod parser;

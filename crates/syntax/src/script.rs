@@ -38,7 +38,10 @@ impl Instruction {
             // The line end between the command and the body, which the parser has taken off.
             builder.push("\n", heredoc.body_span.start.saturating_sub(1));
             builder.push_text(&heredoc.raw_body);
-            builder.push(&heredoc.name, heredoc.terminator.end.saturating_sub(heredoc.name.len() as u32));
+            builder.push(
+                &heredoc.name,
+                heredoc.terminator.end.saturating_sub(heredoc.name.len() as u32),
+            );
         }
         Some(ShellScript { text: builder.finish(text.to_file(0)), shebang: None })
     }

@@ -53,6 +53,17 @@ impl LogicalText {
         Self { buffer: Arc::clone(file), start, end, map: None }
     }
 
+    /// A decoded text whose bytes cannot be told apart in the file: each of them stands for the
+    /// whole of `span`, as far as offsets can say it (the first byte at its start, all others at
+    /// its end).
+    pub(crate) fn spread(text: &str, span: Span) -> Self {
+        let end = clamp(text.len());
+        let mut segments = vec![Segment { logical: 0, file: span.start }];
+        segments
+            .extend((1..end).map(|logical| Segment { logical, file: span.end.saturating_sub(1) }));
+        Self { buffer: Arc::from(text), start: 0, end, map: Some(Arc::from(segments)) }
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.buffer[self.start as usize..self.end as usize]

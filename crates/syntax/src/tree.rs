@@ -61,6 +61,14 @@ pub struct Word {
     pub raw: LogicalText,
 }
 
+impl std::ops::Deref for Word {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.raw.as_str()
+    }
+}
+
 impl Word {
     /// The raw text.
     pub fn as_str(&self) -> &str {

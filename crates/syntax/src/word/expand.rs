@@ -176,10 +176,7 @@ pub struct WordSpan {
 ///
 /// # Errors
 /// As [`expand`].
-pub fn expand_words(
-    word: &ParsedWord,
-    lookup: &Lookup<'_>,
-) -> Result<Vec<WordSpan>, ExpandError> {
+pub fn expand_words(word: &ParsedWord, lookup: &Lookup<'_>) -> Result<Vec<WordSpan>, ExpandError> {
     split_words(word, |variable| value_of(variable, lookup))
 }
 

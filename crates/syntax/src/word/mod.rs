@@ -11,7 +11,9 @@ use thiserror::Error;
 use crate::span::Span;
 use crate::text::LogicalText;
 
+pub(crate) use expand::split_words;
 pub use expand::{ExpandError, Lookup, WordSpan, expand, expand_words};
+pub(crate) use parse::{Mode, parse_with};
 pub use parse::{parse_heredoc_body, parse_word};
 pub use pattern::{PatternError, replace, trim_prefix, trim_suffix};
 
@@ -113,6 +115,26 @@ pub enum OpKind {
     },
     /// `:` with another character: parsed, but never expanded.
     Unsupported(char),
+}
+
+impl OpKind {
+    /// As it is written.
+    pub fn sign(self) -> String {
+        let with_colon = |null: bool, sign: char| match null {
+            true => format!(":{sign}"),
+            false => sign.to_string(),
+        };
+        match self {
+            OpKind::Default { null } => with_colon(null, '-'),
+            OpKind::Alternative { null } => with_colon(null, '+'),
+            OpKind::Required { null } => with_colon(null, '?'),
+            OpKind::TrimPrefix => "#".to_owned(),
+            OpKind::TrimSuffix => "%".to_owned(),
+            OpKind::Replace { all: false } => "/".to_owned(),
+            OpKind::Replace { all: true } => "//".to_owned(),
+            OpKind::Unsupported(sign) => format!(":{sign}"),
+        }
+    }
 }
 
 /// Why a word is refused, and where.

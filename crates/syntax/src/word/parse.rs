@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::{MAX_NESTING, Op, OpKind, ParsedWord, Part, Quoting, Variable, WordError};
 use super::WordErrorKind as Kind;
+use super::{MAX_NESTING, Op, OpKind, ParsedWord, Part, Quoting, Variable, WordError};
 use crate::text::{LogicalText, TextBuilder};
 
 /// Parses a word; `escape` is [`crate::Dockerfile::escape`]. Never fails: see
@@ -28,6 +28,8 @@ pub(crate) struct Mode {
     pub(crate) raw_quotes: bool,
     /// Escape characters stay in the text.
     pub(crate) raw_escapes: bool,
+    /// Blanks after `<<` belong to the word.
+    pub(crate) markers: bool,
 }
 
 /// Parses with all switches; here-document markers are found in raw text.
@@ -95,6 +97,7 @@ impl<'t> Parser<'t> {
                 Some(c) == stop
                     || c == '$'
                     || c == escape
+                    || (self.mode.markers && c == '<')
                     || (self.mode.quotes && (c == '\'' || c == '"'))
             };
             self.at = self.text[plain..].find(special).map_or(self.text.len(), |i| plain + i);
@@ -121,9 +124,23 @@ impl<'t> Parser<'t> {
                     parts.push(part);
                 }
                 '"' if self.mode.quotes => self.double_quoted(parts)?,
+                '<' if self.mode.markers => self.marker(parts),
                 _ => self.escaped(parts),
             }
         }
+    }
+
+    /// At a `<`: with another one, the blanks after it do not end the word.
+    fn marker(&mut self, parts: &mut Vec<Part>) {
+        let start = self.at;
+        self.next();
+        if self.peek() == Some('<') {
+            self.next();
+            while matches!(self.peek(), Some('\t' | '\r' | ' ')) {
+                self.next();
+            }
+        }
+        parts.push(self.literal(start, start..self.at, Quoting::Escaped));
     }
 
     fn escaped(&mut self, parts: &mut Vec<Part>) {
