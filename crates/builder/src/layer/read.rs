@@ -1,0 +1,306 @@
+//! Reads layer archives of unknown origin, entry by entry.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+};
+
+use super::{
+    entry::{Entry, EntryKind, ImagePath, Meta},
+    tar_stream::{OPAQUE_NAME, WHITEOUT_PREFIX},
+};
+
+/// Bounds that no honest layer meets.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Entries in one archive.
+    pub entries: u64,
+    /// Unpacked bytes of one archive.
+    pub bytes: u64,
+    /// Bytes of one path.
+    pub path: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { entries: 4_000_000, bytes: 256 << 30, path: 4095 }
+    }
+}
+
+/// An archive that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The stream broke off or is no archive.
+    #[error("the archive cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// There is too much of something.
+    #[error("the archive is refused: more than {limit} {what}")]
+    Limit {
+        /// Of what.
+        what: &'static str,
+        /// How much is allowed.
+        limit: u64,
+    },
+    /// A path that can't be.
+    #[error("the archive is refused: '{path}' {problem}")]
+    Path {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A hard link that points out of the archive.
+    #[error("the archive is refused: hard link '{path}' points at '{target}', which is not in it")]
+    LinkTarget {
+        /// The link.
+        path: String,
+        /// Where it points.
+        target: String,
+    },
+    /// An entry could not be written.
+    #[error(transparent)]
+    Fs(#[from] crate::error::FsError),
+    /// The consumer gave up.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// How names that begin with `.wh.` are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whiteouts {
+    /// As OCI layers mean them.
+    Layer,
+    /// As plain names: the archive is a user's.
+    Literal,
+}
+
+/// Calls `visit` with every entry and a reader of its content.
+pub fn each_entry(
+    archive: impl Read,
+    whiteouts: Whiteouts,
+    limits: Limits,
+    mut visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), ArchiveError>,
+) -> Result<(), ArchiveError> {
+    let mut archive = tar::Archive::new(archive);
+    let (mut count, mut bytes) = (0u64, 0u64);
+    for file in archive.entries()? {
+        let mut file = file?;
+        count += 1;
+        if count > limits.entries {
+            return Err(ArchiveError::Limit { what: "entries", limit: limits.entries });
+        }
+        let Some(entry) = read_entry(&mut file, whiteouts, limits)? else { continue };
+        if let EntryKind::File(size) = entry.kind {
+            bytes = bytes.saturating_add(size);
+            if bytes > limits.bytes {
+                return Err(ArchiveError::Limit { what: "unpacked bytes", limit: limits.bytes });
+            }
+        }
+        visit(entry, &mut file)?;
+    }
+    Ok(())
+}
+
+fn read_entry<R: Read>(
+    file: &mut tar::Entry<'_, R>,
+    whiteouts: Whiteouts,
+    limits: Limits,
+) -> Result<Option<Entry>, ArchiveError> {
+    let kind = file.header().entry_type();
+    if kind.is_pax_global_extensions() {
+        return Ok(None);
+    }
+    let raw = file.path_bytes().into_owned();
+    let shown = || String::from_utf8_lossy(&raw[..raw.len().min(200)]).into_owned();
+    if raw.len() > limits.path || raw.contains(&0) {
+        return Err(ArchiveError::Path { path: shown(), problem: "is no possible path" });
+    }
+    let path = ImagePath::clean(&raw);
+    let meta = read_meta(file)?;
+    if whiteouts == Whiteouts::Layer && path.file_name().starts_with(WHITEOUT_PREFIX) {
+        return whiteout(&path, meta, shown);
+    }
+    let target = |file: &tar::Entry<'_, R>| file.link_name_bytes().map(|t| t.into_owned());
+    let kind = match kind {
+        tar::EntryType::Directory => EntryKind::Directory,
+        tar::EntryType::Symlink => {
+            let target = target(file).unwrap_or_default();
+            if target.is_empty() || target.contains(&0) || target.len() > limits.path {
+                return Err(ArchiveError::Path { path: shown(), problem: "is a link to nothing" });
+            }
+            EntryKind::Symlink(ImagePath(target))
+        }
+        tar::EntryType::Link => {
+            EntryKind::Hardlink(ImagePath::clean(&target(file).unwrap_or_default()))
+        }
+        tar::EntryType::Fifo => EntryKind::Fifo,
+        tar::EntryType::Char | tar::EntryType::Block => {
+            let major = file.header().device_major()?.unwrap_or(0);
+            let minor = file.header().device_minor()?.unwrap_or(0);
+            match file.header().entry_type() {
+                tar::EntryType::Char => EntryKind::CharDevice(major, minor),
+                _ => EntryKind::BlockDevice(major, minor),
+            }
+        }
+        // The oldest archives have no type for directories, only the slash at the end.
+        tar::EntryType::Regular if raw.ends_with(b"/") => EntryKind::Directory,
+        tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse => {
+            EntryKind::File(file.size())
+        }
+        _ => return Ok(None),
+    };
+    if path.is_root() && kind != EntryKind::Directory {
+        return Err(ArchiveError::Path { path: shown(), problem: "would replace the root" });
+    }
+    Ok(Some(Entry { path, kind, meta }))
+}
+
+fn whiteout(
+    path: &ImagePath,
+    meta: Meta,
+    shown: impl Fn() -> String,
+) -> Result<Option<Entry>, ArchiveError> {
+    let name = path.file_name();
+    let dir = path.parent().unwrap_or_default();
+    if name == OPAQUE_NAME {
+        return Ok(Some(Entry { path: dir, kind: EntryKind::Opaque, meta }));
+    }
+    let hidden = &name[WHITEOUT_PREFIX.len()..];
+    // `.wh..wh.` names are AUFS's own bookkeeping.
+    if hidden.starts_with(WHITEOUT_PREFIX) {
+        return Ok(None);
+    }
+    if matches!(hidden, b"" | b"." | b"..") {
+        return Err(ArchiveError::Path { path: shown(), problem: "is a whiteout of nothing" });
+    }
+    Ok(Some(Entry { path: dir.join(hidden), kind: EntryKind::Whiteout, meta }))
+}
+
+fn read_meta<R: Read>(file: &mut tar::Entry<'_, R>) -> Result<Meta, ArchiveError> {
+    let mut meta = Meta {
+        mode: file.header().mode()? & 0o7777,
+        uid: clamp(file.header().uid()?),
+        gid: clamp(file.header().gid()?),
+        mtime: file.header().mtime().map(|t| i64::try_from(t).unwrap_or(0)).unwrap_or(0),
+        xattrs: BTreeMap::new(),
+    };
+    let Some(records) = file.pax_extensions()? else { return Ok(meta) };
+    for record in records {
+        let record = record?;
+        let value = record.value_bytes();
+        let number = || std::str::from_utf8(value).ok();
+        match record.key_bytes() {
+            b"uid" => meta.uid = number().and_then(|v| v.parse().ok()).unwrap_or(meta.uid),
+            b"gid" => meta.gid = number().and_then(|v| v.parse().ok()).unwrap_or(meta.gid),
+            b"mtime" => {
+                let whole = number().map(|v| v.split('.').next().unwrap_or(v));
+                meta.mtime = whole.and_then(|v| v.parse().ok()).unwrap_or(meta.mtime);
+            }
+            key => {
+                if let Some(name) = key.strip_prefix(b"SCHILY.xattr.")
+                    && is_image_xattr(name)
+                {
+                    meta.xattrs.insert(name.to_vec(), value.to_vec());
+                }
+            }
+        }
+    }
+    Ok(meta)
+}
+
+/// Attributes that belong to an image. Overlayfs's own would let a layer rewrite what lies below;
+/// `trusted.` and labels belong to the machine.
+fn is_image_xattr(name: &[u8]) -> bool {
+    name == b"security.capability"
+        || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
+}
+
+fn clamp(id: u64) -> u32 {
+    u32::try_from(id).unwrap_or(u32::MAX - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::tar_stream::TarStream;
+
+    fn archive(names: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, kind, link) in names {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(*kind);
+            header.set_mode(0o644);
+            header.set_size(0);
+            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
+            header.set_cksum();
+            builder.append(&header, io::empty()).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn kinds(bytes: &[u8]) -> Result<Vec<(String, EntryKind)>, ArchiveError> {
+        let mut seen = Vec::new();
+        each_entry(bytes, Whiteouts::Layer, Limits::default(), |entry, _| {
+            seen.push((entry.path.display(), entry.kind));
+            Ok(())
+        })?;
+        Ok(seen)
+    }
+
+    #[test]
+    fn paths_stay_inside_and_whiteouts_are_known() {
+        let r = tar::EntryType::Regular;
+        let seen = kinds(&archive(&[
+            ("../../etc/passwd", r, ""),
+            ("/abs", r, ""),
+            ("d/.wh.gone", r, ""),
+            ("d/.wh..wh..opq", r, ""),
+            (".wh..wh.plnk", r, ""),
+            ("hard", tar::EntryType::Link, "/../abs"),
+        ]))
+        .unwrap();
+        assert_eq!(
+            seen,
+            [
+                ("/etc/passwd".to_owned(), EntryKind::File(0)),
+                ("/abs".to_owned(), EntryKind::File(0)),
+                ("/d/gone".to_owned(), EntryKind::Whiteout),
+                ("/d".to_owned(), EntryKind::Opaque),
+                ("/hard".to_owned(), EntryKind::Hardlink("abs".into())),
+            ]
+        );
+    }
+
+    #[test]
+    fn hostile_names_are_refused() {
+        for name in ["a/.wh...", "a/.wh.", "a/.wh..", "/"] {
+            let bytes = archive(&[(name, tar::EntryType::Fifo, "")]);
+            assert!(matches!(kinds(&bytes), Err(ArchiveError::Path { .. })), "{name}");
+        }
+        let many = archive(&[("a", tar::EntryType::Regular, ""); 5]);
+        let limits = Limits { entries: 4, ..Limits::default() };
+        let result = each_entry(&many[..], Whiteouts::Layer, limits, |_, _| Ok(()));
+        assert!(matches!(result, Err(ArchiveError::Limit { what: "entries", limit: 4 })));
+    }
+
+    #[test]
+    fn overlay_attributes_of_a_layer_are_dropped() {
+        let mut stream = TarStream::new(Vec::new());
+        let mut meta = Meta { mode: 0o755, ..Meta::default() };
+        for name in ["user.overlay.opaque", "trusted.overlay.opaque", "user.note", "security.capability"]
+        {
+            meta.xattrs.insert(name.as_bytes().to_vec(), b"y".to_vec());
+        }
+        let entry = Entry { path: "d".into(), kind: EntryKind::Directory, meta };
+        stream.entry(&entry, &mut io::empty()).unwrap();
+        let bytes = stream.finish().unwrap();
+        let mut names = Vec::new();
+        each_entry(&bytes[..], Whiteouts::Layer, Limits::default(), |entry, _| {
+            names.extend(entry.meta.xattrs.into_keys());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(names, [b"security.capability".to_vec(), b"user.note".to_vec()]);
+    }
+}
