@@ -26,7 +26,7 @@ const CAPABILITY_XATTR: &str = "security.capability";
 /// Reads the upper directory. `skip` are paths that the sandbox made for its own purposes; they
 /// and what lies below them are left out.
 pub fn read_upper(upper: &Path, skip: &BTreeSet<ImagePath>) -> Result<Vec<Entry>, FsError> {
-    let mut walk = Walk { upper, skip, entries: Vec::new(), inodes: HashMap::new() };
+    let mut walk = Walk { skip, entries: Vec::new(), inodes: HashMap::new() };
     let root = fs::symlink_metadata(upper).map_err(FsError::new("read", upper))?;
     if is_opaque(upper)? {
         walk.entries.push(Entry {
@@ -67,7 +67,6 @@ pub fn write_upper(
 }
 
 struct Walk<'a> {
-    upper: &'a Path,
     skip: &'a BTreeSet<ImagePath>,
     entries: Vec<Entry>,
     /// First name of each inode that has several.

@@ -5,6 +5,7 @@ pub mod diff;
 pub mod entry;
 pub mod index;
 pub mod read;
+pub mod tar_reader;
 pub mod tar_stream;
 pub mod unpack;
 pub mod view;

@@ -1,12 +1,10 @@
 //! Reads layer archives of unknown origin, entry by entry.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Read},
-};
+use std::io::{self, Read};
 
 use super::{
     entry::{Entry, EntryKind, ImagePath, Meta},
+    tar_reader::{Member, TarReader},
     tar_stream::{OPAQUE_NAME, WHITEOUT_PREFIX},
 };
 
@@ -81,76 +79,71 @@ pub fn each_entry(
     limits: Limits,
     mut visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), ArchiveError>,
 ) -> Result<(), ArchiveError> {
-    let mut archive = tar::Archive::new(archive);
+    let mut archive = TarReader::new(archive);
     let (mut count, mut bytes) = (0u64, 0u64);
-    for file in archive.entries()? {
-        let mut file = file?;
+    while let Some(member) = archive.next_member()? {
         count += 1;
         if count > limits.entries {
             return Err(ArchiveError::Limit { what: "entries", limit: limits.entries });
         }
-        let Some(entry) = read_entry(&mut file, whiteouts, limits)? else { continue };
+        let Some(entry) = read_entry(member, whiteouts, limits)? else { continue };
         if let EntryKind::File(size) = entry.kind {
             bytes = bytes.saturating_add(size);
             if bytes > limits.bytes {
                 return Err(ArchiveError::Limit { what: "unpacked bytes", limit: limits.bytes });
             }
         }
-        visit(entry, &mut file)?;
+        visit(entry, &mut archive.content())?;
     }
     Ok(())
 }
 
-fn read_entry<R: Read>(
-    file: &mut tar::Entry<'_, R>,
+fn read_entry(
+    member: Member,
     whiteouts: Whiteouts,
     limits: Limits,
 ) -> Result<Option<Entry>, ArchiveError> {
-    let kind = file.header().entry_type();
-    if kind.is_pax_global_extensions() {
-        return Ok(None);
-    }
-    let raw = file.path_bytes().into_owned();
+    let raw = &member.name;
     let shown = || String::from_utf8_lossy(&raw[..raw.len().min(200)]).into_owned();
+    let refused = |problem| ArchiveError::Path { path: shown(), problem };
     if raw.len() > limits.path || raw.contains(&0) {
-        return Err(ArchiveError::Path { path: shown(), problem: "is no possible path" });
+        return Err(refused("is no possible path"));
     }
-    let path = ImagePath::clean(&raw);
-    let meta = read_meta(file)?;
+    if member.sparse {
+        return Err(refused("is stored sparsely; make the archive without --sparse"));
+    }
+    let path = ImagePath::clean(raw);
+    let meta = Meta {
+        mode: member.mode,
+        uid: clamp(member.uid),
+        gid: clamp(member.gid),
+        mtime: member.mtime,
+        xattrs: member.xattrs.into_iter().filter(|(name, _)| is_image_xattr(name)).collect(),
+    };
     if whiteouts == Whiteouts::Layer && path.file_name().starts_with(WHITEOUT_PREFIX) {
         return whiteout(&path, meta, shown);
     }
-    let target = |file: &tar::Entry<'_, R>| file.link_name_bytes().map(|t| t.into_owned());
-    let kind = match kind {
-        tar::EntryType::Directory => EntryKind::Directory,
-        tar::EntryType::Symlink => {
-            let target = target(file).unwrap_or_default();
+    let (major, minor) = member.device;
+    let kind = match member.kind {
+        b'5' => EntryKind::Directory,
+        // The oldest archives have no type for directories, only the slash at the end.
+        0 | b'0' | b'7' if raw.ends_with(b"/") => EntryKind::Directory,
+        0 | b'0' | b'7' => EntryKind::File(member.size),
+        b'1' => EntryKind::Hardlink(ImagePath::clean(&member.link)),
+        b'2' => {
+            let target = member.link;
             if target.is_empty() || target.contains(&0) || target.len() > limits.path {
-                return Err(ArchiveError::Path { path: shown(), problem: "is a link to nothing" });
+                return Err(refused("is a link to nothing"));
             }
             EntryKind::Symlink(ImagePath(target))
         }
-        tar::EntryType::Link => {
-            EntryKind::Hardlink(ImagePath::clean(&target(file).unwrap_or_default()))
-        }
-        tar::EntryType::Fifo => EntryKind::Fifo,
-        tar::EntryType::Char | tar::EntryType::Block => {
-            let major = file.header().device_major()?.unwrap_or(0);
-            let minor = file.header().device_minor()?.unwrap_or(0);
-            match file.header().entry_type() {
-                tar::EntryType::Char => EntryKind::CharDevice(major, minor),
-                _ => EntryKind::BlockDevice(major, minor),
-            }
-        }
-        // The oldest archives have no type for directories, only the slash at the end.
-        tar::EntryType::Regular if raw.ends_with(b"/") => EntryKind::Directory,
-        tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse => {
-            EntryKind::File(file.size())
-        }
+        b'3' => EntryKind::CharDevice(major, minor),
+        b'4' => EntryKind::BlockDevice(major, minor),
+        b'6' => EntryKind::Fifo,
         _ => return Ok(None),
     };
     if path.is_root() && kind != EntryKind::Directory {
-        return Err(ArchiveError::Path { path: shown(), problem: "would replace the root" });
+        return Err(refused("would replace the root"));
     }
     Ok(Some(Entry { path, kind, meta }))
 }
@@ -174,38 +167,6 @@ fn whiteout(
         return Err(ArchiveError::Path { path: shown(), problem: "is a whiteout of nothing" });
     }
     Ok(Some(Entry { path: dir.join(hidden), kind: EntryKind::Whiteout, meta }))
-}
-
-fn read_meta<R: Read>(file: &mut tar::Entry<'_, R>) -> Result<Meta, ArchiveError> {
-    let mut meta = Meta {
-        mode: file.header().mode()? & 0o7777,
-        uid: clamp(file.header().uid()?),
-        gid: clamp(file.header().gid()?),
-        mtime: file.header().mtime().map(|t| i64::try_from(t).unwrap_or(0)).unwrap_or(0),
-        xattrs: BTreeMap::new(),
-    };
-    let Some(records) = file.pax_extensions()? else { return Ok(meta) };
-    for record in records {
-        let record = record?;
-        let value = record.value_bytes();
-        let number = || std::str::from_utf8(value).ok();
-        match record.key_bytes() {
-            b"uid" => meta.uid = number().and_then(|v| v.parse().ok()).unwrap_or(meta.uid),
-            b"gid" => meta.gid = number().and_then(|v| v.parse().ok()).unwrap_or(meta.gid),
-            b"mtime" => {
-                let whole = number().map(|v| v.split('.').next().unwrap_or(v));
-                meta.mtime = whole.and_then(|v| v.parse().ok()).unwrap_or(meta.mtime);
-            }
-            key => {
-                if let Some(name) = key.strip_prefix(b"SCHILY.xattr.")
-                    && is_image_xattr(name)
-                {
-                    meta.xattrs.insert(name.to_vec(), value.to_vec());
-                }
-            }
-        }
-    }
-    Ok(meta)
 }
 
 /// Attributes that belong to an image. Overlayfs's own would let a layer rewrite what lies below;

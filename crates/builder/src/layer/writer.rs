@@ -111,15 +111,14 @@ impl LayerWriter {
         Ok(())
     }
 
-    /// Completes the layer; its bytes are on disk when this returns.
+    /// Completes the layer.
     pub fn finish(self) -> Result<WrittenLayer, FsError> {
         let Self { tar, index, path, compression } = self;
         let ended = || -> io::Result<_> {
             let (compressor, diff_id, _) = tar.finish()?.finish();
             let (mut out, digest, size) = compressor.finish()?.finish();
             out.flush()?;
-            let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.sync_data()?;
+            drop(out.into_inner().map_err(io::IntoInnerError::into_error)?);
             Ok((diff_id, digest, size))
         };
         let (diff_id, digest, size) = ended().map_err(FsError::new("write", &path))?;

@@ -76,7 +76,7 @@ impl ElfFacts {
             headers.iter().find_map(|h| h.interpreter(endian, head).ok().flatten())
         });
         Some(Self {
-            machine: header.e_machine(endian),
+            machine: header.e_machine(endian).0,
             wide,
             little: endian == Endianness::Little,
             kind,
@@ -124,7 +124,7 @@ impl<R: Read> Read for Sniffer<R> {
 
 /// The name of an `e_machine` value as people know it.
 pub fn machine_name(machine: u16, wide: bool, little: bool) -> String {
-    let name = match (machine, wide, little) {
+    let name = match (object::elf::Machine(machine), wide, little) {
         (object::elf::EM_X86_64, true, _) => "x86-64",
         (object::elf::EM_X86_64, false, _) => "x86-64 (x32)",
         (object::elf::EM_386, ..) => "x86 (32-bit)",

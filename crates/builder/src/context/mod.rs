@@ -1,0 +1,9 @@
+//! The build context: a directory, without what `.dockerignore` leaves out.
+
+pub mod digests;
+pub mod dockerignore;
+pub mod walk;
+
+pub use digests::FileDigests;
+pub use dockerignore::{Ignore, IgnoreError};
+pub use walk::Context;

@@ -1,0 +1,206 @@
+//! Walks the context once; every COPY and ADD is answered from what was seen.
+
+use std::{
+    collections::HashMap,
+    fs::{self, Metadata},
+    io,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{FileTypeExt, MetadataExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use super::dockerignore::{Ignore, Inherited};
+use crate::{
+    error::FsError,
+    layer::{EntryKind, IndexEntry, LayerIndex, View, entry::ImagePath},
+};
+
+/// What identifies a file's content without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Stamp {
+    /// Inode.
+    pub inode: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Time of the last change of content, nanoseconds.
+    pub mtime: i64,
+    /// Time of the last change at all, nanoseconds.
+    pub ctime: i64,
+}
+
+impl Stamp {
+    /// The stamp of a file.
+    pub fn of(found: &Metadata) -> Self {
+        let nanos = |s: i64, n: i64| s.saturating_mul(1_000_000_000).saturating_add(n);
+        Self {
+            inode: found.ino(),
+            size: found.size(),
+            mtime: nanos(found.mtime(), found.mtime_nsec()),
+            ctime: nanos(found.ctime(), found.ctime_nsec()),
+        }
+    }
+}
+
+/// The context as it was when the build began.
+#[derive(Debug)]
+pub struct Context {
+    /// Where it is.
+    pub root: PathBuf,
+    /// What it shows.
+    pub view: View,
+    /// What identifies each file's content.
+    pub stamps: HashMap<ImagePath, Stamp>,
+    /// What is left out, topmost paths only.
+    pub excluded: Vec<ImagePath>,
+}
+
+impl Context {
+    /// Walks the directory.
+    pub fn read(root: &Path, ignore: &Ignore) -> Result<Self, FsError> {
+        let mut walk = Walk {
+            ignore,
+            index: LayerIndex::default(),
+            stamps: HashMap::new(),
+            excluded: Vec::new(),
+        };
+        walk.directory(root, &ImagePath::default(), &Inherited::default())?;
+        Ok(Self {
+            root: root.to_owned(),
+            view: View::of([&walk.index]),
+            stamps: walk.stamps,
+            excluded: walk.excluded,
+        })
+    }
+}
+
+struct Walk<'a> {
+    ignore: &'a Ignore,
+    index: LayerIndex,
+    stamps: HashMap<ImagePath, Stamp>,
+    excluded: Vec<ImagePath>,
+}
+
+impl Walk<'_> {
+    fn directory(
+        &mut self,
+        dir: &Path,
+        at: &ImagePath,
+        inherited: &Inherited,
+    ) -> Result<(), FsError> {
+        let mut children = Vec::new();
+        for child in fs::read_dir(dir).map_err(FsError::new("read", dir))? {
+            children.push(child.map_err(FsError::new("read", dir))?);
+        }
+        children.sort_by_key(fs::DirEntry::file_name);
+        for child in children {
+            let path = child.path();
+            let image_path = at.join(child.file_name().as_bytes());
+            let found = match child.metadata() {
+                Ok(found) => found,
+                // Gone since the directory was read: somebody's temporary file.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(FsError::new("read", &path)(e)),
+            };
+            self.child(&path, image_path, &found, inherited)?;
+        }
+        Ok(())
+    }
+
+    fn child(
+        &mut self,
+        path: &Path,
+        image_path: ImagePath,
+        found: &Metadata,
+        inherited: &Inherited,
+    ) -> Result<(), FsError> {
+        let text = String::from_utf8_lossy(&image_path.0).into_owned();
+        let (excluded, here) = self.ignore.excludes(&text, inherited);
+        if !found.is_dir() {
+            if excluded {
+                self.excluded.push(image_path);
+            } else {
+                self.add(path, image_path, found)?;
+            }
+            return Ok(());
+        }
+        if excluded && !self.ignore.may_include_below(&text) {
+            self.excluded.push(image_path);
+            return Ok(());
+        }
+        // An excluded directory is part of the context as soon as something in it is.
+        let before = self.index.entries.len();
+        self.add(path, image_path.clone(), found)?;
+        self.directory(path, &image_path, &here)?;
+        if excluded && self.index.entries.len() == before + 1 {
+            self.index.entries.truncate(before);
+            self.excluded.retain(|p| !p.is_below(&image_path));
+            self.excluded.push(image_path);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, path: &Path, image_path: ImagePath, found: &Metadata) -> Result<(), FsError> {
+        let kind = found.file_type();
+        let kind = if kind.is_dir() {
+            EntryKind::Directory
+        } else if kind.is_symlink() {
+            let target = fs::read_link(path).map_err(FsError::new("read", path))?;
+            EntryKind::Symlink(ImagePath(target.into_os_string().as_bytes().to_vec()))
+        } else if kind.is_file() {
+            self.stamps.insert(image_path.clone(), Stamp::of(found));
+            EntryKind::File(found.size())
+        } else if kind.is_fifo() {
+            EntryKind::Fifo
+        } else {
+            // Sockets and devices are no part of a context.
+            return Ok(());
+        };
+        self.index.entries.push(IndexEntry {
+            path: image_path,
+            kind,
+            mode: found.mode() & 0o7777,
+            uid: 0,
+            gid: 0,
+            elf: None,
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(rules: &str, files: &[&str]) -> (Vec<String>, Vec<String>) {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        let ignore = Ignore::parse(".dockerignore", rules).unwrap();
+        let context = Context::read(dir.path(), &ignore).unwrap();
+        let seen = context.view.iter().map(|(p, _)| p.display()).collect();
+        (seen, context.excluded.iter().map(ImagePath::display).collect())
+    }
+
+    #[test]
+    fn excluded_directories_reappear_with_what_is_in_them() {
+        let (seen, excluded) =
+            context("*\n!src/keep", &["src/keep", "src/drop", "docs/a", "top"]);
+        assert_eq!(seen, ["/src", "/src/keep"]);
+        assert_eq!(excluded, ["/docs", "/src/drop", "/top"]);
+        let (seen, excluded) = context("*\n!**/*.go", &["a/b/x.c", "a/y.go"]);
+        assert_eq!(seen, ["/a", "/a/y.go"]);
+        assert_eq!(excluded, ["/a/b"]);
+    }
+
+    #[test]
+    fn everything_without_rules() {
+        let (seen, excluded) = context("", &["a/x", ".dockerignore"]);
+        assert_eq!(seen, ["/.dockerignore", "/a", "/a/x"]);
+        assert!(excluded.is_empty());
+    }
+}
