@@ -4,10 +4,12 @@
 pub mod artifact;
 pub mod effect;
 pub mod evaluation;
+pub mod expand;
 pub mod facts;
 pub mod knowledge;
 pub mod machine;
 pub mod probe;
+pub mod scope;
 pub mod stage;
 pub mod value;
 
@@ -17,9 +19,11 @@ pub use effect::{
     Install, Manager, Setting, Tool,
 };
 pub use evaluation::{Evaluation, GlobalArg, ImageUse, ImageUser, Options};
+pub use expand::{Binding, Expansion};
 pub use facts::{Fact, FactSource, ImageFacts, ImageInfo, ImageQuery};
 pub use knowledge::Toolchain;
 pub use machine::{Libc, Linkage, Machine, MachineKind, MachineSource};
 pub use probe::{Probe, Words};
+pub use scope::{BaseEnv, GlobalScope, StageScope};
 pub use stage::{Base, Failure, LostVariable, RunsOn, Stage, StagePlatform, Step, UnsetUse};
 pub use value::{Content, Hop, HopKind, Origin, Piece, PlatformPart, Trail, Truth, Value};

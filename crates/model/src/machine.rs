@@ -8,7 +8,7 @@ use mlint_syntax::Span;
 use crate::value::Value;
 
 /// Which machine a file is made for, on the platform under evaluation.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MachineKind {
     /// Machine code for this platform.
     Platform(Platform),
@@ -19,7 +19,7 @@ pub enum MachineKind {
 }
 
 /// How it was decided.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MachineSource {
     /// A native toolchain made it for the platform that its stage runs on.
@@ -47,7 +47,7 @@ pub enum MachineSource {
 }
 
 /// A machine and how it was decided.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// The machine.
     pub kind: MachineKind,

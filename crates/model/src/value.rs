@@ -5,9 +5,9 @@
 //! a literal, the text of VERSION (with the place of its `ARG` default), a literal, the probe's
 //! answer for the platform that the stage runs on, and a literal.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
 
-use mlint_syntax::Span;
+use mlint_syntax::{LogicalText, Span};
 
 use crate::probe::Probe;
 
@@ -185,7 +185,7 @@ impl Trail {
 }
 
 /// What is known of a piece.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// This text.
     Known(Arc<str>),
@@ -196,16 +196,19 @@ pub enum Content {
 }
 
 /// A part of a value with one origin.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     /// What is known.
     pub content: Content,
     /// Where it comes from.
     pub origin: Origin,
-    /// Where it stands in the file: the literal's own bytes, the `$(uname -m)`, the `$NAME`.
+    /// Where it stands in the file: the literal's own bytes, the `$(uname -m)`, the place where
+    /// something unknown came in. Empty for what does not stand in the file (automatic and build
+    /// arguments, the base image's environment): their trail tells where the file let them in.
     pub span: Span,
-    /// Whether the text stands at `span` byte for byte, so that a part of it has a span of its own.
-    pub verbatim: bool,
+    /// The same text as it stands in the file, when it was not changed on its way; a part of it
+    /// then has a span of its own.
+    pub source: Option<LogicalText>,
     /// The way from `span` to where the value is used.
     pub trail: Trail,
 }
@@ -213,14 +216,24 @@ pub struct Piece {
 impl Piece {
     /// A known piece.
     pub fn known(text: impl Into<Arc<str>>, origin: Origin, span: Span) -> Self {
-        let text = text.into();
-        let verbatim = origin == Origin::Literal && span.len() as usize == text.len();
-        Self { content: Content::Known(text), origin, span, verbatim, trail: Trail::default() }
+        let content = Content::Known(text.into());
+        Self { content, origin, span, source: None, trail: Trail::default() }
+    }
+
+    /// Text that stands in the file.
+    pub fn literal(text: &LogicalText) -> Self {
+        Self {
+            content: Content::Known(text.as_str().into()),
+            origin: Origin::Literal,
+            span: text.full_span(),
+            source: Some(text.clone()),
+            trail: Trail::default(),
+        }
     }
 
     /// A piece that may be any text.
     pub fn unknown(origin: Origin, span: Span) -> Self {
-        Self { content: Content::Unknown, origin, span, verbatim: false, trail: Trail::default() }
+        Self { content: Content::Unknown, origin, span, source: None, trail: Trail::default() }
     }
 
     /// The text, if it is known.
@@ -237,18 +250,32 @@ impl Piece {
     }
 
     /// The file span of the bytes `range` of the text; the whole piece's where the text was
-    /// unescaped or transformed on its way.
-    pub fn subspan(&self, range: std::ops::Range<usize>) -> Span {
-        if self.verbatim && range.end <= self.span.len() as usize && range.start <= range.end {
-            Span::new(self.span.start + range.start as u32, self.span.start + range.end as u32)
-        } else {
-            self.span
+    /// changed on its way.
+    pub fn subspan(&self, range: Range<usize>) -> Span {
+        match &self.source {
+            Some(source) if range.start <= range.end && range.end <= source.len() as usize => {
+                source.span(range.start as u32, range.end as u32)
+            }
+            _ => self.span,
         }
+    }
+
+    /// The piece's bytes `range`; the text must be known, the range on character boundaries.
+    fn slice(&self, range: Range<usize>) -> Option<Self> {
+        let text = self.text()?.get(range.clone())?;
+        let source = self.source.as_ref().map(|s| s.slice(range.start as u32, range.end as u32));
+        Some(Self {
+            content: Content::Known(text.into()),
+            origin: self.origin.clone(),
+            span: source.as_ref().map_or(self.span, LogicalText::full_span),
+            source,
+            trail: self.trail.clone(),
+        })
     }
 }
 
 /// A text as far as it is known, with where its parts come from. Cheap to clone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Value {
     pieces: Arc<[Piece]>,
 }
@@ -286,9 +313,9 @@ impl Value {
         Self { pieces: kept.into() }
     }
 
-    /// Text that stands at `span`.
-    pub fn literal(text: impl Into<Arc<str>>, span: Span) -> Self {
-        Self::known(text, Origin::Literal, span)
+    /// Text that stands in the file.
+    pub fn literal(text: &LogicalText) -> Self {
+        Self::new([Piece::literal(text)])
     }
 
     /// Known text.
@@ -431,6 +458,117 @@ impl Value {
         Self::new([first, second].into_iter().chain(values).flat_map(|v| v.pieces.iter()).cloned())
     }
 
+    /// The bytes `range` of a value that is known, each part with its own origin and place. `None`
+    /// if the value is not known or the range is no part of it.
+    pub fn slice(&self, range: Range<usize>) -> Option<Self> {
+        let mut out = Vec::new();
+        let mut at = 0;
+        for piece in self.pieces.iter() {
+            let len = piece.text()?.len();
+            let (from, to) = (range.start.clamp(at, at + len), range.end.clamp(at, at + len));
+            if from < to {
+                out.push(piece.slice(from - at..to - at)?);
+            }
+            at += len;
+        }
+        (range.start <= range.end && range.end <= at).then(|| Self::new(out))
+    }
+
+    /// What becomes of it when its text goes through `change`: each alternative is changed on its
+    /// own, an unknown value stays unknown. The result has the origin of what it was made from.
+    #[must_use]
+    pub fn map(&self, span: Span, change: impl Fn(&str) -> Option<String>) -> Self {
+        self.map_values(span, &|value| {
+            let before = value.as_known()?;
+            let after = change(&before)?;
+            Some(if after == *before { value.clone() } else { value.derived(after, span) })
+        })
+    }
+
+    /// As [`Value::map`], with a function from known value to value.
+    #[must_use]
+    pub fn map_values(&self, span: Span, change: &dyn Fn(&Value) -> Option<Value>) -> Self {
+        if self.as_known().is_some() {
+            return change(self).unwrap_or_else(|| self.obscured(span));
+        }
+        match &*self.pieces {
+            [Piece { content: Content::Alternatives(values), .. }] => {
+                Self::one_of(values.iter().map(|v| v.map_values(span, change)), span)
+            }
+            pieces if pieces.iter().all(|p| p.content != Content::Unknown) => match self.spread() {
+                Some(values) => {
+                    Self::one_of(values.iter().map(|v| v.map_values(span, change)), span)
+                }
+                None => self.obscured(span),
+            },
+            _ => self.obscured(span),
+        }
+    }
+
+    /// All known values that it may be, if they are few: `a{b|c}` gives `ab` and `ac`.
+    fn spread(&self) -> Option<Vec<Value>> {
+        let mut heads = vec![Value::empty()];
+        for piece in self.pieces.iter() {
+            let tails = match &piece.content {
+                Content::Known(_) => vec![Value::new([piece.clone()])],
+                Content::Unknown => return None,
+                Content::Alternatives(values) => {
+                    let mut tails = Vec::new();
+                    for value in values.iter() {
+                        tails.extend(value.spread()?);
+                    }
+                    tails
+                }
+            };
+            if heads.len() * tails.len() > MAX_ALTERNATIVES {
+                return None;
+            }
+            heads = heads.iter().flat_map(|h| tails.iter().map(|t| h.concat(t))).collect();
+        }
+        Some(heads)
+    }
+
+    /// Another text made from this value: it has this value's origin, and the place and trail of
+    /// the piece that decided it.
+    #[must_use]
+    pub fn derived(&self, text: impl Into<Arc<str>>, span: Span) -> Self {
+        let hop = Hop { kind: HopKind::Transformed, name: "".into(), span };
+        match self.leading_piece() {
+            Some(piece) => Self::new([Piece {
+                content: Content::Known(text.into()),
+                origin: piece.origin.clone(),
+                span: piece.span,
+                source: None,
+                trail: piece.trail.then(hop),
+            }]),
+            None => Self::known(text, Origin::Literal, span),
+        }
+    }
+
+    /// An unknown text made from this value.
+    #[must_use]
+    pub fn obscured(&self, span: Span) -> Self {
+        let unknown = self.all_pieces().into_iter().find(|p| p.content == Content::Unknown);
+        let origin = match unknown.or_else(|| self.leading_piece()) {
+            Some(piece) if piece.origin != Origin::Literal && piece.origin != Origin::Join => {
+                piece.origin.clone()
+            }
+            _ => Origin::Opaque,
+        };
+        Self::unknown(origin, span)
+    }
+
+    /// The piece that says most about where the value comes from: one that follows the platform,
+    /// else one that is not literal, else the first.
+    fn leading_piece(&self) -> Option<&Piece> {
+        let pieces = &self.pieces;
+        pieces
+            .iter()
+            .find(|p| p.origin.follows_platform())
+            .or_else(|| pieces.iter().find(|p| p.origin != Origin::Literal))
+            .or_else(|| pieces.first())
+    }
+
     /// A value that is one of these, by a condition that is not known; equal texts melt together.
     pub fn one_of(values: impl IntoIterator<Item = Value>, span: Span) -> Self {
         let mut kept: Vec<Value> = Vec::new();
@@ -456,7 +594,7 @@ impl Value {
                     content: Content::Alternatives(kept.into()),
                     origin: Origin::Join,
                     span,
-                    verbatim: false,
+                    source: None,
                     trail: Trail::default(),
                 }]),
             },

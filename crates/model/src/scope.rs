@@ -1,0 +1,396 @@
+//! ARG and ENV scopes, by BuildKit's rules.
+//!
+//! One machine serves the linter, which knows some values, and the builder, which knows all:
+//! [`GlobalScope`] holds what reaches `FROM` lines (automatic arguments, `ARG`s before the first
+//! `FROM`, build arguments), [`StageScope`] what an instruction of a stage sees. Both expand words
+//! to [`Value`]s; made from known values they give known values.
+//!
+//! The rules, as BuildKit runs and not as its manual says:
+//! - a stage starts with its base's environment (for a stage base: with its ARGs, too), nothing else;
+//! - ARG and ENV write into one environment: whichever comes last counts, in expansions and in RUN;
+//!   only ENV goes to the image's configuration;
+//! - `ARG X` without default takes the build argument, else the global value (automatic ones
+//!   included), else nothing happens; `ARG X=d` takes the build argument, else `d`, so that a
+//!   default on TARGETARCH hides the automatic value;
+//! - all pairs of one ENV are expanded before any of them is set; the pairs of one ARG one by one;
+//! - what starts from a stage has the ENVs of that stage applied once more, over its ARGs.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use mlint_oci::Platform;
+use mlint_syntax::{KeyValue, Span, Word};
+
+use crate::{
+    evaluation::GlobalArg,
+    expand::{Binding, Expansion, expand_word},
+    stage::{Failure, UnsetUse},
+    value::{HopKind, Origin, PlatformPart, Value},
+};
+
+/// PATH where the base image sets none.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Build arguments that every RUN sees without an `ARG`, and that no history or cache key shows.
+pub const PROXY_ARGS: [&str; 10] = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "FTP_PROXY",
+    "ftp_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
+
+/// The automatic argument of this name.
+pub fn automatic_arg(name: &str) -> Option<Origin> {
+    if name == "TARGETSTAGE" {
+        return Some(Origin::TargetStage);
+    }
+    let part = |rest: &str| {
+        Some(match rest {
+            "PLATFORM" => PlatformPart::Platform,
+            "OS" => PlatformPart::Os,
+            "OSVERSION" => PlatformPart::OsVersion,
+            "ARCH" => PlatformPart::Arch,
+            "VARIANT" => PlatformPart::Variant,
+            _ => return None,
+        })
+    };
+    match (name.strip_prefix("TARGET"), name.strip_prefix("BUILD")) {
+        (Some(rest), _) => part(rest).map(Origin::Target),
+        (_, Some(rest)) => part(rest).map(Origin::Build),
+        _ => None,
+    }
+}
+
+/// Variables in the order in which they were last set.
+#[derive(Clone, Debug, Default)]
+struct Environment {
+    variables: Arc<BTreeMap<Arc<str>, (u32, Value)>>,
+    clock: u32,
+}
+
+impl Environment {
+    fn set(&mut self, name: &str, value: Value) {
+        self.clock += 1;
+        let entry = (self.clock, value);
+        let variables = Arc::make_mut(&mut self.variables);
+        match variables.get_mut(name) {
+            Some(old) => *old = entry,
+            None => {
+                variables.insert(name.into(), entry);
+            }
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.variables.get(name).map(|(_, value)| value)
+    }
+
+    fn in_order(&self) -> Vec<(&str, &Value)> {
+        let mut all: Vec<_> = self.variables.iter().collect();
+        all.sort_by_key(|(_, (time, _))| *time);
+        all.into_iter().map(|(name, (_, value))| (&**name, value)).collect()
+    }
+}
+
+/// What an ARG or ENV instruction meets.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Variables that it uses and nothing sets.
+    pub unset: Vec<UnsetUse>,
+    /// Why BuildKit stops here.
+    pub failure: Option<Failure>,
+    /// The variables it set: name, value, place of the pair.
+    pub set: Vec<(String, Value, Span)>,
+}
+
+impl Outcome {
+    /// `Err` if BuildKit stops here.
+    ///
+    /// # Errors
+    /// The failure.
+    pub fn into_result(self) -> Result<Vec<(String, Value, Span)>, Failure> {
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => Ok(self.set),
+        }
+    }
+
+    fn take(&mut self, expansion: Expansion) -> Value {
+        self.unset.extend(expansion.unset);
+        if self.failure.is_none() {
+            self.failure = expansion.failure;
+        }
+        expansion.value
+    }
+}
+
+/// What `FROM` lines see.
+#[derive(Clone, Debug)]
+pub struct GlobalScope {
+    env: Environment,
+    build_args: Arc<BTreeMap<String, String>>,
+    declared: Vec<GlobalArg>,
+    escape: char,
+}
+
+impl GlobalScope {
+    /// The scope before the first instruction. `target_stage` is the name given with `--target`,
+    /// else the last stage's name (in lower case), if it has one.
+    pub fn new(
+        target: &Platform,
+        build: &Platform,
+        build_args: impl IntoIterator<Item = (String, String)>,
+        target_stage: Option<&str>,
+        escape: char,
+    ) -> Self {
+        let build_args: BTreeMap<String, String> = build_args.into_iter().collect();
+        let mut env = Environment::default();
+        let mut set = |name: &str, text: &str| {
+            let origin = automatic_arg(name).unwrap_or(Origin::Literal);
+            let value = match build_args.get(name) {
+                Some(given) => Value::known(given.as_str(), Origin::BuildArg, Span::default()),
+                None => Value::known(text, origin, Span::default()),
+            };
+            env.set(name, value);
+        };
+        for (prefix, platform) in [("BUILD", build), ("TARGET", target)] {
+            set(&format!("{prefix}PLATFORM"), &platform.to_string());
+            set(&format!("{prefix}OS"), platform.os());
+            set(&format!("{prefix}OSVERSION"), "");
+            set(&format!("{prefix}ARCH"), platform.arch());
+            set(&format!("{prefix}VARIANT"), platform.variant().unwrap_or_default());
+        }
+        set("TARGETSTAGE", target_stage.filter(|s| !s.is_empty()).unwrap_or("default"));
+        Self { env, build_args: Arc::new(build_args), declared: Vec::new(), escape }
+    }
+
+    /// An `ARG` before the first `FROM`.
+    pub fn arg(&mut self, pairs: &[KeyValue]) -> Outcome {
+        let mut outcome = Outcome::default();
+        for pair in pairs {
+            let name = pair.key.as_str();
+            let value = if let Some(given) = self.build_args.get(name) {
+                let value = Value::known(given.as_str(), Origin::BuildArg, Span::default());
+                Some(value.hop(HopKind::GlobalArg, name, pair.span))
+            } else {
+                pair.value.as_ref().map(|default| {
+                    let value = outcome.take(self.expand(default));
+                    value.hop(HopKind::GlobalArg, name, pair.span)
+                })
+            };
+            if let Some(value) = &value {
+                self.env.set(name, value.clone());
+                outcome.set.push((name.to_owned(), value.clone(), pair.span));
+            }
+            let value = value.or_else(|| self.env.get(name).cloned());
+            self.declared.push(GlobalArg { name: name.to_owned(), span: pair.span, value });
+        }
+        outcome
+    }
+
+    /// A variable's value.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.env.get(name)
+    }
+
+    /// The `ARG`s so far, in order.
+    pub fn declared(&self) -> &[GlobalArg] {
+        &self.declared
+    }
+
+    /// Expands a word of `FROM` or of a global `ARG`.
+    pub fn expand(&self, word: &Word) -> Expansion {
+        expand_word(word, self.escape, &|name| match self.env.get(name) {
+            Some(value) => Binding::Set(value.clone()),
+            None => Binding::Unset,
+        })
+    }
+}
+
+/// The environment that a base image brings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BaseEnv {
+    /// What is known, in order.
+    pub variables: Vec<(String, String)>,
+    /// Whether nothing else is set in it.
+    pub complete: bool,
+}
+
+impl BaseEnv {
+    /// Nothing is set: scratch.
+    pub fn empty() -> Self {
+        Self { variables: Vec::new(), complete: true }
+    }
+
+    /// Nothing is known.
+    pub fn unknown() -> Self {
+        Self::default()
+    }
+
+    /// From an image's configuration (`NAME=value` each).
+    pub fn of_config<S: AsRef<str>>(env: impl IntoIterator<Item = S>) -> Self {
+        let split = |pair: S| {
+            let pair = pair.as_ref();
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (name.to_owned(), value.to_owned())
+        };
+        Self { variables: env.into_iter().map(split).collect(), complete: true }
+    }
+}
+
+/// What the instructions of a stage see.
+#[derive(Clone, Debug)]
+pub struct StageScope {
+    global: Arc<GlobalScope>,
+    env: Environment,
+    /// The image configuration's environment, in its order.
+    image: Vec<(String, Value)>,
+    /// Every ARG so far, repeated ones too: what RUN's history shows.
+    args: Vec<(String, Option<Value>)>,
+    complete: bool,
+}
+
+impl StageScope {
+    /// The scope of a stage on an image or on scratch.
+    pub fn from_image(global: &Arc<GlobalScope>, base: &BaseEnv) -> Self {
+        let known = |text: &str| Value::known(text, Origin::BaseEnv, Span::default());
+        let mut image: Vec<(String, Value)> =
+            base.variables.iter().map(|(name, text)| (name.clone(), known(text))).collect();
+        if !image.iter().any(|(name, _)| name == "PATH") {
+            let path = match base.complete {
+                true => known(DEFAULT_PATH),
+                false => Value::unknown(Origin::BaseEnv, Span::default()),
+            };
+            image.push(("PATH".to_owned(), path));
+        }
+        let mut scope = Self {
+            global: Arc::clone(global),
+            env: Environment::default(),
+            image,
+            args: Vec::new(),
+            complete: base.complete,
+        };
+        scope.apply_image_env();
+        scope
+    }
+
+    /// The scope of a stage on another stage, from that one's scope at its end.
+    pub fn from_stage(parent: &StageScope) -> Self {
+        let mut scope = parent.clone();
+        scope.apply_image_env();
+        scope
+    }
+
+    fn apply_image_env(&mut self) {
+        for (name, value) in &self.image {
+            self.env.set(name, value.clone());
+        }
+    }
+
+    /// `ARG` in the stage.
+    pub fn arg(&mut self, pairs: &[KeyValue]) -> Outcome {
+        let mut outcome = Outcome::default();
+        for pair in pairs {
+            let name = pair.key.as_str();
+            let value = if let Some(given) = self.global.build_args.get(name) {
+                Some(Value::known(given.as_str(), Origin::BuildArg, Span::default()))
+            } else if let Some(default) = &pair.value {
+                Some(outcome.take(self.expand(default)))
+            } else {
+                self.global.get(name).cloned()
+            };
+            let value = value.map(|v| v.hop(HopKind::Arg, name, pair.span));
+            if let Some(value) = &value {
+                self.env.set(name, value.clone());
+                outcome.set.push((name.to_owned(), value.clone(), pair.span));
+            }
+            self.args.push((name.to_owned(), value));
+        }
+        outcome
+    }
+
+    /// `ENV`.
+    pub fn env(&mut self, pairs: &[KeyValue]) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut expanded = Vec::with_capacity(pairs.len());
+        for pair in pairs {
+            let name = outcome.take(self.expand(&pair.key));
+            let name = name.as_known().map_or_else(|| pair.key.as_str().to_owned(), Into::into);
+            let value = pair.value.as_ref().map(|v| outcome.take(self.expand(v)));
+            let value = value.unwrap_or_default().hop(HopKind::Env, &name, pair.span);
+            expanded.push((name, value, pair.span));
+        }
+        for (name, value, _) in &expanded {
+            self.env.set(name, value.clone());
+            match self.image.iter_mut().find(|(n, _)| n == name) {
+                Some((_, old)) => *old = value.clone(),
+                None => self.image.push((name.clone(), value.clone())),
+            }
+        }
+        outcome.set = expanded;
+        outcome
+    }
+
+    /// What is known of a variable. The automatic arguments are certainly unset where no ARG lets
+    /// them in: base images do not set them.
+    pub fn binding(&self, name: &str) -> Binding {
+        match self.env.get(name) {
+            Some(value) => Binding::Set(value.clone()),
+            None if self.complete || automatic_arg(name).is_some() => Binding::Unset,
+            None => Binding::Unknown,
+        }
+    }
+
+    /// A variable's value, if an ARG, ENV or the known part of the base image's environment sets
+    /// it.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.env.get(name)
+    }
+
+    /// Expands a word of an instruction.
+    pub fn expand(&self, word: &Word) -> Expansion {
+        expand_word(word, self.global.escape, &|name| self.binding(name))
+    }
+
+    /// What RUN sees: ARGs and ENVs in the order in which they were last set.
+    pub fn environment(&self) -> Vec<(&str, &Value)> {
+        self.env.in_order()
+    }
+
+    /// The image configuration's environment.
+    pub fn image_env(&self) -> &[(String, Value)] {
+        &self.image
+    }
+
+    /// The ARGs that RUN's history entry names (`|2 A=1 B=2`), in the order of their first
+    /// declaration, with what they are now. An ARG without any value is the empty text.
+    pub fn run_args(&self) -> Vec<(&str, Value)> {
+        let mut out: Vec<(&str, Value)> = Vec::new();
+        for (name, declared) in &self.args {
+            let value = self.env.get(name).or(declared.as_ref()).cloned().unwrap_or_default();
+            match out.iter_mut().find(|(n, _)| n == name) {
+                Some((_, old)) => *old = value,
+                None => out.push((name, value)),
+            }
+        }
+        out
+    }
+
+    /// The global scope that it hangs on.
+    pub fn global(&self) -> &GlobalScope {
+        &self.global
+    }
+
+    /// Whether all of the base image's environment is known.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+}
+
+#[cfg(test)]
+mod tests;
