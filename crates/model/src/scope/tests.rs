@@ -190,8 +190,7 @@ fn history_names_arguments_once_with_their_current_values() {
     let scope = run("FROM x\nARG A=1\nARG B\nARG A=2\nENV A=3\n", &[]);
     let args: Vec<String> = scope.run_args().iter().map(|(n, v)| format!("{n}={v}")).collect();
     assert_eq!(args, ["A=3", "B="]);
-    // The arguments of the base stage follow those of the stage in BuildKit's list; here each
-    // name occurs once.
+    // Those of the base stage come first.
     let child = run("FROM x AS a\nARG A=1\nFROM a\nARG B=2\n", &[]);
     let names: Vec<_> = child.run_args().into_iter().map(|(n, _)| n.to_owned()).collect();
     assert_eq!(names, ["A", "B"]);
@@ -199,7 +198,7 @@ fn history_names_arguments_once_with_their_current_values() {
 
 #[test]
 fn required_variables_stop_the_build() {
-    let file = parse("FROM x\nARG V=${W:?set W}\n");
+    let file = parse("FROM x\nARG V=\"${W:?set W}\"\n");
     let InstructionKind::Arg(pairs) = &file.instructions[1].kind else { panic!("an ARG") };
     let global = Arc::new(GlobalScope::new(
         &Platform::linux("arm64"),
