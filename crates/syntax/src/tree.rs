@@ -84,7 +84,7 @@ impl Word {
 /// One instruction.
 #[derive(Clone, Debug)]
 pub struct Instruction {
-    /// From the first byte of the keyword to the last byte of the last line (here-document bodies
+    /// From the first byte of the keyword (or of an escape character alone on a line before it) to the last byte of the last line (here-document bodies
     /// and their terminators included), without the final line end.
     pub span: Span,
     /// The keyword as written.

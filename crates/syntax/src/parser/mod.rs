@@ -73,6 +73,8 @@ struct Logical {
     text: LogicalText,
     /// Comment lines and blank lines inside.
     trivia: Vec<Span>,
+    /// Where its first line begins, without white space.
+    start: u32,
     /// Where its last line ends, without the line end.
     end: u32,
 }
@@ -124,7 +126,7 @@ impl<'t> Parser<'t> {
         let mut last = end as u32;
         let Some(kept) = continued(&text.as_bytes()[start..end], escape) else {
             let text = LogicalText::of_file_unchecked(self.file, start as u32, last);
-            return Logical { text, trivia: Vec::new(), end: last };
+            return Logical { text, trivia: Vec::new(), start: start as u32, end: last };
         };
         let mut builder = TextBuilder::with_capacity(2 * (end - start));
         let mut trivia = Vec::new();
@@ -144,12 +146,12 @@ impl<'t> Parser<'t> {
                 }
             }
         }
-        Logical { text: builder.finish(start as u32), trivia, end: last }
+        let start = start as u32;
+        Logical { text: builder.finish(start), trivia, start, end: last }
     }
 
     /// Understands an instruction and reads its here-documents.
     fn instruction(&mut self, logical: Logical) -> Instruction {
-        let start = logical.text.to_file(0);
         let mut instruction = self.instruction_of(&logical.text, false);
         instruction.trivia = logical.trivia;
         let innermost = match &instruction.kind {
@@ -160,7 +162,7 @@ impl<'t> Parser<'t> {
             let body = h.body_span.end;
             if h.terminator.is_empty() { body.max(logical.end) } else { h.terminator.end }
         });
-        instruction.span = Span::new(start, end);
+        instruction.span = Span::new(logical.start, end);
         instruction
     }
 

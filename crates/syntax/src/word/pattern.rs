@@ -137,13 +137,24 @@ pub fn trim_prefix(value: &str, pattern: &str, longest: bool) -> Result<String, 
 /// # Errors
 /// As [`trim_prefix`].
 pub fn trim_suffix(value: &str, pattern: &str, longest: bool) -> Result<String, PatternError> {
-    let mut tokens = tokens(pattern)?;
+    // As BuildKit does it: the text of the pattern is reversed, not its meaning, which tells when
+    // it ends in a backslash.
+    let tokens = tokens(&reversed(pattern))?;
     check_work(tokens.len(), value.len())?;
-    tokens.reverse();
     let mut chars: Vec<char> = value.chars().rev().collect();
     let cut = match_prefix(&tokens, &chars, longest).unwrap_or(0);
     chars.drain(..cut);
     Ok(chars.iter().rev().collect())
+}
+
+/// The pattern back to front, with every backslash before the character that it escapes.
+fn reversed(pattern: &str) -> String {
+    let mut units = Vec::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        units.push((c, if c == '\\' { chars.next() } else { None }));
+    }
+    units.iter().rev().flat_map(|&(first, second)| [Some(first), second]).flatten().collect()
 }
 
 /// `${value/pattern/replacement}`, or `//` with `all`.
