@@ -5,4 +5,5 @@ pub mod error;
 pub mod layer;
 pub mod pattern;
 pub mod proof;
+pub mod sandbox;
 pub mod store;
