@@ -73,6 +73,12 @@ pub enum ManifestError {
     /// It has both `layers` and `manifests`, the known confusion attack.
     #[error("the document has both layers and manifests, so it could be read in two ways")]
     Ambiguous,
+    /// A layer that no file system can be made of.
+    #[error("a layer has media type '{media_type}', which mlint does not know how to unpack")]
+    UnknownLayer {
+        /// The media type.
+        media_type: String,
+    },
     /// The bytes have another digest than asked for.
     #[error(
         "the content's digest is {found}, not {want}: it was changed or damaged on the way; try again, and if it stays, ask the registry's owner"

@@ -1,6 +1,32 @@
 //! Registry transport, credentials, cache; turns image queries into image facts.
+//!
+//! [`Client`] talks to registries: [`Client::resolve`], [`Client::image`] and
+//! [`Client::platform_image`] read, [`Client::stream_blob`] and [`Client::fetch_blob`] stream
+//! layers, [`Client::push`] writes, tags last. [`resolve_facts`] is the synchronous door for those
+//! who only want to know which platforms an image offers.
 
+mod auth;
+mod blob;
+mod client;
+mod credentials;
+mod error;
 pub mod facts;
+mod image;
+mod options;
+mod push;
 pub mod table;
+mod transport;
+mod upload;
 
+pub use blob::Progress;
+pub use client::{Client, Resolved};
+pub use credentials::{Credential, CredentialError, Credentials, Found};
+pub use error::RegistryError;
 pub use facts::{FactOptions, resolve_facts};
+pub use image::{Image, Layer, OfferedPlatform, PlatformImage};
+pub use options::ClientOptions;
+pub use push::{
+    PlanProblem, PlannedBlob, PlannedManifest, PushError, PushEvent, PushObserver, PushPlan,
+    PushReport,
+};
+pub use upload::{BlobSource, Pushed, SharedProgress};
