@@ -12,8 +12,12 @@ use crate::{
 pub struct Artifact {
     /// Where it is, absolute.
     pub path: String,
+    /// It stands for all files below `path`, whose names are not known.
+    pub folder: bool,
     /// What made it.
     pub made: Made,
+    /// What is in it, for a file that the Dockerfile itself wrote.
+    pub content: Option<Value>,
     /// Which machine it is for.
     pub machine: Machine,
     /// How it is linked.

@@ -1,27 +1,9 @@
 //! Commands that tell about the machine they run on, and their answers.
 
-use mlint_oci::Platform;
-
-/// Whose words a probe answers in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Words {
-    /// Docker, Go: `amd64`, `arm64`, `arm`, `386`.
-    Go,
-    /// The kernel's: `x86_64`, `aarch64`, `armv7l`.
-    Kernel,
-    /// Debian's: `amd64`, `arm64`, `armhf`, `ppc64el`.
-    Debian,
-    /// Alpine's: `x86_64`, `aarch64`, `armv7`, `x86`.
-    Alpine,
-    /// RPM's: `x86_64`, `aarch64`, `armv7hl`.
-    Rpm,
-    /// Node's: `x64`, `arm64`, `arm`.
-    Node,
-    /// A GNU or LLVM triple.
-    Triple,
-    /// Not an architecture (`uname -s`, `getconf LONG_BIT`).
-    Other,
-}
+use mlint_oci::{
+    Platform,
+    arch::{Vocabulary, word_for, words_of},
+};
 
 /// A probe: which command asks what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,21 +35,24 @@ pub enum Probe {
     RustcHost,
     /// `python -c 'import platform; print(platform.machine())'`.
     PythonMachine,
+    /// `xx-info arch`: the target's, wherever the stage runs.
+    XxInfo,
 }
 
 impl Probe {
-    /// Whose words it answers in.
-    pub fn words(self) -> Words {
-        match self {
-            Self::UnameMachine | Self::PythonMachine => Words::Kernel,
-            Self::DpkgArch => Words::Debian,
-            Self::ApkArch => Words::Alpine,
-            Self::RpmArch => Words::Rpm,
-            Self::GoArch => Words::Go,
-            Self::NodeArch => Words::Node,
-            Self::DpkgTriple | Self::GccMachine | Self::RustcHost => Words::Triple,
-            Self::UnameSystem | Self::LongBit | Self::GoOs => Words::Other,
-        }
+    /// Whose words it answers in; `None` if it does not name an architecture.
+    pub fn vocabulary(self) -> Option<Vocabulary> {
+        Some(match self {
+            Self::UnameMachine | Self::PythonMachine => Vocabulary::Uname,
+            Self::DpkgArch => Vocabulary::Debian,
+            Self::ApkArch => Vocabulary::Apk,
+            Self::RpmArch => Vocabulary::Rpm,
+            Self::GoArch | Self::XxInfo => Vocabulary::Go,
+            Self::NodeArch => Vocabulary::Node,
+            Self::DpkgTriple | Self::GccMachine => Vocabulary::GnuTriple,
+            Self::RustcHost => Vocabulary::RustGnu,
+            Self::UnameSystem | Self::LongBit | Self::GoOs => return None,
+        })
     }
 
     /// How it is commonly written.
@@ -86,192 +71,58 @@ impl Probe {
             Self::GccMachine => "gcc -dumpmachine",
             Self::RustcHost => "rustc -vV",
             Self::PythonMachine => "python platform.machine()",
+            Self::XxInfo => "xx-info arch",
         }
     }
 
     /// What it prints in a container of `platform`; `None` where that is not known. `musl` matters
     /// to triples.
     pub fn answer(self, platform: &Platform, musl: bool) -> Option<String> {
-        let row = row(platform)?;
-        Some(match self {
-            Self::UnameMachine | Self::PythonMachine => row.kernel.to_owned(),
-            Self::UnameSystem => "Linux".to_owned(),
-            Self::DpkgArch => row.debian?.to_owned(),
-            Self::DpkgTriple => row.gnu_triple(false)?,
-            Self::ApkArch => row.alpine?.to_owned(),
-            Self::RpmArch => row.rpm?.to_owned(),
-            Self::LongBit => row.bits.to_string(),
-            Self::GoArch => platform.arch().to_owned(),
-            Self::GoOs => platform.os().to_owned(),
-            Self::NodeArch => row.node?.to_owned(),
-            Self::GccMachine => {
-                if musl {
-                    format!("{}-alpine-linux-musl{}", row.alpine?, row.musl_suffix())
-                } else {
-                    row.gnu_triple(false)?
-                }
+        if platform.os() != "linux" {
+            return None;
+        }
+        let vocabulary = match self {
+            Self::UnameSystem => return Some("Linux".to_owned()),
+            Self::GoOs => return Some(platform.os().to_owned()),
+            Self::LongBit => return words_of(platform).map(|w| w.bits.to_string()),
+            // Alpine's compilers name the vendor: x86_64-alpine-linux-musl.
+            Self::GccMachine if musl => {
+                let triple = word_for(platform, Vocabulary::MuslTriple)?;
+                return Some(triple.replacen("-linux-", "-alpine-linux-", 1));
             }
-            Self::RustcHost => row.rust_triple(musl)?,
-        })
+            Self::RustcHost if musl => Vocabulary::RustMusl,
+            other => other.vocabulary()?,
+        };
+        word_for(platform, vocabulary).map(str::to_owned)
     }
 }
 
-/// One machine in the words of those who answer probes.
-struct Row {
-    kernel: &'static str,
-    debian: Option<&'static str>,
-    alpine: Option<&'static str>,
-    rpm: Option<&'static str>,
-    node: Option<&'static str>,
-    /// The CPU of Debian's GNU triple and the ABI that follows `linux-gnu`.
-    gnu: Option<(&'static str, &'static str)>,
-    /// The CPU of Rust's triple.
-    rust: Option<&'static str>,
-    bits: u8,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Row {
-    fn gnu_triple(&self, musl: bool) -> Option<String> {
-        let (cpu, abi) = self.gnu?;
-        Some(format!("{cpu}-linux-{}{abi}", if musl { "musl" } else { "gnu" }))
+    #[test]
+    fn answers_of_real_machines() {
+        let of = |probe: Probe, platform: &str| probe.answer(&platform.parse().unwrap(), false);
+        for (probe, platform, want) in [
+            (Probe::UnameMachine, "linux/amd64", "x86_64"),
+            (Probe::UnameMachine, "linux/arm64", "aarch64"),
+            (Probe::UnameMachine, "linux/arm/v7", "armv7l"),
+            (Probe::DpkgArch, "linux/arm/v7", "armhf"),
+            (Probe::DpkgArch, "linux/ppc64le", "ppc64el"),
+            (Probe::ApkArch, "linux/arm64", "aarch64"),
+            (Probe::RpmArch, "linux/s390x", "s390x"),
+            (Probe::LongBit, "linux/arm/v7", "32"),
+            (Probe::GoArch, "linux/386", "386"),
+            (Probe::NodeArch, "linux/amd64", "x64"),
+            (Probe::GccMachine, "linux/arm64", "aarch64-linux-gnu"),
+            (Probe::RustcHost, "linux/riscv64", "riscv64gc-unknown-linux-gnu"),
+        ] {
+            assert_eq!(of(probe, platform).as_deref(), Some(want), "{probe:?} on {platform}");
+        }
+        let arm64 = Platform::linux("arm64");
+        assert_eq!(Probe::GccMachine.answer(&arm64, true).unwrap(), "aarch64-alpine-linux-musl");
+        assert_eq!(Probe::RustcHost.answer(&arm64, true).unwrap(), "aarch64-unknown-linux-musl");
+        assert_eq!(Probe::UnameMachine.answer(&"windows/amd64".parse().unwrap(), false), None);
     }
-
-    fn rust_triple(&self, musl: bool) -> Option<String> {
-        let abi = self.gnu.map_or("", |(_, abi)| abi);
-        Some(format!("{}-unknown-linux-{}{abi}", self.rust?, if musl { "musl" } else { "gnu" }))
-    }
-
-    fn musl_suffix(&self) -> &'static str {
-        self.gnu.map_or("", |(_, abi)| abi)
-    }
-}
-
-fn row(platform: &Platform) -> Option<Row> {
-    if platform.os() != "linux" {
-        return None;
-    }
-    let row = |kernel, debian, alpine, rpm, node, gnu, rust, bits| Row {
-        kernel,
-        debian,
-        alpine,
-        rpm,
-        node,
-        gnu,
-        rust,
-        bits,
-    };
-    Some(match (platform.arch(), platform.variant()) {
-        ("amd64", _) => row(
-            "x86_64",
-            Some("amd64"),
-            Some("x86_64"),
-            Some("x86_64"),
-            Some("x64"),
-            Some(("x86_64", "")),
-            Some("x86_64"),
-            64,
-        ),
-        ("arm64", _) => row(
-            "aarch64",
-            Some("arm64"),
-            Some("aarch64"),
-            Some("aarch64"),
-            Some("arm64"),
-            Some(("aarch64", "")),
-            Some("aarch64"),
-            64,
-        ),
-        ("arm", Some("v5")) => row(
-            "armv5tel",
-            Some("armel"),
-            None,
-            None,
-            Some("arm"),
-            Some(("arm", "eabi")),
-            Some("armv5te"),
-            32,
-        ),
-        // Alpine's armv6 port is called armhf, Debian's armv7 port too.
-        ("arm", Some("v6")) => row(
-            "armv6l",
-            Some("armhf"),
-            Some("armhf"),
-            Some("armv6hl"),
-            Some("arm"),
-            Some(("arm", "eabihf")),
-            Some("arm"),
-            32,
-        ),
-        ("arm", _) => row(
-            "armv7l",
-            Some("armhf"),
-            Some("armv7"),
-            Some("armv7hl"),
-            Some("arm"),
-            Some(("arm", "eabihf")),
-            Some("armv7"),
-            32,
-        ),
-        ("386", _) => row(
-            "i686",
-            Some("i386"),
-            Some("x86"),
-            Some("i386"),
-            Some("ia32"),
-            Some(("i686", "")),
-            Some("i686"),
-            32,
-        ),
-        ("ppc64le", _) => row(
-            "ppc64le",
-            Some("ppc64el"),
-            Some("ppc64le"),
-            Some("ppc64le"),
-            Some("ppc64"),
-            Some(("powerpc64le", "")),
-            Some("powerpc64le"),
-            64,
-        ),
-        ("s390x", _) => row(
-            "s390x",
-            Some("s390x"),
-            Some("s390x"),
-            Some("s390x"),
-            Some("s390x"),
-            Some(("s390x", "")),
-            Some("s390x"),
-            64,
-        ),
-        ("riscv64", _) => row(
-            "riscv64",
-            Some("riscv64"),
-            Some("riscv64"),
-            Some("riscv64"),
-            Some("riscv64"),
-            Some(("riscv64", "")),
-            Some("riscv64gc"),
-            64,
-        ),
-        ("loong64", _) => row(
-            "loongarch64",
-            Some("loong64"),
-            Some("loongarch64"),
-            Some("loongarch64"),
-            Some("loong64"),
-            Some(("loongarch64", "")),
-            Some("loongarch64"),
-            64,
-        ),
-        ("mips64le", _) => row(
-            "mips64",
-            Some("mips64el"),
-            None,
-            None,
-            Some("mips64el"),
-            Some(("mips64el", "abi64")),
-            Some("mips64el"),
-            64,
-        ),
-        _ => return None,
-    })
 }

@@ -7,7 +7,7 @@
 
 use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
 
-use mlint_syntax::{LogicalText, Span};
+use mlint_syntax::{LogicalText, Span, TextBuilder};
 
 use crate::probe::Probe;
 
@@ -657,5 +657,21 @@ impl fmt::Display for Value {
             }
         }
         Ok(())
+    }
+}
+
+/// Text that does not stand in the file as it is, with every byte placed at the start of `span`, so
+/// that what is parsed from it has places within the file.
+pub(crate) fn text_at(text: &str, span: Span) -> LogicalText {
+    let mut builder = TextBuilder::with_capacity(text.len());
+    push_at(&mut builder, text, span);
+    builder.finish(span.start)
+}
+
+/// Appends such a text.
+pub(crate) fn push_at(builder: &mut TextBuilder, text: &str, span: Span) {
+    let mut buffer = [0; 4];
+    for c in text.chars() {
+        builder.push(c.encode_utf8(&mut buffer), span.start);
     }
 }

@@ -1,0 +1,251 @@
+//! The files of a stage, as far as the Dockerfile brings them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
+
+use crate::{
+    artifact::{Artifact, Station},
+    machine::{Linkage, Machine, MachineKind},
+};
+
+/// Folders that every image (scratch aside) has.
+const USUAL_FOLDERS: &[&str] = &[
+    "/",
+    "/bin",
+    "/sbin",
+    "/usr",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/lib",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/usr/local/lib",
+    "/usr/share",
+    "/lib",
+    "/etc",
+    "/opt",
+    "/tmp",
+    "/var",
+    "/var/tmp",
+    "/root",
+    "/home",
+    "/srv",
+    "/mnt",
+    "/usr/src",
+];
+
+/// Makes an absolute, clean path of `path`, relative to `directory`.
+pub(crate) fn absolute(directory: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    let base = if path.starts_with('/') { "" } else { directory };
+    for part in base.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// The last part of a path.
+pub(crate) fn file_name(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+}
+
+/// `folder/name`.
+pub(crate) fn join(folder: &str, name: &str) -> String {
+    absolute(folder, name)
+}
+
+/// Files by absolute path.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Files {
+    pub(crate) entries: BTreeMap<String, Artifact>,
+    folders: BTreeSet<String>,
+}
+
+impl Files {
+    /// A folder is made.
+    pub(crate) fn make_folder(&mut self, path: &str) {
+        let mut at = path;
+        while at.len() > 1 && self.folders.insert(at.to_owned()) {
+            at = at.rsplit_once('/').map_or("", |(parent, _)| parent);
+        }
+    }
+
+    /// Whether `path` is known to be a folder.
+    pub(crate) fn is_folder(&self, path: &str) -> bool {
+        USUAL_FOLDERS.contains(&path)
+            || self.folders.contains(path)
+            || self.entries.get(path).is_some_and(|a| a.folder)
+            || self.below(path).next().is_some()
+    }
+
+    /// All entries below a folder.
+    pub(crate) fn below<'s>(
+        &'s self,
+        folder: &str,
+    ) -> impl Iterator<Item = (&'s String, &'s Artifact)> + use<'s> {
+        let prefix = if folder == "/" { "/".to_owned() } else { format!("{folder}/") };
+        self.entries
+            .range::<String, _>((Bound::Included(prefix.clone()), Bound::Unbounded))
+            .take_while(move |(path, _)| path.starts_with(&prefix))
+    }
+
+    /// Puts an artifact at its path. An uncertain one beside an older one gives what both have in
+    /// common.
+    pub(crate) fn put(&mut self, artifact: Artifact) {
+        if artifact.certain && !artifact.folder {
+            self.entries.insert(artifact.path.clone(), artifact);
+            return;
+        }
+        match self.entries.get_mut(&artifact.path) {
+            Some(old) => merge(old, artifact),
+            None => {
+                self.entries.insert(artifact.path.clone(), artifact);
+            }
+        }
+    }
+
+    /// Takes a file or a whole folder away; where that is not certain, it stays, uncertain.
+    pub(crate) fn remove(&mut self, path: &str, certain: bool) {
+        let mut paths: Vec<String> = self.below(path).map(|(p, _)| p.clone()).collect();
+        paths.push(path.to_owned());
+        for path in paths {
+            if certain {
+                self.entries.remove(&path);
+            } else if let Some(artifact) = self.entries.get_mut(&path) {
+                artifact.certain = false;
+            }
+        }
+    }
+
+    /// The artifact at a path: the entry itself, or the folder that holds it under an unknown name.
+    pub(crate) fn find(&self, path: &str) -> Option<Artifact> {
+        if let Some(found) = self.entries.get(path) {
+            return Some(found.clone());
+        }
+        let mut at = path;
+        while let Some((parent, _)) = at.rsplit_once('/') {
+            let parent = if parent.is_empty() { "/" } else { parent };
+            if let Some(found) = self.entries.get(parent).filter(|a| a.folder) {
+                return Some(Artifact { path: path.to_owned(), folder: false, ..found.clone() });
+            }
+            if parent == "/" {
+                break;
+            }
+            at = parent;
+        }
+        None
+    }
+
+    /// What a source path or pattern means: each artifact with its path below the copied root
+    /// (empty for a file copied by its own name).
+    pub(crate) fn select(&self, source: &str) -> Vec<Selected> {
+        let has_pattern = source.contains(['*', '?', '[']);
+        if has_pattern {
+            let root = source.split(['*', '?', '[']).next().unwrap_or_default();
+            let folder =
+                root.rsplit_once('/').map_or("/", |(f, _)| if f.is_empty() { "/" } else { f });
+            let mut out: Vec<Selected> = self
+                .below(folder)
+                .filter_map(|(path, artifact)| {
+                    let (top, rest) = matching_top(source, path)?;
+                    Some(Selected { artifact: artifact.clone(), top, rest })
+                })
+                .collect();
+            if out.is_empty()
+                && let Some(artifact) = self.find(&join(folder, "\u{fffd}"))
+            {
+                // Names inside are not known: any of them may match.
+                let artifact = Artifact { certain: false, folder: true, ..artifact };
+                out.push(Selected { artifact, top: String::new(), rest: String::new() });
+            }
+            return out;
+        }
+        let name = file_name(source).to_owned();
+        let mut out: Vec<Selected> = self
+            .below(source)
+            .map(|(path, artifact)| Selected {
+                artifact: artifact.clone(),
+                top: String::new(),
+                rest: path[source.trim_end_matches('/').len() + 1..].to_owned(),
+            })
+            .collect();
+        if let Some(artifact) = self.find(source) {
+            let is_folder = artifact.folder && self.entries.contains_key(source);
+            let top = if is_folder { String::new() } else { name };
+            out.push(Selected { artifact, top, rest: String::new() });
+        }
+        out
+    }
+}
+
+/// An artifact that a copy takes along.
+#[derive(Clone, Debug)]
+pub(crate) struct Selected {
+    pub(crate) artifact: Artifact,
+    /// The file's own name when it is copied as a file; empty inside a copied folder.
+    pub(crate) top: String,
+    /// Its path below the copied folder.
+    pub(crate) rest: String,
+}
+
+/// How the first parts of `path` match `pattern`, part by part: the name of the matched top and
+/// what is left below it.
+fn matching_top(pattern: &str, path: &str) -> Option<(String, String)> {
+    let patterns: Vec<&str> = pattern.split('/').collect();
+    let parts: Vec<&str> = path.split('/').collect();
+    if parts.len() < patterns.len() {
+        return None;
+    }
+    let fits = patterns.iter().zip(&parts).all(|(p, t)| crate::glob::matches(p, t));
+    if !fits {
+        return None;
+    }
+    let rest = parts[patterns.len()..].join("/");
+    let top = if rest.is_empty() { parts[patterns.len() - 1].to_owned() } else { String::new() };
+    Some((top, rest))
+}
+
+/// What two artifacts at one path have in common.
+fn merge(old: &mut Artifact, new: Artifact) {
+    if old.machine.kind != new.machine.kind {
+        // What certainly is machine-independent does not make the other part unknown.
+        if old.machine.kind == MachineKind::Independent {
+            old.machine = new.machine.clone();
+        } else if new.machine.kind != MachineKind::Independent {
+            old.machine = Machine::unknown();
+        }
+    }
+    if old.linkage != new.linkage {
+        old.linkage = Linkage::Unknown;
+    }
+    if old.content != new.content {
+        old.content = None;
+    }
+    old.certain = old.certain && new.certain;
+    old.folder |= new.folder;
+    if new.way.len() > old.way.len() {
+        old.way = new.way;
+        old.made = new.made;
+    }
+}
+
+impl Artifact {
+    /// This artifact at another place, with one more station on its way.
+    pub(crate) fn moved(&self, path: String, station: Station, certain: bool) -> Self {
+        let mut way = self.way.clone();
+        // A file that is copied round and round in a loop keeps a bounded way.
+        if way.len() < 64 {
+            way.push(station);
+        }
+        Self { path, way, certain: self.certain && certain, ..self.clone() }
+    }
+}

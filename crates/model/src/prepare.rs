@@ -1,0 +1,150 @@
+//! What is parsed once and evaluated per platform.
+
+use mlint_oci::Platform;
+use mlint_syntax::{
+    CommandLine, Dockerfile, Instruction, InstructionKind, LogicalText, Span, Spanned,
+    shell::{Script, parse_shell},
+};
+
+use crate::{
+    evaluation::{Evaluation, ImageUse, Options},
+    facts::{ImageFacts, ImageQuery},
+    plan::{Outline, Plan, unwrap_onbuild},
+    run,
+};
+
+/// A Dockerfile with its scripts parsed, ready to be evaluated on any number of platforms.
+#[derive(Debug)]
+pub struct Prepared<'f> {
+    pub(crate) file: &'f Dockerfile,
+    pub(crate) outline: Outline,
+    /// By instruction; for an ONBUILD, that of its trigger.
+    pub(crate) scripts: Vec<Option<Program>>,
+}
+
+/// What a RUN runs.
+#[derive(Clone, Debug)]
+pub(crate) enum Program {
+    /// Shell form: read by the stage's shell.
+    Shell(Script),
+    /// A here-document that names its interpreter; a script if that is a shell.
+    Interpreter { line: Span, script: Option<Script> },
+    /// Exec form that starts a shell by itself: `["sh", "-c", "…"]`.
+    ExecShell { argv: Vec<Spanned<String>>, script: Script },
+    /// Exec form.
+    Exec(Vec<Spanned<String>>),
+}
+
+/// Whether a program by that path is a shell that the interpreter understands.
+pub(crate) fn is_posix_shell(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    matches!(name, "sh" | "bash" | "ash" | "dash" | "zsh" | "ksh" | "mksh")
+}
+
+impl<'f> Prepared<'f> {
+    /// Parses the scripts of all RUN instructions.
+    pub fn new(file: &'f Dockerfile) -> Self {
+        let scripts = file.instructions.iter().map(|i| program(unwrap_onbuild(i))).collect();
+        Self { file, outline: Outline::new(file), scripts }
+    }
+
+    /// The file.
+    pub fn file(&self) -> &'f Dockerfile {
+        self.file
+    }
+
+    /// Executes the file abstractly on one platform.
+    pub fn evaluate(
+        &self,
+        platform: &Platform,
+        options: &Options,
+        facts: &ImageFacts,
+    ) -> Evaluation {
+        // What a registry says about an image's platforms does not change what the file does; it
+        // will when it tells about configurations.
+        let _ = facts;
+        run::evaluate(self, platform, options)
+    }
+
+    /// The images that reachable stages need on one platform, with where.
+    pub fn image_uses(&self, platform: &Platform, options: &Options) -> Vec<ImageUse> {
+        Plan::new(self.file, &self.outline, platform, options).images
+    }
+}
+
+/// Executes a file abstractly on one platform. For several platforms, use [`Prepared`].
+pub fn evaluate(
+    file: &Dockerfile,
+    platform: &Platform,
+    options: &Options,
+    facts: &ImageFacts,
+) -> Evaluation {
+    Prepared::new(file).evaluate(platform, options, facts)
+}
+
+/// The images that the file needs on these platforms, each once. Only known references are asked
+/// for; [`Evaluation::images`] tells who uses what, where and for which platform.
+pub fn image_queries(
+    file: &Dockerfile,
+    platforms: &[Platform],
+    options: &Options,
+) -> Vec<ImageQuery> {
+    let outline = Outline::new(file);
+    let mut queries: Vec<ImageQuery> = Vec::new();
+    for platform in platforms {
+        for image in Plan::new(file, &outline, platform, options).images {
+            let Some(references) = image.reference.texts() else { continue };
+            for reference in references.into_iter().filter(|r| !r.is_empty()) {
+                let query = ImageQuery { reference };
+                if !queries.contains(&query) {
+                    queries.push(query);
+                }
+            }
+        }
+    }
+    queries
+}
+
+fn program(instruction: &Instruction) -> Option<Program> {
+    let InstructionKind::Run(line) = &instruction.kind else { return None };
+    match line {
+        CommandLine::Exec(argv) => Some(exec(argv)),
+        CommandLine::Shell(_) => {
+            let script = instruction.shell_script()?;
+            Some(match script.shebang {
+                None => Program::Shell(parse_shell(&script.text)),
+                Some(line) => {
+                    let words: Vec<&str> = line.split_whitespace().collect();
+                    let interpreter = match words[..] {
+                        [env, name, ..] if env.ends_with("/env") => name,
+                        [name, ..] => name,
+                        [] => "",
+                    };
+                    let script = is_posix_shell(interpreter).then(|| parse_shell(&script.text));
+                    Program::Interpreter { line: line.full_span(), script }
+                }
+            })
+        }
+    }
+}
+
+fn exec(argv: &[Spanned<String>]) -> Program {
+    if let [shell, flags, script] = argv
+        && is_posix_shell(&shell.value)
+        && flags.value.starts_with('-')
+        && flags.value.ends_with('c')
+    {
+        return Program::ExecShell { argv: argv.to_vec(), script: parse_shell(&json_text(script)) };
+    }
+    Program::Exec(argv.to_vec())
+}
+
+/// A JSON string as text with places: its own bytes where it holds no escape, else all of it at
+/// its first byte.
+pub(crate) fn json_text(string: &Spanned<String>) -> LogicalText {
+    let plain = string.span.len() as usize == string.value.len() + 2;
+    if plain {
+        return LogicalText::contiguous(string.value.as_str(), string.span.start + 1);
+    }
+    crate::value::text_at(&string.value, string.span)
+}
