@@ -1,0 +1,1 @@
+//! A real Docker engine from Debian's packages, unpacked beside the system.
