@@ -1,7 +1,7 @@
 //! Text that knows where each of its bytes stands in the file.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use crate::span::Span;
@@ -278,6 +278,39 @@ impl TextBuilder {
             end,
             map: Some(Arc::from(self.segments)),
         }
+    }
+}
+
+/// Ranges of a text that make up another one, quotes and escape characters left out.
+pub(crate) struct Pieces {
+    done: Vec<Range<usize>>,
+    from: usize,
+}
+
+impl Pieces {
+    pub(crate) fn from(from: usize) -> Self {
+        Self { done: Vec::new(), from }
+    }
+
+    /// Ends a piece at `end` and goes on at `next`.
+    pub(crate) fn cut(&mut self, end: usize, next: usize) {
+        self.done.push(self.from..end);
+        self.from = next;
+    }
+
+    /// Ends the last piece at `end`. One piece alone is a view of `raw`.
+    pub(crate) fn finish(mut self, raw: &LogicalText, end: usize) -> LogicalText {
+        let slice = |r: &Range<usize>| raw.slice(r.start as u32, r.end as u32);
+        let last = self.from..end.max(self.from);
+        if self.done.is_empty() {
+            return slice(&last);
+        }
+        self.done.push(last);
+        let mut builder = TextBuilder::default();
+        for range in &self.done {
+            builder.push_text(&slice(range));
+        }
+        builder.finish(raw.to_file(end as u32))
     }
 }
 

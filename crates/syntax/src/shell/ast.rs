@@ -220,12 +220,10 @@ pub enum Condition {
     Word(ShellWord),
     /// `! c`.
     Not(Box<Condition>),
-    /// `a && b`.
-    And(Box<Condition>, Box<Condition>),
-    /// `a || b`.
-    Or(Box<Condition>, Box<Condition>),
-    /// Could not be read.
-    Opaque(Span),
+    /// `a && b && …`.
+    And(Vec<Condition>),
+    /// `a || b || …`.
+    Or(Vec<Condition>),
 }
 
 /// A word of the shell.

@@ -1,8 +1,32 @@
-//! The shell inside RUN: tree-sitter's bash grammar turned into a compact tree of our own, every
-//! node with its span in the file.
+//! The shell inside RUN: a compact tree, every node with its span in the file.
+//!
+//! The grammar is POSIX's with what bash adds to it. A script that the shell would refuse is read
+//! up to the command in which it breaks; the rest is [`CommandKind::Opaque`], as it never runs.
 
 mod ast;
-mod convert;
+mod commands;
+mod compound;
+mod condition;
+mod cursor;
+mod dump;
+mod param;
+mod redirect;
+mod words;
+
+use crate::text::LogicalText;
 
 pub use ast::*;
-pub use convert::parse_shell;
+use cursor::Parser;
+pub use dump::dump;
+
+/// Parses a shell script. Never fails: what cannot be read is opaque, and stands in
+/// [`Script::errors`].
+pub fn parse_shell(text: &LogicalText) -> Script {
+    let mut parser = Parser::new(text, 0);
+    let mut script = parser.script();
+    script.errors = parser.errors;
+    script
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::WordErrorKind as Kind;
 use super::{MAX_NESTING, Op, OpKind, ParsedWord, Part, Quoting, Variable, WordError};
-use crate::text::{LogicalText, TextBuilder};
+use crate::text::{LogicalText, Pieces};
 
 /// Parses a word; `escape` is [`crate::Dockerfile::escape`]. Never fails: see
 /// [`ParsedWord::error`].
@@ -338,37 +338,5 @@ impl<'t> Parser<'t> {
             }
             Err(error) => Err(error),
         }
-    }
-}
-
-/// Ranges of the raw text that make up a literal.
-struct Pieces {
-    done: Vec<Range<usize>>,
-    from: usize,
-}
-
-impl Pieces {
-    fn from(from: usize) -> Self {
-        Self { done: Vec::new(), from }
-    }
-
-    /// Ends a piece at `end` and goes on at `next`.
-    fn cut(&mut self, end: usize, next: usize) {
-        self.done.push(self.from..end);
-        self.from = next;
-    }
-
-    fn finish(mut self, raw: &LogicalText, end: usize) -> LogicalText {
-        let slice = |r: &Range<usize>| raw.slice(r.start as u32, r.end as u32);
-        let last = self.from..end.max(self.from);
-        if self.done.is_empty() {
-            return slice(&last);
-        }
-        self.done.push(last);
-        let mut builder = TextBuilder::default();
-        for range in &self.done {
-            builder.push_text(&slice(range));
-        }
-        builder.finish(raw.to_file(end as u32))
     }
 }
