@@ -10,7 +10,7 @@ use mlint_oci::{
 };
 use reqwest::{
     Method, Response, StatusCode,
-    header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE},
+    header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
 };
 
 use crate::{
@@ -137,22 +137,10 @@ impl Client {
         reference: &Reference,
     ) -> Result<Resolved, RegistryError> {
         let wrong = |source| RegistryError::Manifest { reference: reference.familiar(), source };
-        let response = self.ask_manifest(endpoint, reference, Method::GET).await?;
-        if response.status() != StatusCode::OK {
-            return Err(self.no(endpoint, reference, response).await);
-        }
-        let header = |name: &str| {
-            response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned)
-        };
+        let (headers, bytes) = self.manifest_bytes(endpoint, reference).await?;
+        let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
         let content_type = header(CONTENT_TYPE.as_str());
-        let stated = header("docker-content-digest").and_then(|d| Digest::parse(&d).ok());
-        let limit = MAX_MANIFEST as usize + 1;
-        let bytes =
-            transport::bounded_body(response, limit).await.map_err(|e| RegistryError::Broken {
-                host: endpoint.registry.clone(),
-                problem: crate::error::innermost(&e),
-                attempts: 1,
-            })?;
+        let stated = header("docker-content-digest").and_then(|d| Digest::parse(d).ok());
         let size = bytes.len() as u64;
         check_size(reference, "manifest", size, MAX_MANIFEST)?;
         let digest = match reference.digest().cloned().or(stated) {
@@ -162,9 +150,31 @@ impl Client {
             }
             None => Digest::sha256(&bytes),
         };
-        let document = Document::parse(&bytes, content_type.as_deref()).map_err(wrong)?;
+        let document = Document::parse(&bytes, content_type).map_err(wrong)?;
         let descriptor = Descriptor::new(document.media_type(), digest, size);
         Ok(Resolved { reference: reference.clone(), descriptor, bytes, document })
+    }
+
+    /// Headers and body of a manifest, asked for again if the connection breaks in its midst.
+    async fn manifest_bytes(
+        &self,
+        endpoint: &Endpoint,
+        reference: &Reference,
+    ) -> Result<(HeaderMap, Vec<u8>), RegistryError> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let response = self.ask_manifest(endpoint, reference, Method::GET).await?;
+            if response.status() != StatusCode::OK {
+                return Err(self.no(endpoint, reference, response).await);
+            }
+            let headers = response.headers().clone();
+            // One byte more than allowed, so that too much is seen as such.
+            match transport::bounded_body(response, MAX_MANIFEST as usize + 1).await {
+                Ok(bytes) => return Ok((headers, bytes)),
+                Err(e) => self.transport.pause_or_fail(endpoint, attempt, &e).await?,
+            }
+        }
     }
 
     async fn ask_manifest(

@@ -15,6 +15,10 @@ mod image;
 mod options;
 mod push;
 pub mod table;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod upload;
 

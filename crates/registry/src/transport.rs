@@ -344,6 +344,26 @@ impl Transport {
         Ok(Failure { error, wait: None })
     }
 
+    /// Waits before the next attempt after an answer's body broke off, or gives up.
+    pub async fn pause_or_fail(
+        &self,
+        endpoint: &Endpoint,
+        attempt: u32,
+        error: &reqwest::Error,
+    ) -> Result<(), RegistryError> {
+        match self.pause(attempt, None).filter(|_| attempt < self.options.attempts) {
+            Some(pause) => {
+                tokio::time::sleep(pause).await;
+                Ok(())
+            }
+            None => Err(RegistryError::Broken {
+                host: endpoint.registry.clone(),
+                problem: innermost(error),
+                attempts: attempt,
+            }),
+        }
+    }
+
     /// How long to wait after a failed attempt; nothing if the registry asks for too long.
     pub fn pause(&self, attempt: u32, wanted: Option<Duration>) -> Option<Duration> {
         if let Some(wanted) = wanted {

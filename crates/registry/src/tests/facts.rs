@@ -1,0 +1,112 @@
+use std::time::{Duration, Instant};
+
+use mlint_model::{Fact, FactSource, ImageQuery};
+
+use super::options;
+use crate::{
+    ClientOptions, FactOptions, resolve_facts,
+    testing::{FaultKind, TestRegistry},
+};
+
+fn query(reference: &str) -> ImageQuery {
+    ImageQuery { reference: reference.to_owned() }
+}
+
+fn fact_options() -> FactOptions {
+    FactOptions { client: ClientOptions { attempts: 2, ..options() }, ..FactOptions::default() }
+}
+
+/// Platforms and source, or the reason for none.
+fn answer(reference: &str, options: &FactOptions) -> Result<(String, FactSource), String> {
+    match resolve_facts(&[query(reference)], options).image(reference) {
+        Fact::Known(info) => {
+            let names: Vec<String> = info.platforms.iter().map(ToString::to_string).collect();
+            Ok((names.join(","), info.source))
+        }
+        Fact::Unavailable(reason) => Err(reason),
+        Fact::NotAsked => Err("not asked".to_owned()),
+    }
+}
+
+#[test]
+fn offline_answers_come_from_the_table() {
+    let offline = FactOptions { offline: true, ..fact_options() };
+    let (platforms, source) = answer("debian:12", &offline).unwrap();
+    assert!(platforms.contains("linux/arm64"));
+    assert!(matches!(source, FactSource::Table { as_of } if as_of.starts_with("202")));
+    assert!(answer("docker.io/library/alpine", &offline).is_ok());
+    assert_eq!(answer("ghcr.io/a/b", &offline).unwrap_err(), "offline");
+    assert!(answer("debian:nope", &offline).unwrap_err().contains("has no tag 'nope' of debian"));
+    assert!(answer("nope", &offline).unwrap_err().contains("has no image 'nope'"));
+    assert!(answer("De bian", &offline).unwrap_err().contains("contains a blank"));
+    let pinned = format!("debian@sha256:{}", "a".repeat(64));
+    assert_eq!(answer(&pinned, &offline).unwrap_err(), "offline");
+}
+
+#[test]
+fn registries_answer_all_queries_at_once() {
+    let registry = TestRegistry::start().unwrap();
+    registry.put_index("app", "1", &["linux/amd64", "linux/arm/v7", "linux/arm64"]);
+    let host = registry.host();
+    for _ in 0..8 {
+        registry.inject("GET", "/manifests/", 1, FaultKind::Slow(Duration::from_millis(300)));
+    }
+    let queries: Vec<ImageQuery> = (0..8)
+        .map(|n| query(&format!("{host}/app:{}", if n == 0 { "1".into() } else { n.to_string() })))
+        .chain([query("?")])
+        .collect();
+    let start = Instant::now();
+    let facts = resolve_facts(&queries, &fact_options());
+    assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
+    let Fact::Known(info) = facts.image(&format!("{host}/app:1")) else { panic!("{facts:?}") };
+    let names: Vec<String> = info.platforms.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["linux/amd64", "linux/arm/v7", "linux/arm64"]);
+    let Fact::Unavailable(reason) = facts.image(&format!("{host}/app:2")) else {
+        panic!("{facts:?}")
+    };
+    assert!(reason.contains("does not exist"), "{reason}");
+    assert_eq!(facts.image("never asked"), Fact::NotAsked);
+}
+
+#[test]
+fn slow_registries_cost_no_more_than_the_budget() {
+    let registry = TestRegistry::start().unwrap();
+    registry.put_index("app", "1", &["linux/amd64"]);
+    registry.inject("GET", "/manifests/", 9, FaultKind::Slow(Duration::from_secs(3)));
+    let name = format!("{}/app:1", registry.host());
+    for (request_timeout, budget) in [(200, 5000), (5000, 200)] {
+        let options = FactOptions {
+            request_timeout: Duration::from_millis(request_timeout),
+            budget: Duration::from_millis(budget),
+            ..fact_options()
+        };
+        let start = Instant::now();
+        let reason = answer(&name, &options).unwrap_err();
+        assert!(reason.contains("gave no answer within 0.2 s"), "{reason}");
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn an_unreachable_hub_leads_to_the_table() {
+    // Docker Hub through a mirror-less client that may not leave this machine: the budget is nil.
+    let options = FactOptions { budget: Duration::ZERO, ..fact_options() };
+    let (platforms, source) = answer("debian:12", &options).unwrap();
+    assert!(platforms.contains("linux/arm64") && matches!(source, FactSource::Table { .. }));
+}
+
+#[test]
+fn answers_are_kept() {
+    let registry = TestRegistry::start().unwrap();
+    registry.put_index("app", "1", &["linux/amd64"]);
+    let name = format!("{}/app:1", registry.host());
+    let dir = tempfile::tempdir().unwrap();
+    let cache_dir = Some(dir.path().to_owned());
+    let options = FactOptions { cache_dir: cache_dir.clone(), ..fact_options() };
+    assert_eq!(answer(&name, &options), Ok(("linux/amd64".into(), FactSource::Registry)));
+    let asked = registry.requests().len();
+    assert!(answer(&name, &options).is_ok());
+    assert_eq!(registry.requests().len(), asked);
+    let offline = FactOptions { offline: true, ..options };
+    assert!(answer(&name, &offline).is_ok());
+}
