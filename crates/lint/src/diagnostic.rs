@@ -67,6 +67,8 @@ pub struct Fix {
     pub title: String,
     /// How far it may be trusted.
     pub applicability: Applicability,
+    /// Why it is not safe, if it is not: a sentence without a final stop.
+    pub caution: Option<String>,
     /// The change.
     pub edits: EditSet,
 }

@@ -1,0 +1,100 @@
+//! What a rule sees: the file, its evaluations, facts and options.
+
+use std::collections::BTreeMap;
+
+use mlint_model::{Evaluation, ImageFacts, Options};
+use mlint_oci::Platform;
+use mlint_syntax::{Dockerfile, Instruction, Span};
+
+use crate::diagnostic::Severity;
+
+/// How to check.
+#[derive(Clone, Debug)]
+pub struct CheckOptions {
+    /// The platforms that the image is made for; never empty in practice (no platform, no
+    /// finding).
+    pub platforms: Vec<Platform>,
+    /// The platform that the build runs on.
+    pub build_platform: Platform,
+    /// `--build-arg`, in order; the last of a name counts.
+    pub build_args: Vec<(String, String)>,
+    /// `--target`: the stage that becomes the image, the last one if `None`.
+    pub target: Option<String>,
+    /// Levels of rules by name, where they differ from the rules' own.
+    pub levels: BTreeMap<String, Level>,
+}
+
+/// What a user sets for a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// The rule is not run.
+    Off,
+    /// Its findings have this severity.
+    At(Severity),
+}
+
+impl Default for CheckOptions {
+    /// linux/amd64 and linux/arm64, built on linux/amd64, all rules as they are.
+    fn default() -> Self {
+        Self {
+            platforms: vec![Platform::linux("amd64"), Platform::linux("arm64")],
+            build_platform: Platform::linux("amd64"),
+            build_args: Vec::new(),
+            target: None,
+            levels: BTreeMap::new(),
+        }
+    }
+}
+
+impl CheckOptions {
+    /// The model's options for this build.
+    pub fn model(&self) -> Options {
+        self.model_on(&self.build_platform)
+    }
+
+    /// The model's options for the same build on another machine.
+    pub(crate) fn model_on(&self, build_platform: &Platform) -> Options {
+        Options {
+            build_platform: build_platform.clone(),
+            build_args: self.build_args.clone(),
+            target: self.target.clone(),
+        }
+    }
+
+    /// Whether a rule is switched off.
+    pub fn is_off(&self, rule: &str) -> bool {
+        self.levels.get(rule) == Some(&Level::Off)
+    }
+}
+
+/// What a rule sees.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The file.
+    pub file: &'a Dockerfile,
+    /// One evaluation per platform asked for, in that order.
+    pub evaluations: &'a [Evaluation],
+    /// What is known about images.
+    pub facts: &'a ImageFacts,
+    /// The options.
+    pub options: &'a CheckOptions,
+}
+
+impl<'a> Context<'a> {
+    /// The file's text at `span`; empty if it lies outside.
+    pub fn text(&self, span: Span) -> &'a str {
+        self.file.text.get(span.range()).unwrap_or_default()
+    }
+
+    /// The instruction that holds the byte at `offset`.
+    pub fn instruction_at(&self, offset: u32) -> Option<(usize, &'a Instruction)> {
+        let i = self.file.instructions.partition_point(|i| i.span.end <= offset);
+        let found = self.file.instructions.get(i)?;
+        (found.span.start <= offset).then_some((i, found))
+    }
+
+    /// Whether a platform other than the one given is asked for.
+    pub fn has_other_than(&self, platform: &Platform) -> bool {
+        self.options.platforms.iter().any(|p| p != platform)
+    }
+}

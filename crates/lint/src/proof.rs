@@ -1,0 +1,297 @@
+//! The proof of a fix: the file is changed in memory, read and executed abstractly again, and what
+//! it does is compared.
+//!
+//! A fix holds when
+//! 1. the changed file has no new syntax error and still has all its comments,
+//! 2. on each platform that was right before, what the file does is unchanged,
+//! 3. the finding is gone, and no rule finds anything new,
+//! 4. what the file does on the broken platform is nearer than before to what it does on the right
+//!    one, apart from the architecture's name.
+
+use std::collections::BTreeMap;
+
+use mlint_model::ImageFacts;
+use mlint_oci::Platform;
+use mlint_syntax::{Dockerfile, EditSet, ElementKind, parse};
+use thiserror::Error;
+
+use crate::{
+    builtin::{BuildStops, UnusedSuppression},
+    context::CheckOptions,
+    diagnostic::{Applicability, Diagnostic, Effect, Severity},
+    finding::{Draft, ProposedFix},
+    rule::{Meta, Rule},
+    runner::Analysis,
+    signature::{analogy, first_difference, signature, unmatched},
+};
+
+/// Why a fix may not be applied at all.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The edits do not fit the file.
+    #[error("its edits do not fit the file")]
+    Edits,
+    /// The file would be broken.
+    #[error("the file would no longer be read: {0}")]
+    Syntax(String),
+    /// A comment would be lost.
+    #[error("the comment '{0}' would be lost")]
+    CommentLost(String),
+    /// The finding would still be there.
+    #[error("{rule} would find the same on {platform} afterwards")]
+    FindingStays {
+        /// The rule.
+        rule: &'static str,
+        /// Where.
+        platform: Platform,
+    },
+    /// Something else would be found.
+    #[error("{rule} would find something new on {platform} afterwards")]
+    NewFinding {
+        /// The rule that finds it.
+        rule: &'static str,
+        /// Where.
+        platform: Platform,
+    },
+}
+
+/// Why a fix needs a look.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Doubt {
+    /// A platform that worked would do something else.
+    #[error("on {platform}, which is right today, `{before}` would become `{after}`")]
+    Changed {
+        /// The platform.
+        platform: Platform,
+        /// What happens today.
+        before: String,
+        /// What would happen.
+        after: String,
+    },
+    /// The broken platform would not do what the others do.
+    #[error("it can't be shown that {platform} would then do what {like} does")]
+    NotAnalogous {
+        /// The broken platform.
+        platform: Platform,
+        /// The platform that is right.
+        like: Platform,
+    },
+    /// The rule itself knows that it needs a look.
+    #[error("{0}")]
+    Known(String),
+}
+
+/// The outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    Holds,
+    Demoted(Doubt),
+    Refused(Refusal),
+}
+
+/// Proves fixes for one file.
+pub(crate) struct Prover<'a> {
+    file: &'a Dockerfile,
+    options: &'a CheckOptions,
+    facts: &'a ImageFacts,
+    rules: &'a [&'a dyn Rule],
+    analysis: &'a Analysis,
+}
+
+/// Findings per rule and platform.
+type Counts = BTreeMap<(&'static str, Platform), (usize, Severity)>;
+
+impl<'a> Prover<'a> {
+    pub(crate) fn new(
+        file: &'a Dockerfile,
+        options: &'a CheckOptions,
+        facts: &'a ImageFacts,
+        rules: &'a [&'a dyn Rule],
+        analysis: &'a Analysis,
+    ) -> Self {
+        Self { file, options, facts, rules, analysis }
+    }
+
+    pub(crate) fn prove(
+        &self,
+        diagnostic: &Diagnostic,
+        meta: &'static Meta,
+        proposal: &ProposedFix,
+    ) -> Proof {
+        let fixed = match self.apply(&proposal.fix.edits, meta) {
+            Ok(fixed) => fixed,
+            Err(refusal) => return Proof::Refused(refusal),
+        };
+        // Comments for mlint change nothing but what mlint says.
+        if meta.name == UnusedSuppression::META.name
+            || proposal.fix.applicability == Applicability::Display
+        {
+            return Proof::Holds;
+        }
+        let after = Analysis::of(&fixed, self.options, self.facts, self.rules);
+        if let Err(refusal) = self.findings_shrink(diagnostic, &after) {
+            return Proof::Refused(refusal);
+        }
+        if proposal.fix.applicability < Applicability::Safe {
+            let caution = proposal.fix.caution.clone();
+            return Proof::Demoted(Doubt::Known(
+                caution.unwrap_or_else(|| "it changes what is built; look at it".to_owned()),
+            ));
+        }
+        let keeps = self.kept_platforms(diagnostic, proposal);
+        match self
+            .unchanged(&keeps, &fixed)
+            .and_then(|()| self.analogous(diagnostic, &keeps, &fixed))
+        {
+            Ok(()) => Proof::Holds,
+            Err(doubt) => Proof::Demoted(doubt),
+        }
+    }
+
+    /// Proves a set of edits taken from several fixes: that they do not break each other.
+    pub(crate) fn prove_together(&self, edits: &EditSet) -> Result<(), Refusal> {
+        let fixed = self.apply(edits, &UnusedSuppression::META)?;
+        let after = Analysis::of(&fixed, self.options, self.facts, self.rules);
+        no_new_finding(&counts(&self.analysis.drafts), &counts(&after.drafts), Severity::Note)
+    }
+
+    fn apply(&self, edits: &EditSet, meta: &Meta) -> Result<Dockerfile, Refusal> {
+        let text = &self.file.text;
+        let fits = |e: &mlint_syntax::Edit| text.get(e.span.range()).is_some();
+        if edits.is_empty() || !edits.as_slice().iter().all(fits) {
+            return Err(Refusal::Edits);
+        }
+        let fixed = parse(edits.apply(text));
+        if fixed.errors.len() > self.file.errors.len() {
+            let known: Vec<String> = self.file.errors.iter().map(|e| e.message()).collect();
+            let new = fixed.errors.iter().map(|e| e.message()).find(|m| !known.contains(m));
+            return Err(Refusal::Syntax(new.unwrap_or_else(|| "one more error".to_owned())));
+        }
+        if meta.name != UnusedSuppression::META.name {
+            let mut kept = comments(&fixed);
+            for comment in comments(self.file) {
+                match kept.iter().position(|c| *c == comment) {
+                    Some(i) => drop(kept.swap_remove(i)),
+                    None => return Err(Refusal::CommentLost(comment.to_owned())),
+                }
+            }
+        }
+        Ok(fixed)
+    }
+
+    fn findings_shrink(&self, diagnostic: &Diagnostic, after: &Analysis) -> Result<(), Refusal> {
+        let before = counts(&self.analysis.drafts);
+        let after = counts(&after.drafts);
+        for platform in &diagnostic.platforms {
+            let key = (diagnostic.rule, platform.clone());
+            let count = |c: &Counts| c.get(&key).map_or(0, |(n, _)| *n);
+            if count(&after) >= count(&before) {
+                return Err(Refusal::FindingStays {
+                    rule: diagnostic.rule,
+                    platform: platform.clone(),
+                });
+            }
+        }
+        // What was wrong may turn into what is merely slow.
+        let floor = match diagnostic.severity {
+            Severity::Error => Severity::Warning,
+            _ => Severity::Note,
+        };
+        no_new_finding(&before, &after, floor)
+    }
+
+    /// The platforms on which nothing may change: those that the fix names, those that were asked
+    /// for and are not broken; and if there is none, the build platform.
+    fn kept_platforms(&self, diagnostic: &Diagnostic, proposal: &ProposedFix) -> Vec<Platform> {
+        let mut kept = proposal.keeps.clone();
+        for platform in &self.options.platforms {
+            if !diagnostic.platforms.contains(platform) && !kept.contains(platform) {
+                kept.push(platform.clone());
+            }
+        }
+        if kept.is_empty() && !diagnostic.platforms.contains(&self.options.build_platform) {
+            kept.push(self.options.build_platform.clone());
+        }
+        kept
+    }
+
+    /// On a machine of its own architecture, the build for each of these does what it did.
+    fn unchanged(&self, keeps: &[Platform], fixed: &Dockerfile) -> Result<(), Doubt> {
+        for platform in keeps {
+            let model = self.options.model_on(platform);
+            let run =
+                |f: &Dockerfile| signature(&mlint_model::evaluate(f, platform, &model, self.facts), f);
+            let (before, after) = (run(self.file), run(fixed));
+            if let Some((before, after)) = first_difference(&before, &after) {
+                return Err(Doubt::Changed {
+                    platform: platform.clone(),
+                    before: before.to_owned(),
+                    after: after.to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Each broken platform comes nearer to what the first right one does.
+    fn analogous(
+        &self,
+        diagnostic: &Diagnostic,
+        keeps: &[Platform],
+        fixed: &Dockerfile,
+    ) -> Result<(), Doubt> {
+        let Some(like) = keeps.first() else { return Ok(()) };
+        let model = self.options.model();
+        let run = |f: &Dockerfile, p: &Platform| {
+            analogy(&mlint_model::evaluate(f, p, &model, self.facts), f)
+        };
+        let (right_before, right_after) = (run(self.file, like), run(fixed, like));
+        for platform in &diagnostic.platforms {
+            let before = unmatched(&run(self.file, platform), &right_before);
+            let after = unmatched(&run(fixed, platform), &right_after);
+            let must_shrink =
+                matches!(diagnostic.effect, Effect::WrongBinary | Effect::BuildFails) && before > 0;
+            if after > before || must_shrink && after == before {
+                return Err(Doubt::NotAnalogous {
+                    platform: platform.clone(),
+                    like: like.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn counts(drafts: &[Draft]) -> Counts {
+    let mut counts = Counts::new();
+    for draft in drafts {
+        let diagnostic = &draft.diagnostic;
+        for platform in &diagnostic.platforms {
+            let entry = counts
+                .entry((diagnostic.rule, platform.clone()))
+                .or_insert((0, diagnostic.severity));
+            entry.0 += 1;
+            entry.1 = entry.1.max(diagnostic.severity);
+        }
+    }
+    counts
+}
+
+/// No rule finds more than before on any platform; findings below `floor` do not count.
+fn no_new_finding(before: &Counts, after: &Counts, floor: Severity) -> Result<(), Refusal> {
+    for ((rule, platform), (n, severity)) in after {
+        let known = before.get(&(*rule, platform.clone())).map_or(0, |(n, _)| *n);
+        let counts = *severity >= floor || *rule == BuildStops::META.name;
+        if *n > known && counts {
+            return Err(Refusal::NewFinding { rule, platform: platform.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Comment lines, trimmed, those inside instructions included.
+fn comments(file: &Dockerfile) -> Vec<&str> {
+    let outside = file.elements.iter().filter(|e| e.kind == ElementKind::Comment).map(|e| e.span);
+    let inside = file.instructions.iter().flat_map(|i| i.trivia.iter().copied());
+    outside.chain(inside).map(|s| file.text[s.range()].trim()).filter(|c| !c.is_empty()).collect()
+}

@@ -1,0 +1,222 @@
+//! Runs rules over a file and puts the report together.
+
+use mlint_model::{Evaluation, Fact, ImageFacts};
+use mlint_oci::Platform;
+use mlint_syntax::{Dockerfile, Span};
+
+use crate::{
+    builtin::{BUILTIN, BuildStops, SyntaxErrorRule},
+    context::{CheckOptions, Context, Level},
+    diagnostic::{
+        Applicability, Diagnostic, Effect, Fix, PlatformVerdict, Report, Severity, Verdict,
+    },
+    finding::{Draft, Finding, Sink},
+    proof::{Proof, Prover, Refusal},
+    rule::{Meta, Rule},
+    suppress::Suppressions,
+};
+
+/// Checks a file: every rule on every platform, suppressions and levels applied, fixes proved,
+/// findings sorted by place.
+pub fn check(
+    file: &Dockerfile,
+    options: &CheckOptions,
+    facts: &ImageFacts,
+    rules: &[&dyn Rule],
+) -> Report {
+    check_all(file, options, facts, rules).report
+}
+
+/// A report and the fixes that were refused on the way.
+pub(crate) struct Checked {
+    pub(crate) report: Report,
+    pub(crate) refused: Vec<RefusedFix>,
+}
+
+/// A fix that a rule proposed and that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RefusedFix {
+    pub(crate) rule: &'static str,
+    pub(crate) title: String,
+    pub(crate) span: Span,
+    pub(crate) refusal: Refusal,
+}
+
+pub(crate) fn check_all(
+    file: &Dockerfile,
+    options: &CheckOptions,
+    facts: &ImageFacts,
+    rules: &[&dyn Rule],
+) -> Checked {
+    let analysis = Analysis::of(file, options, facts, rules);
+    let mut suppressions = Suppressions::of(file);
+    let (suppressed, mut open): (Vec<Draft>, Vec<Draft>) =
+        analysis.drafts.iter().cloned().partition(|d| suppressions.covers(d));
+    drop(suppressed);
+    let known: Vec<&'static Meta> =
+        rules.iter().map(|r| r.meta()).chain(BUILTIN.iter().copied()).collect();
+    let undecided = |name: &str| {
+        options.is_off(name)
+            || known.iter().any(|m| m.name == name && m.needs_image_facts)
+                && !all_images_known(&analysis.evaluations, facts)
+    };
+    open.extend(
+        suppressions
+            .findings(file, &known, &undecided, options)
+            .into_iter()
+            .filter(|d| !options.is_off(d.meta.name)),
+    );
+    open.sort_by(|a, b| {
+        let key = |d: &Draft| (d.diagnostic.span, d.meta.name);
+        key(a).cmp(&key(b))
+    });
+    let verdicts = verdicts(&analysis.evaluations, options, &open);
+    let prover = Prover::new(file, options, facts, rules, &analysis);
+    let mut refused = Vec::new();
+    let diagnostics = open
+        .into_iter()
+        .map(|draft| {
+            let mut diagnostic = prove_fixes(draft, &prover, &mut refused);
+            if let Some(Level::At(severity)) = options.levels.get(diagnostic.rule) {
+                diagnostic.severity = *severity;
+            }
+            diagnostic
+        })
+        .collect();
+    Checked { report: Report { diagnostics, verdicts }, refused }
+}
+
+/// Evaluations and raw findings of one text.
+#[derive(Debug)]
+pub(crate) struct Analysis {
+    pub(crate) evaluations: Vec<Evaluation>,
+    pub(crate) drafts: Vec<Draft>,
+}
+
+impl Analysis {
+    pub(crate) fn of(
+        file: &Dockerfile,
+        options: &CheckOptions,
+        facts: &ImageFacts,
+        rules: &[&dyn Rule],
+    ) -> Self {
+        let model = options.model();
+        let evaluations: Vec<Evaluation> = options
+            .platforms
+            .iter()
+            .map(|platform| mlint_model::evaluate(file, platform, &model, facts))
+            .collect();
+        let cx = Context { file, evaluations: &evaluations, facts, options };
+        let mut drafts = syntax_errors(&cx);
+        drafts.extend(certain_failures(&cx));
+        for rule in rules.iter().filter(|r| !options.is_off(r.meta().name)) {
+            let mut sink = Sink::new(rule.meta(), &options.platforms);
+            rule.check(&cx, &mut sink);
+            drafts.extend(sink.into_drafts());
+        }
+        Self { evaluations, drafts }
+    }
+}
+
+fn syntax_errors(cx: &Context<'_>) -> Vec<Draft> {
+    let mut sink = Sink::new(&SyntaxErrorRule::META, &cx.options.platforms);
+    for error in &cx.file.errors {
+        for platform in &cx.options.platforms {
+            let message = error.message();
+            let mut finding = Finding::new(error.span, platform, move |_| message.clone());
+            if error.in_trigger {
+                finding = finding.severity(Severity::Warning).effect(Effect::Latent);
+            }
+            sink.report(finding);
+        }
+    }
+    sink.into_drafts()
+}
+
+fn certain_failures(cx: &Context<'_>) -> Vec<Draft> {
+    if cx.options.is_off(BuildStops::META.name) {
+        return Vec::new();
+    }
+    let mut sink = Sink::new(&BuildStops::META, &cx.options.platforms);
+    for evaluation in cx.evaluations {
+        let steps = evaluation.reachable().flat_map(|s| &s.steps).filter_map(|s| s.failure.as_ref());
+        for failure in evaluation.failures.iter().chain(steps) {
+            // A syntax error at the place says it already.
+            if cx.file.errors.iter().any(|e| e.span.overlaps(failure.span)) {
+                continue;
+            }
+            let message = failure.message.clone();
+            sink.report(Finding::new(failure.span, &evaluation.platform, move |on| {
+                format!("the build for {on} stops here: {message}")
+            }));
+        }
+    }
+    sink.into_drafts()
+}
+
+fn all_images_known(evaluations: &[Evaluation], facts: &ImageFacts) -> bool {
+    evaluations.iter().flat_map(|e| &e.images).all(|image| {
+        image
+            .reference
+            .as_known()
+            .is_some_and(|reference| matches!(facts.image(&reference), Fact::Known(_)))
+    })
+}
+
+fn verdicts(
+    evaluations: &[Evaluation],
+    options: &CheckOptions,
+    drafts: &[Draft],
+) -> Vec<PlatformVerdict> {
+    options
+        .platforms
+        .iter()
+        .map(|platform| {
+            let emulated_steps = evaluations
+                .iter()
+                .find(|e| e.platform == *platform)
+                .map_or(0, |e| e.emulated_steps().count());
+            let steps = if emulated_steps > 0 { Verdict::Emulated } else { Verdict::Ok };
+            let verdict = drafts
+                .iter()
+                .filter_map(|d| outlook(&d.diagnostic, platform))
+                .fold(steps, Verdict::max);
+            PlatformVerdict { platform: platform.clone(), verdict, emulated_steps }
+        })
+        .collect()
+}
+
+/// What a diagnostic means for a platform. Latent findings and notes change no verdict.
+fn outlook(diagnostic: &Diagnostic, platform: &Platform) -> Option<Verdict> {
+    if !diagnostic.platforms.contains(platform) || diagnostic.severity == Severity::Note {
+        return None;
+    }
+    match (diagnostic.effect, diagnostic.severity) {
+        (Effect::BuildFails, Severity::Error) => Some(Verdict::BuildFails),
+        (Effect::WrongBinary, Severity::Error) => Some(Verdict::WrongBinary),
+        (Effect::BuildFails | Effect::WrongBinary, _) => Some(Verdict::AtRisk),
+        (Effect::Emulated, _) => Some(Verdict::Emulated),
+        (Effect::Latent, _) => None,
+    }
+}
+
+fn prove_fixes(draft: Draft, prover: &Prover<'_>, refused: &mut Vec<RefusedFix>) -> Diagnostic {
+    let Draft { mut diagnostic, proposals, meta } = draft;
+    for proposal in proposals {
+        match prover.prove(&diagnostic, meta, &proposal) {
+            Proof::Holds => diagnostic.fixes.push(proposal.fix),
+            Proof::Demoted(why) => diagnostic.fixes.push(Fix {
+                applicability: proposal.fix.applicability.min(Applicability::Unsafe),
+                caution: Some(why.to_string()),
+                ..proposal.fix
+            }),
+            Proof::Refused(refusal) => refused.push(RefusedFix {
+                rule: meta.name,
+                title: proposal.fix.title,
+                span: diagnostic.span,
+                refusal,
+            }),
+        }
+    }
+    diagnostic
+}
