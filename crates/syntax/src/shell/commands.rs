@@ -123,7 +123,13 @@ impl Parser<'_> {
 
     fn command(&mut self) -> Parsed<Command> {
         let start = self.at;
-        let Some(kind) = self.compound()? else { return self.simple() };
+        let Some(kind) = self.compound()? else {
+            // After an operator, a closing word is no command's name.
+            if CLOSING.contains(&self.bare_word()) {
+                return Err(Broken);
+            }
+            return self.simple();
+        };
         let mut command = command(self.span(start, self.at), kind);
         if !matches!(command.kind, CommandKind::Function { .. }) {
             loop {

@@ -11,6 +11,7 @@ mod cursor;
 mod dump;
 mod param;
 mod redirect;
+mod visit;
 mod words;
 
 use crate::text::LogicalText;
@@ -18,6 +19,7 @@ use crate::text::LogicalText;
 pub use ast::*;
 use cursor::Parser;
 pub use dump::dump;
+pub use visit::{Visitor, walk_command, walk_part, walk_script, walk_word};
 
 /// Parses a shell script. Never fails: what cannot be read is opaque, and stands in
 /// [`Script::errors`].

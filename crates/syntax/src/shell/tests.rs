@@ -65,7 +65,8 @@ fn parameters() {
         ),
         ("echo \"${a:-\"b\" 'c'}\"", "(cmd echo ${a:-\"b\"\" 'c'\"})"),
         ("echo ${a:?no $(b)} ${a:=x}", "(cmd echo ${a:?no $[(cmd b)]} ${a:=x})"),
-        ("echo ${} x", "(opaque)"),
+        ("echo ${} ${a b} x; c", "(cmd echo (opaque) (opaque) x) (cmd c)"),
+        ("echo ${'} x", "(opaque)"),
     ]);
 }
 
@@ -98,6 +99,7 @@ fn lists_and_pipelines() {
         ("a && b > f", "(list (cmd a) && (cmd b) >f)"),
         ("a ; ; b", "(cmd a) (opaque)"),
         ("a &&", "(opaque)"),
+        ("a | done", "(opaque)"),
         ("(a; b) && { c; }", "(list (subshell (cmd a) (cmd b)) && (group (cmd c)))"),
     ]);
 }

@@ -237,11 +237,16 @@ impl Parser<'_> {
                 parts.push(part);
             }
             Some(b'{') => {
-                let param = self.deeper(|parser| parser.braced_param(quoted))?;
-                parts.push(WordPart::Param(param));
+                let part = match self.deeper(|parser| parser.braced_param(quoted)) {
+                    Ok(param) => WordPart::Param(param),
+                    Err(Broken) => self.opaque_param(start)?,
+                };
+                parts.push(part);
             }
             Some(b'[') => {
-                let close = memchr::memchr2(b']', b'\n', self.rest().as_bytes());
+                // Near by: the old form of arithmetic is short.
+                let bytes = self.rest().as_bytes();
+                let close = memchr::memchr2(b']', b'\n', &bytes[..bytes.len().min(256)]);
                 match close.filter(|&i| self.peek_at(i) == Some(b']')) {
                     Some(close) => {
                         let text = self.text[start + 2..start + close].to_owned();
@@ -361,6 +366,18 @@ impl Parser<'_> {
         let span = self.span(start, at);
         self.errors.push(span);
         Ok(WordPart::Opaque(span))
+    }
+
+    /// A `${…}` that means nothing, which the shell finds out only when it comes to it. It has to
+    /// be plain enough for its end to be certain.
+    fn opaque_param(&mut self, start: usize) -> Parsed<WordPart> {
+        let inside = &self.text.as_bytes()[start + 2..];
+        let len = inside.iter().position(|b| b"}'\"\\`${\n".contains(b)).ok_or(Broken)?;
+        if inside[len] != b'}' {
+            return Err(Broken);
+        }
+        self.at = start + 2 + len + 1;
+        Ok(WordPart::Opaque(self.span(start, self.at)))
     }
 
     fn backticks(&mut self, quoted: bool) -> Parsed<WordPart> {
