@@ -197,6 +197,11 @@ impl Reference {
         Self { digest: Some(digest), ..self.clone() }
     }
 
+    /// The same without its digest.
+    pub fn without_digest(&self) -> Self {
+        Self { digest: None, ..self.clone() }
+    }
+
     /// The repository alone.
     pub fn without_target(&self) -> Self {
         Self { tag: None, digest: None, ..self.clone() }

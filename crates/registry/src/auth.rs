@@ -11,6 +11,7 @@ use reqwest::{Url, header::HeaderValue};
 use serde::Deserialize;
 
 use crate::{
+    answer::{bounded_body, message_of, retry_after},
     credentials::{Credential, CredentialError, Credentials, Found},
     error::RegistryError,
 };
@@ -165,10 +166,16 @@ impl Authenticator {
         Ok(header)
     }
 
-    /// The error for a 401 that stayed after the challenge was answered.
-    pub async fn refused(&self, registry: &str, scope: &Scope) -> RegistryError {
+    /// The error for a 401 that stayed after the challenge was answered. A token service that gave
+    /// a token has accepted the password, so what is missing then is the right.
+    pub async fn refused(
+        &self,
+        registry: &str,
+        scope: &Scope,
+        challenge: &Challenge,
+    ) -> RegistryError {
         match self.credentials.find(registry, &scope.repository).await {
-            Ok(Some(Found { origin, credential: Credential::Password { .. } })) => {
+            Ok(Some(Found { origin, .. })) if *challenge == Challenge::Basic => {
                 RegistryError::WrongPassword { host: registry.to_owned(), origin }
             }
             Ok(Some(_)) => RegistryError::Denied {
@@ -260,13 +267,13 @@ impl TokenService<'_> {
                     host: self.registry.to_owned(),
                     repository: scope.repository.clone(),
                     action: scope.action(),
-                    message: crate::transport::message_of(response).await,
+                    message: message_of(response).await,
                 });
             }
             (429, ..) => {
                 return Err(RegistryError::RateLimited {
                     host: self.registry.to_owned(),
-                    retry_after: crate::transport::retry_after(&response),
+                    retry_after: retry_after(&response),
                 });
             }
             (status, ..) => {
@@ -274,7 +281,7 @@ impl TokenService<'_> {
                     host: self.registry.to_owned(),
                     status,
                     request: format!("the request for a token at {}", self.realm),
-                    message: crate::transport::message_of(response).await,
+                    message: message_of(response).await,
                 });
             }
         }
@@ -342,7 +349,7 @@ impl TokenService<'_> {
             host: self.registry.to_owned(),
             problem: format!("its token service {} {problem}", self.realm),
         };
-        let body = crate::transport::bounded_body(response, 1024 * 1024)
+        let body = bounded_body(response, 1024 * 1024)
             .await
             .map_err(|_| problem("sends no whole answer"))?;
         let answer: TokenAnswer =

@@ -14,10 +14,11 @@ use reqwest::{
 };
 
 use crate::{
+    answer,
     auth::Scope,
     error::RegistryError,
     options::ClientOptions,
-    transport::{self, Direction, Endpoint, Transport},
+    transport::{Direction, Endpoint, Transport},
 };
 
 /// Talks to registries. Cheap to clone, safe to share.
@@ -170,7 +171,7 @@ impl Client {
             }
             let headers = response.headers().clone();
             // One byte more than allowed, so that too much is seen as such.
-            match transport::bounded_body(response, MAX_MANIFEST as usize + 1).await {
+            match answer::bounded_body(response, MAX_MANIFEST as usize + 1).await {
                 Ok(bytes) => return Ok((headers, bytes)),
                 Err(e) => self.transport.pause_or_fail(endpoint, attempt, &e).await?,
             }
@@ -236,9 +237,9 @@ pub(crate) async fn unexpected(
             host: host.to_owned(),
             repository: scope.repository.clone(),
             action: scope.action(),
-            message: transport::message_of(response).await,
+            message: answer::message_of(response).await,
         };
     }
     let request = format!("the request for the {what} of {}", scope.repository);
-    transport::refused(host, &request, response).await
+    answer::refused(host, &request, response).await
 }

@@ -74,21 +74,51 @@ impl Client {
     /// Resolves an image and lists its platforms.
     pub async fn image(&self, reference: &Reference) -> Result<Image, RegistryError> {
         let resolved = self.resolve(reference).await?;
-        let platforms = match &resolved.document {
-            Document::Index(index) => index
-                .images()
-                .map(|d| OfferedPlatform { platform: d.platform(), descriptor: d.clone() })
-                .collect(),
-            Document::Manifest(manifest) => {
-                let platform = if manifest.is_image() {
-                    self.config(reference, manifest).await?.0.platform()
-                } else {
-                    None
-                };
-                vec![OfferedPlatform { platform, descriptor: resolved.descriptor.clone() }]
+        let mut platforms = Vec::new();
+        match &resolved.document {
+            Document::Index(index) => {
+                for descriptor in index.images() {
+                    let platform = match descriptor.platform() {
+                        Some(platform) => Some(platform),
+                        // Allowed, and then the config says it.
+                        None => self.undeclared_platform(reference, descriptor).await?,
+                    };
+                    platforms.push(OfferedPlatform { platform, descriptor: descriptor.clone() });
+                }
             }
-        };
+            Document::Manifest(manifest) => {
+                let platform = self.config_platform(reference, manifest).await?;
+                let descriptor = resolved.descriptor.clone();
+                platforms.push(OfferedPlatform { platform, descriptor });
+            }
+        }
         Ok(Image { resolved, platforms })
+    }
+
+    async fn undeclared_platform(
+        &self,
+        reference: &Reference,
+        descriptor: &Descriptor,
+    ) -> Result<Option<Platform>, RegistryError> {
+        if !media_type::is_manifest(&descriptor.media_type) {
+            return Ok(None);
+        }
+        match self.manifest(reference, descriptor).await?.document {
+            Document::Manifest(manifest) => self.config_platform(reference, &manifest).await,
+            Document::Index(_) => Ok(None),
+        }
+    }
+
+    /// What an image's config says; nothing for what is no image (a chart, a signature).
+    async fn config_platform(
+        &self,
+        reference: &Reference,
+        manifest: &Manifest,
+    ) -> Result<Option<Platform>, RegistryError> {
+        if !manifest.is_image() {
+            return Ok(None);
+        }
+        Ok(self.config(reference, manifest).await?.0.platform())
     }
 
     /// Fetches one platform's manifest and config, and checks that they and the layers agree.

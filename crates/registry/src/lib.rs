@@ -5,6 +5,7 @@
 //! layers, [`Client::push`] writes, tags last. [`resolve_facts`] is the synchronous door for those
 //! who only want to know which platforms an image offers.
 
+mod answer;
 mod auth;
 mod blob;
 mod client;

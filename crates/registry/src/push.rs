@@ -167,19 +167,8 @@ fn already(tagged: &[Reference]) -> String {
     if tagged.is_empty() {
         return String::new();
     }
-    let names: Vec<String> = tagged.iter().map(|r| r.without_digest_text()).collect();
+    let names: Vec<String> = tagged.iter().map(|r| r.without_digest().familiar()).collect();
     format!(" (already tagged: {})", names.join(", "))
-}
-
-trait TagText {
-    fn without_digest_text(&self) -> String;
-}
-
-impl TagText for Reference {
-    fn without_digest_text(&self) -> String {
-        let text = self.familiar();
-        text.split('@').next().unwrap_or_default().to_owned()
-    }
 }
 
 impl PushPlan {

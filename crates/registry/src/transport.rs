@@ -15,17 +15,15 @@ use std::{
 use mlint_oci::Reference;
 use reqwest::{
     RequestBuilder, Response, StatusCode, Url,
-    header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE},
 };
 
 use crate::{
+    answer::{message_of, refused, request_line, retry_after},
     auth::{Authenticator, Challenge, Scope},
     error::{RegistryError, innermost},
     options::ClientOptions,
 };
-
-/// Error answers longer than this are cut.
-const MAX_MESSAGE: usize = 64 * 1024;
 
 /// One server that speaks for a registry: itself, or a mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -265,10 +263,8 @@ impl Transport {
             let status = response.status();
             if status == StatusCode::UNAUTHORIZED && ours {
                 challenges += 1;
-                if challenges > 2 {
-                    return Err(self.auth.refused(host, scope).await);
-                }
-                header = Some(self.challenged(endpoint, scope, &response, header).await?);
+                let last = challenges > 2;
+                header = Some(self.challenged(endpoint, scope, &response, header, last).await?);
                 continue;
             }
             if status == StatusCode::TOO_MANY_REQUESTS {
@@ -293,6 +289,7 @@ impl Transport {
         scope: &Scope,
         response: &Response,
         failed: Option<HeaderValue>,
+        last: bool,
     ) -> Result<HeaderValue, RegistryError> {
         let host = endpoint.registry.as_str();
         let headers = response.headers().get_all(WWW_AUTHENTICATE);
@@ -304,8 +301,8 @@ impl Transport {
                     .into(),
             });
         };
-        if challenge == Challenge::Basic && failed.is_some() {
-            return Err(self.auth.refused(host, scope).await);
+        if last || challenge == Challenge::Basic && failed.is_some() {
+            return Err(self.auth.refused(host, scope, &challenge).await);
         }
         // The realm is another host as a rule: take the client that minds the proxy, unless the
         // registry is on this machine.
@@ -415,69 +412,6 @@ fn tls_failure(host: &str, error: &reqwest::Error) -> Option<RegistryError> {
         next = e.source();
     }
     None
-}
-
-fn request_line(response: &Response, url: &Url) -> String {
-    format!("the request for {}", if response.url() == url { url } else { response.url() }.path())
-}
-
-/// `Retry-After` in seconds. A date is rare here, and treated as absent.
-pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
-    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    text.trim().parse().ok().map(Duration::from_secs)
-}
-
-/// An answer's body, up to a limit.
-pub(crate) async fn bounded_body(
-    mut response: Response,
-    limit: usize,
-) -> Result<Vec<u8>, reqwest::Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        let room = limit.saturating_sub(body.len());
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() >= room {
-            break;
-        }
-    }
-    Ok(body)
-}
-
-/// What an error answer says: the registry protocol's messages, or the first line of its text.
-pub(crate) async fn message_of(response: Response) -> String {
-    #[derive(serde::Deserialize)]
-    struct Errors {
-        errors: Vec<One>,
-    }
-    #[derive(serde::Deserialize)]
-    struct One {
-        #[serde(default)]
-        code: String,
-        #[serde(default)]
-        message: String,
-    }
-    let body = bounded_body(response, MAX_MESSAGE).await.unwrap_or_default();
-    if let Ok(Errors { errors }) = serde_json::from_slice(&body) {
-        let texts: Vec<String> = errors
-            .into_iter()
-            .map(|e| if e.message.is_empty() { e.code } else { e.message })
-            .collect();
-        return texts.join("; ");
-    }
-    let text = String::from_utf8_lossy(&body);
-    let line = text.lines().next().unwrap_or_default().trim();
-    // Control characters of a hostile answer have no business on a terminal.
-    line.chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
-/// The error for an answer that says no.
-pub(crate) async fn refused(host: &str, request: &str, response: Response) -> RegistryError {
-    RegistryError::Refused {
-        host: host.to_owned(),
-        status: response.status().as_u16(),
-        request: request.to_owned(),
-        message: message_of(response).await,
-    }
 }
 
 #[cfg(test)]

@@ -107,6 +107,10 @@ fn ask_registries(
         .zip(outcomes)
         .map(|((query, reference), outcome)| {
             let fact = match outcome {
+                Some(Ok(info)) if info.platforms.is_empty() => Fact::Unavailable(format!(
+                    "{} names no platform that an image could run on",
+                    reference.familiar()
+                )),
                 Some(Ok(info)) => {
                     if let Some(cache) = cache {
                         cache.put(&reference, &info);

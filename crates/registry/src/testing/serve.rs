@@ -291,10 +291,11 @@ fn allowed(shared: &Shared, request: &Request, repository: &str) -> Result<(), R
             let token = shown.and_then(|h| h.strip_prefix("Bearer "));
             match token.and_then(|t| state.tokens.get(t)) {
                 Some(scopes) if scopes.iter().any(|s| s.starts_with(&need)) => Ok(()),
-                Some(_) => Err(Response::error(403, "DENIED", "requested access is denied")),
-                None => refuse(format!(
-                    "Bearer realm=\"http://{}/token\",service=\"test\",scope=\"{need}\"",
-                    shared.address
+                // The token is good, but not for this: said in a challenge, as real ones do.
+                token => refuse(format!(
+                    "Bearer realm=\"http://{}/token\",service=\"test\",scope=\"{need}\"{}",
+                    shared.address,
+                    if token.is_some() { ",error=\"insufficient_scope\"" } else { "" }
                 )),
             }
         }

@@ -38,6 +38,17 @@ async fn an_image_lists_its_platforms_and_layers() {
 }
 
 #[tokio::test]
+async fn an_index_may_leave_platforms_to_the_configs() {
+    let registry = TestRegistry::start().unwrap();
+    let mut entry = registry.put_image("app", &"linux/s390x".parse().unwrap(), &[b"x"]);
+    entry.platform = None;
+    let bytes = serde_json::to_vec(&mlint_oci::Index::new(vec![entry])).unwrap();
+    registry.put_manifest("app", Some("1"), media_type::OCI_INDEX, &bytes);
+    let image = client().image(&registry.reference("app:1")).await.unwrap();
+    assert_eq!(image.platforms[0].platform.as_ref().unwrap().to_string(), "linux/s390x");
+}
+
+#[tokio::test]
 async fn a_broken_download_is_resumed_where_it_broke() {
     let registry = TestRegistry::start().unwrap();
     let bytes = noise(300_000);
