@@ -396,22 +396,34 @@ fn jitter() -> f64 {
 
 /// A failure of trust, which no second try mends.
 fn tls_failure(host: &str, error: &reqwest::Error) -> Option<RegistryError> {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(e) = next {
-        let wrapped = e
-            .downcast_ref::<std::io::Error>()
-            .and_then(|io| io.get_ref())
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(tls) = e.downcast_ref::<rustls::Error>().or(wrapped) {
-            let host = host.to_owned();
-            return Some(match tls {
-                rustls::Error::InvalidMessage(_) => RegistryError::PlainHttp { host },
-                other => RegistryError::Tls { host, problem: other.to_string() },
-            });
-        }
-        next = e.source();
+    let host = host.to_owned();
+    Some(match find_tls(error)? {
+        rustls::Error::InvalidMessage(_) => RegistryError::PlainHttp { host },
+        other => RegistryError::Tls { host, problem: explain(other.to_string()) },
+    })
+}
+
+/// The most frequent one with home-made certificates needs more words than the library has.
+fn explain(problem: String) -> String {
+    if problem.contains("CaUsedAsEndEntity") {
+        return "its certificate is one of an authority (CA:TRUE) used as a server's; make one with \
+                CA:FALSE"
+            .to_owned();
     }
-    None
+    problem
+}
+
+/// The TLS library's error in a chain. `io::Error` hides what it wraps from `source`, and there may
+/// be several of them.
+fn find_tls<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return Some(tls);
+    }
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    match wrapped {
+        Some(inner) => find_tls(inner),
+        None => find_tls(error.source()?),
+    }
 }
 
 #[cfg(test)]

@@ -279,6 +279,38 @@ async fn passwords_are_asked_for() {
     assert_eq!(client.image(&registry.reference("app:1")).await.unwrap().platforms.len(), 2);
 }
 
+/// A certificate for 127.0.0.1 that nobody knows, made by openssl.
+fn certificate(dir: &Path) -> String {
+    let file = |name: &str| dir.join(name).display().to_string();
+    let (key, certificate) = (file("key.pem"), file("cert.pem"));
+    let output = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args(["-nodes", "-days", "2", "-subj", "/CN=mlint test"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", &key, "-out", &certificate])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    format!("  tls:\n    certificate: {certificate}\n    key: {key}\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_trusted_only_when_it_should_be() {
+    if !have("openssl") {
+        return;
+    }
+    let Some(registry) = Registry::start(&certificate) else { return };
+    let plan = two_platforms(registry.reference("app"), registry.dir.path(), "1");
+    let push =
+        async |options| Client::new(options).push(std::slice::from_ref(&plan), 4, None).await;
+    // On loopback plain HTTP is tried first; a TLS server is noticed, and then distrusted.
+    let error = push(options()).await.unwrap_err().to_string();
+    assert!(error.contains("no TLS connection to 127.0.0.1"), "{error}");
+    let pem = fs::read(registry.dir.path().join("cert.pem")).unwrap();
+    let report = push(ClientOptions { extra_roots: vec![pem], ..options() }).await.unwrap();
+    assert_eq!(report.uploaded, 5);
+}
+
 #[test]
 fn facts_come_from_the_registry() {
     let Some(registry) = Registry::start(&|_| String::new()) else { return };

@@ -17,7 +17,16 @@ use super::{
 pub(super) fn connection(shared: &Shared, stream: TcpStream) -> io::Result<()> {
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
-    while let Some(request) = http::read_head(&mut reader)? {
+    loop {
+        let request = match http::read_head(&mut reader) {
+            Ok(Some(request)) => request,
+            Ok(None) => return Ok(()),
+            // Somebody speaks TLS here; real servers answer so as well.
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+                return http::write(&mut writer, &Response::new(400), false, None);
+            }
+            Err(e) => return Err(e),
+        };
         shared.state().log.push(format!("{} {}", request.method, request.path));
         let fault = take_fault(shared, &request);
         let uploads = matches!(request.method.as_str(), "PUT" | "PATCH");
@@ -38,7 +47,6 @@ pub(super) fn connection(shared: &Shared, stream: TcpStream) -> io::Result<()> {
             return Ok(());
         }
     }
-    Ok(())
 }
 
 fn take_fault(shared: &Shared, request: &Request) -> Option<FaultKind> {

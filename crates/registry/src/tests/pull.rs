@@ -160,6 +160,21 @@ async fn what_is_not_there_is_told_apart() {
 }
 
 #[tokio::test]
+async fn plain_http_is_named() {
+    let registry = TestRegistry::start().unwrap();
+    let port = registry.host().rsplit(':').next().unwrap().to_owned();
+    // Loopback, but not in a way that is known as such: TLS is spoken.
+    let name = format!("127.1:{port}");
+    let reference = Reference::parse(&format!("{name}/app:1")).unwrap();
+    let error = client().resolve(&reference).await.unwrap_err();
+    assert!(error.to_string().contains("speaks plain HTTP"), "{error}");
+    registry.put_index("app", "1", &["linux/amd64"]);
+    let plain_http = [name].into();
+    let client = Client::new(ClientOptions { plain_http, ..options() });
+    client.resolve(&reference).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_changed_manifest_is_refused() {
     let registry = TestRegistry::start().unwrap();
     registry.put_index("app", "1", &["linux/amd64"]);
