@@ -34,14 +34,12 @@ impl Instruction {
         let bytes: u32 = self.heredocs.iter().map(|h| h.body_span.len() + 64).sum();
         let mut builder = TextBuilder::with_capacity((text.len() + bytes) as usize);
         builder.push_text(text);
-        for heredoc in &self.heredocs {
+        // One without its end is refused by the build; it has no lines to put back.
+        for heredoc in self.heredocs.iter().filter(|h| !h.terminator.is_empty()) {
             // The line end between the command and the body, which the parser has taken off.
             builder.push("\n", heredoc.body_span.start.saturating_sub(1));
             builder.push_text(&heredoc.raw_body);
-            builder.push(
-                &heredoc.name,
-                heredoc.terminator.end.saturating_sub(heredoc.name.len() as u32),
-            );
+            builder.push(&heredoc.name, heredoc.terminator.start);
         }
         Some(ShellScript { text: builder.finish(text.to_file(0)), shebang: None })
     }

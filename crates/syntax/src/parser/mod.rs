@@ -89,6 +89,7 @@ impl<'t> Parser<'t> {
             let content = line.content(self.file);
             let start = line.end_of_content - content.len();
             if content.is_empty() {
+                self.directives.close();
                 self.element(ElementKind::Blank, line.start, line.end);
             } else if content.starts_with('#') {
                 let (kind, error) = self.directives.comment_line(content, start as u32);
@@ -208,3 +209,6 @@ impl<'t> Parser<'t> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,3 +221,6 @@ pub fn expand_text(
 ) -> Result<String, ExpandError> {
     expand(&parse_word(raw, escape), lookup)
 }
+
+#[cfg(test)]
+mod tests;
