@@ -1,0 +1,50 @@
+//! Flags: which an instruction knows, which this builder can't do yet.
+
+use mlint_syntax::{Flag, Instruction};
+
+use crate::problem::{BuildError, Problem};
+
+/// Flags that BuildKit knows and this builder does not.
+const UNSUPPORTED: &[(&str, &str)] = &[
+    ("RUN", "security"),
+    ("RUN", "device"),
+    ("COPY", "parents"),
+    ("COPY", "exclude"),
+    ("ADD", "exclude"),
+    ("ADD", "checksum"),
+    ("ADD", "keep-git-dir"),
+    ("ADD", "unpack"),
+];
+
+/// Fails at the first flag that is not among those supported.
+pub fn check(instruction: &Instruction, supported: &[&str]) -> Result<(), BuildError> {
+    let keyword = instruction.keyword.value.to_uppercase();
+    for flag in &instruction.flags {
+        let name = flag.name.value.as_str();
+        if supported.contains(&name) {
+            continue;
+        }
+        let problem = if UNSUPPORTED.contains(&(keyword.as_str(), name)) {
+            Problem::unsupported(format!("{keyword} --{name}"))
+        } else {
+            Problem::UnknownFlag { flag: format!("--{name}"), instruction: keyword }
+        };
+        return Err(problem.at(flag.span));
+    }
+    Ok(())
+}
+
+/// A flag that is on or off: `--link`, `--link=true`, `--link=false`.
+pub fn switch(flag: Option<&Flag>) -> Result<bool, BuildError> {
+    let Some(flag) = flag else { return Ok(false) };
+    match flag.value.as_ref().map(|v| v.as_str()) {
+        None | Some("true" | "1" | "t" | "T" | "TRUE" | "True") => Ok(true),
+        Some("false" | "0" | "f" | "F" | "FALSE" | "False") => Ok(false),
+        Some(value) => Err(Problem::BadValue {
+            what: format!("--{}", flag.name.value),
+            value: value.to_owned(),
+            expected: "true or false",
+        }
+        .at(flag.span)),
+    }
+}

@@ -1,0 +1,220 @@
+//! The plan: which steps make the images of all platforms.
+//!
+//! Planning reads the Dockerfile once per platform. Equal steps on equal parents are one step, so
+//! stages that do not depend on the target come out as one for all targets.
+
+mod copy;
+mod flags;
+mod images;
+mod metadata;
+mod mounts;
+mod ports;
+mod run;
+mod stage;
+mod stages;
+
+use std::collections::HashMap;
+
+use mlint_oci::{ImageConfig, Platform};
+use mlint_syntax::Span;
+use serde::Serialize;
+
+pub use images::{ImageNeed, ResolvedImage, ResolvedImages};
+pub use mounts::{MountSource, RunMount, Sharing};
+pub use stage::plan_platform;
+pub use stages::{Inputs, Reach, Stages};
+
+/// A step by its number.
+pub type StepId = usize;
+
+/// All steps, and the images that they make.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The steps; each after those that it needs.
+    pub steps: Vec<Step>,
+    /// One image per platform.
+    pub images: Vec<ImagePlan>,
+    /// The base images that the steps name by number.
+    pub bases: Vec<ResolvedImage>,
+    known: HashMap<String, StepId>,
+}
+
+/// One step: it makes a file system out of another one.
+#[derive(Debug)]
+pub struct Step {
+    /// What it does.
+    pub op: Op,
+    /// The file system that it starts from; `None` is the empty one.
+    pub parent: Option<StepId>,
+    /// The platform that it runs on.
+    pub platform: Platform,
+    /// The platforms whose images need it.
+    pub targets: Vec<Platform>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a step comes from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The stage's name, or its number.
+    pub stage: String,
+    /// The instruction.
+    pub span: Span,
+    /// The instruction's text, on one line.
+    pub text: String,
+}
+
+/// What a step does.
+#[derive(Debug, Serialize)]
+pub enum Op {
+    /// Starts from a base image, by its number in [`Plan::bases`].
+    Base(usize),
+    /// Runs a command.
+    Run(RunOp),
+    /// Copies files.
+    Copy(CopyOp),
+    /// Makes a working directory.
+    Workdir(WorkdirOp),
+}
+
+/// RUN.
+#[derive(Debug, Serialize)]
+pub struct RunOp {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// A here-document that is a program of its own: its name and content.
+    pub script: Option<(String, String)>,
+    /// The environment, in order.
+    pub env: Vec<(String, String)>,
+    /// Proxy variables: they reach the command, but no key and no history.
+    #[serde(skip)]
+    pub proxies: Vec<(String, String)>,
+    /// The working directory.
+    pub cwd: String,
+    /// `USER`.
+    pub user: String,
+    /// `--mount`.
+    pub mounts: Vec<RunMount>,
+    /// Whether there is a network.
+    pub network: bool,
+    /// The platform that it runs on.
+    pub platform: String,
+}
+
+/// COPY or ADD.
+#[derive(Debug, Serialize)]
+pub struct CopyOp {
+    /// Where the sources are.
+    pub from: MountSource,
+    /// Paths or patterns.
+    pub sources: Vec<String>,
+    /// Files given in the Dockerfile itself: name and content.
+    pub inline: Vec<(String, String)>,
+    /// The destination, absolute; a slash at the end counts.
+    pub dest: String,
+    /// `--chown`.
+    pub chown: Option<String>,
+    /// `--chmod`.
+    pub chmod: Option<u32>,
+    /// Whether archives are unpacked.
+    pub unpack: bool,
+    /// `--link`: the layer does not depend on what is below it.
+    pub link: bool,
+}
+
+/// WORKDIR.
+#[derive(Debug, Serialize)]
+pub struct WorkdirOp {
+    /// The directory, absolute.
+    pub path: String,
+    /// Whom it will belong to.
+    pub user: String,
+}
+
+/// What comes out for one platform.
+#[derive(Debug)]
+pub struct ImagePlan {
+    /// The platform.
+    pub platform: Platform,
+    /// The last step; `None` for an image without any layer.
+    pub last: Option<StepId>,
+    /// The config; times and layers are filled in when all is built.
+    pub config: ImageConfig,
+    /// For each of the config's history entries that this build adds: the step that makes its
+    /// layer, or `None` for one without.
+    pub history: Vec<Option<StepId>>,
+    /// The FROM of its base image.
+    pub base_span: Span,
+}
+
+impl Plan {
+    /// The number of a step; an equal one that is there already serves once more.
+    pub fn add(
+        &mut self,
+        op: Op,
+        parent: Option<StepId>,
+        platform: &Platform,
+        target: &Platform,
+        origin: Origin,
+    ) -> StepId {
+        let key = serde_json::to_string(&(&op, parent)).unwrap_or_default();
+        let steps = &mut self.steps;
+        let id = *self.known.entry(key).or_insert_with(|| {
+            steps.push(Step {
+                op,
+                parent,
+                platform: platform.clone(),
+                targets: Vec::new(),
+                origin,
+            });
+            steps.len() - 1
+        });
+        self.mark(id, target);
+        id
+    }
+
+    /// A target needs this step, and so all that it needs.
+    fn mark(&mut self, id: StepId, target: &Platform) {
+        let mut todo = vec![id];
+        while let Some(id) = todo.pop() {
+            let step = &mut self.steps[id];
+            if !step.targets.contains(target) {
+                step.targets.push(target.clone());
+                todo.extend(step.needs());
+            }
+        }
+    }
+
+    /// The number of a base image.
+    pub fn base(&mut self, image: &ResolvedImage) -> usize {
+        match self.bases.iter().position(|known| known.digest == image.digest) {
+            Some(at) => at,
+            None => {
+                self.bases.push(image.clone());
+                self.bases.len() - 1
+            }
+        }
+    }
+
+    /// The steps whose layers make up the file system after `id`, lowest first.
+    pub fn chain(&self, id: Option<StepId>) -> Vec<StepId> {
+        let mut chain: Vec<StepId> =
+            std::iter::successors(id, |id| self.steps[*id].parent).collect();
+        chain.reverse();
+        chain
+    }
+}
+
+impl Step {
+    /// The steps that must be done before this one.
+    pub fn needs(&self) -> Vec<StepId> {
+        let mut needs: Vec<StepId> = self.parent.into_iter().collect();
+        match &self.op {
+            Op::Copy(copy) => needs.extend(copy.from.step()),
+            Op::Run(run) => needs.extend(run.mounts.iter().filter_map(|m| m.source()?.step())),
+            Op::Base(_) | Op::Workdir(_) => {}
+        }
+        needs
+    }
+}

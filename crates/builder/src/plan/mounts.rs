@@ -1,0 +1,289 @@
+//! `RUN --mount`.
+
+use serde::Serialize;
+
+use super::StepId;
+use crate::problem::Problem;
+
+/// Where files come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum MountSource {
+    /// The build context.
+    Context,
+    /// What is there after a step; `None` is the empty file system.
+    Step(Option<StepId>),
+}
+
+impl MountSource {
+    /// The step that must be done before.
+    pub fn step(self) -> Option<StepId> {
+        match self {
+            Self::Step(step) => step,
+            Self::Context => None,
+        }
+    }
+}
+
+/// How several steps share a cache mount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum Sharing {
+    /// All at the same time.
+    #[default]
+    Shared,
+    /// Each its own.
+    Private,
+    /// One after another.
+    Locked,
+}
+
+/// A mount of a RUN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum RunMount {
+    /// A directory that outlives the build.
+    Cache {
+        /// Its name.
+        id: String,
+        /// Where it appears.
+        target: String,
+        /// Who may use it at the same time.
+        sharing: Sharing,
+        /// Whether it can't be written to.
+        read_only: bool,
+        /// Its mode when it is made.
+        mode: u32,
+        /// Its owner when it is made.
+        uid: u32,
+        /// Its group when it is made.
+        gid: u32,
+    },
+    /// Files of the context, a stage or an image.
+    Bind {
+        /// Whose.
+        from: MountSource,
+        /// Which.
+        source: String,
+        /// Where they appear.
+        target: String,
+        /// Whether they can't be written to; what is written is lost.
+        read_only: bool,
+    },
+    /// Memory.
+    Tmpfs {
+        /// Where it appears.
+        target: String,
+        /// The most it holds.
+        size: Option<u64>,
+    },
+}
+
+impl RunMount {
+    /// Where its files come from.
+    pub fn source(&self) -> Option<MountSource> {
+        match self {
+            Self::Bind { from, .. } => Some(*from),
+            _ => None,
+        }
+    }
+}
+
+/// A `--mount` as it is written, keys known.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    /// `type`.
+    pub kind: Option<String>,
+    /// `from`.
+    pub from: Option<String>,
+    source: Option<String>,
+    target: Option<String>,
+    id: Option<String>,
+    sharing: Sharing,
+    read_only: Option<bool>,
+    size: Option<u64>,
+    mode: Option<u32>,
+    uid: u32,
+    gid: u32,
+}
+
+/// The `from` of a mount as written.
+pub fn mount_from(text: &str) -> Option<String> {
+    let from = fields(text).find_map(|(key, value)| (key == "from").then_some(value?))?;
+    Some(from.to_owned())
+}
+
+fn fields(text: &str) -> impl Iterator<Item = (String, Option<&str>)> {
+    text.split(',').map(|field| {
+        let field = field.trim().trim_matches('"');
+        match field.split_once('=') {
+            Some((key, value)) => (key.to_lowercase(), Some(value)),
+            None => (field.to_lowercase(), None),
+        }
+    })
+}
+
+/// Reads an expanded `--mount`.
+pub fn parse(text: &str) -> Result<Parsed, Problem> {
+    let mut mount = Parsed::default();
+    for (key, value) in fields(text) {
+        let bad = |expected| Problem::BadValue {
+            what: format!("--mount: {key}"),
+            value: value.unwrap_or_default().to_owned(),
+            expected,
+        };
+        let owned = value.map(str::to_owned);
+        let number = || value.and_then(|v| v.parse::<u32>().ok()).ok_or_else(|| bad("a number"));
+        let flag = || match value {
+            None | Some("true" | "1") => Ok(true),
+            Some("false" | "0") => Ok(false),
+            Some(_) => Err(bad("true or false")),
+        };
+        match key.as_str() {
+            "type" => mount.kind = owned,
+            "from" => mount.from = owned,
+            "source" | "src" => mount.source = owned,
+            "target" | "dst" | "destination" => mount.target = owned,
+            "id" => mount.id = owned,
+            "ro" | "readonly" => mount.read_only = Some(flag()?),
+            "rw" | "readwrite" => mount.read_only = Some(!flag()?),
+            "uid" => mount.uid = number()?,
+            "gid" => mount.gid = number()?,
+            "mode" => {
+                let mode = value.and_then(|v| u32::from_str_radix(v, 8).ok());
+                mount.mode = Some(mode.ok_or_else(|| bad("an octal mode"))?);
+            }
+            "size" => {
+                let size = value.and_then(parse_size);
+                mount.size = Some(size.ok_or_else(|| bad("a size, as in 64m"))?);
+            }
+            "sharing" => {
+                mount.sharing = match value {
+                    Some("shared") => Sharing::Shared,
+                    Some("private") => Sharing::Private,
+                    Some("locked") => Sharing::Locked,
+                    _ => return Err(bad("shared, private or locked")),
+                }
+            }
+            "required" | "env" => {}
+            _ => {
+                let flag = format!("--mount: {key}");
+                return Err(Problem::UnknownFlag { flag, instruction: "RUN".to_owned() });
+            }
+        }
+    }
+    Ok(mount)
+}
+
+impl Parsed {
+    /// The mount that it describes. `platform` keeps the caches of different machines apart where
+    /// the file names no id; `cwd` is where relative targets begin.
+    pub fn resolve(
+        self,
+        from: MountSource,
+        platform: &str,
+        cwd: &str,
+    ) -> Result<RunMount, Problem> {
+        let kind = self.kind.as_deref().unwrap_or("bind");
+        let target = self.target.as_deref().map(|t| absolute(t, cwd)).ok_or_else(|| {
+            Problem::BadValue {
+                what: "--mount".to_owned(),
+                value: kind.to_owned(),
+                expected: "complete: target= is missing",
+            }
+        });
+        match kind {
+            "cache" if self.from.is_some() => {
+                Err(Problem::unsupported("RUN --mount=type=cache with from="))
+            }
+            "cache" => {
+                let target = target?;
+                // Without a name of its own a cache must not be fed by two machines in turn.
+                let id = self.id.filter(|id| !id.is_empty());
+                Ok(RunMount::Cache {
+                    id: id.unwrap_or_else(|| format!("{target} {platform}")),
+                    target,
+                    sharing: self.sharing,
+                    read_only: self.read_only.unwrap_or(false),
+                    mode: self.mode.unwrap_or(0o755),
+                    uid: self.uid,
+                    gid: self.gid,
+                })
+            }
+            "bind" => Ok(RunMount::Bind {
+                from,
+                source: self.source.unwrap_or_default(),
+                target: target?,
+                read_only: self.read_only.unwrap_or(true),
+            }),
+            "tmpfs" => Ok(RunMount::Tmpfs { target: target?, size: self.size }),
+            "secret" | "ssh" => Err(Problem::unsupported(format!("RUN --mount=type={kind}"))),
+            _ => Err(Problem::BadValue {
+                what: "--mount: type".to_owned(),
+                value: kind.to_owned(),
+                expected: "bind, cache, tmpfs, secret or ssh",
+            }),
+        }
+    }
+}
+
+/// A path of an instruction: relative ones begin at the working directory.
+pub fn absolute(path: &str, cwd: &str) -> String {
+    match path.starts_with('/') {
+        true => path.to_owned(),
+        false => format!("{}/{path}", cwd.trim_end_matches('/')),
+    }
+}
+
+/// `1024`, `64k`, `64m`, `1g`, `64MiB`.
+fn parse_size(text: &str) -> Option<u64> {
+    let lower = text.to_lowercase();
+    let digits = lower.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let factor = match &lower[digits.len()..] {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mount(text: &str) -> Result<RunMount, Problem> {
+        parse(text)?.resolve(MountSource::Context, "linux/arm64", "/work")
+    }
+
+    #[test]
+    fn caches_of_two_machines_are_two_unless_named() {
+        let id = |text: &str| match mount(text).unwrap() {
+            RunMount::Cache { id, .. } => id,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(id("type=cache,target=/root/.cache"), "/root/.cache linux/arm64");
+        assert_eq!(id("type=cache,dst=/x,id=mine,sharing=locked"), "mine");
+    }
+
+    #[test]
+    fn binds_are_read_only_unless_told() {
+        let read_only = |text: &str| match mount(text).unwrap() {
+            RunMount::Bind { read_only, target, .. } => (read_only, target),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(read_only("target=src"), (true, "/work/src".to_owned()));
+        assert_eq!(read_only("type=bind,source=a,target=/b,rw"), (false, "/b".to_owned()));
+        assert_eq!(read_only("type=bind,target=/b,readonly=false"), (false, "/b".to_owned()));
+    }
+
+    #[test]
+    fn mistakes_are_refused() {
+        for bad in [
+            "type=cache", "type=bogus,target=/x", "type=bind,target=/x,colour=red",
+            "type=cache,target=/x,sharing=maybe", "type=cache,target=/x,mode=9",
+            "type=tmpfs,target=/x,size=lots", "type=secret,id=x,target=/x",
+        ] {
+            assert!(mount(bad).is_err(), "{bad}");
+        }
+        assert_eq!(mount_from("type=bind,from=Base,target=/x").as_deref(), Some("Base"));
+    }
+}

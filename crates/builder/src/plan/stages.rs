@@ -1,0 +1,266 @@
+//! Stages: where they begin and end, what they are called, which of them a target reaches.
+
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
+
+use mlint_model::scope::GlobalScope;
+use mlint_oci::Platform;
+use mlint_syntax::{Dockerfile, Instruction, InstructionKind, Span};
+
+use super::{
+    images::{ImageNeed, parse_platform},
+    mounts::mount_from,
+};
+use crate::problem::{At, BuildError, Problem};
+
+/// The stages of a file.
+#[derive(Debug)]
+pub struct Stages {
+    /// The ARGs before the first FROM.
+    pub globals: Vec<usize>,
+    /// The stages in order.
+    pub list: Vec<Stage>,
+}
+
+/// One stage.
+#[derive(Debug)]
+pub struct Stage {
+    /// Its name, in lower case.
+    pub name: Option<String>,
+    /// Its FROM.
+    pub from: usize,
+    /// The instructions below.
+    pub body: Range<usize>,
+}
+
+impl Stage {
+    /// What to call it.
+    pub fn label(&self, number: usize) -> String {
+        self.name.clone().unwrap_or_else(|| format!("stage-{number}"))
+    }
+}
+
+/// Where a stage starts from, or a copy takes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Nothing.
+    Scratch,
+    /// The stage of that number.
+    Stage(usize),
+    /// An image, for a platform.
+    Image(ImageNeed),
+}
+
+impl Stages {
+    /// Finds the stages; what the parser could not read is an error here.
+    pub fn of(file: &Dockerfile) -> Result<Self, BuildError> {
+        if let Some(error) = file.errors.iter().find(|e| !e.in_trigger) {
+            return Err(Problem::Syntax(error.message()).at(error.span));
+        }
+        let mut stages = Self { globals: Vec::new(), list: Vec::new() };
+        for (i, instruction) in file.instructions.iter().enumerate() {
+            match &instruction.kind {
+                InstructionKind::From { name, .. } => {
+                    let name = name.as_ref().map(|n| n.as_str().to_lowercase());
+                    stages.list.push(Stage { name, from: i, body: i + 1..i + 1 });
+                }
+                _ => match stages.list.last_mut() {
+                    Some(stage) => stage.body.end = i + 1,
+                    None => stages.globals.push(i),
+                },
+            }
+        }
+        if stages.list.is_empty() {
+            return Err(Problem::NoStage.into());
+        }
+        Ok(stages)
+    }
+
+    /// The stage to build.
+    pub fn target(&self, name: Option<&str>) -> Result<usize, BuildError> {
+        let Some(name) = name else { return Ok(self.list.len() - 1) };
+        let lower = name.to_lowercase();
+        let found = self.list.iter().rposition(|s| s.name.as_deref() == Some(&lower));
+        found.ok_or_else(|| {
+            let known: Vec<&str> = self.list.iter().filter_map(|s| s.name.as_deref()).collect();
+            let known =
+                if known.is_empty() { "no named stages".to_owned() } else { known.join(", ") };
+            Problem::NoTarget { name: name.to_owned(), known }.into()
+        })
+    }
+
+    /// What `--from` means in a stage.
+    pub fn source(
+        &self,
+        from: &str,
+        stage: usize,
+        numbers: bool,
+        platform: &Platform,
+        span: Span,
+    ) -> Result<Source, BuildError> {
+        if from.contains('$') {
+            return Err(Problem::VariableInFrom { value: from.to_owned() }.at(span));
+        }
+        let lower = from.to_lowercase();
+        let named = |s: &Stage| s.name.as_deref() == Some(&lower);
+        if let Some(found) = self.list[..stage].iter().rposition(named) {
+            return Ok(Source::Stage(found));
+        }
+        if self.list[stage..].iter().any(named) {
+            return Err(Problem::LaterStage { name: from.to_owned() }.at(span));
+        }
+        if numbers && let Ok(number) = from.parse::<usize>() {
+            return match number < stage {
+                true => Ok(Source::Stage(number)),
+                false => Err(Problem::NoStageNumber { number, count: stage }.at(span)),
+            };
+        }
+        if lower == "scratch" {
+            return Ok(Source::Scratch);
+        }
+        Ok(Source::Image(ImageNeed::new(from, platform, span)?))
+    }
+}
+
+/// What one target platform reaches.
+#[derive(Debug)]
+pub struct Reach {
+    /// The scope of its FROM lines.
+    pub global: Arc<GlobalScope>,
+    /// The stages that must be built, in order.
+    pub stages: BTreeSet<usize>,
+    /// The images that they need.
+    pub images: Vec<ImageNeed>,
+}
+
+/// Everything about a request that planning needs to know.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// The file.
+    pub file: &'a Dockerfile,
+    /// Its stages.
+    pub stages: &'a Stages,
+    /// The stage to build.
+    pub target_stage: usize,
+    /// The target as given.
+    pub target_name: Option<&'a str>,
+    /// The platform that builds.
+    pub build: &'a Platform,
+    /// The build arguments.
+    pub build_args: &'a [(String, String)],
+    /// Whether there is a build context.
+    pub has_context: bool,
+}
+
+impl Reach {
+    /// Finds out what a platform reaches.
+    pub fn of(inputs: &Inputs<'_>, target: &Platform) -> Result<Self, BuildError> {
+        let Inputs { file, stages, .. } = inputs;
+        let mut global = GlobalScope::new(
+            target,
+            inputs.build,
+            inputs.build_args.iter().cloned(),
+            inputs.target_name.or(stages.list[inputs.target_stage].name.as_deref()),
+            file.escape,
+        );
+        for at in &stages.globals {
+            let instruction = &file.instructions[*at];
+            if let InstructionKind::Arg(pairs) = &instruction.kind {
+                global.arg(pairs).into_result().map_err(expansion)?;
+            }
+        }
+        let mut reach =
+            Self { global: Arc::new(global), stages: BTreeSet::new(), images: Vec::new() };
+        let mut todo = vec![inputs.target_stage];
+        while let Some(number) = todo.pop() {
+            if !reach.stages.insert(number) {
+                continue;
+            }
+            for source in reach.sources(inputs, number, target)? {
+                match source {
+                    Source::Stage(stage) => todo.push(stage),
+                    Source::Image(need) => {
+                        if !reach.images.contains(&need) {
+                            reach.images.push(need);
+                        }
+                    }
+                    Source::Scratch => {}
+                }
+            }
+        }
+        Ok(reach)
+    }
+
+    fn sources(
+        &self,
+        inputs: &Inputs<'_>,
+        number: usize,
+        target: &Platform,
+    ) -> Result<Vec<Source>, BuildError> {
+        let stage = &inputs.stages.list[number];
+        let mut sources = vec![self.base(inputs, number, target)?.0];
+        for instruction in &inputs.file.instructions[stage.body.clone()] {
+            for (from, span, numbers) in froms(instruction) {
+                sources.push(inputs.stages.source(&from, number, numbers, target, span)?);
+            }
+        }
+        Ok(sources)
+    }
+
+    /// What a stage starts from, and the platform that it runs on.
+    pub fn base(
+        &self,
+        inputs: &Inputs<'_>,
+        number: usize,
+        target: &Platform,
+    ) -> Result<(Source, Platform), BuildError> {
+        let stage = &inputs.stages.list[number];
+        let instruction = &inputs.file.instructions[stage.from];
+        let InstructionKind::From { image, .. } = &instruction.kind else {
+            return Err(Problem::NoStage.at(instruction.span));
+        };
+        let text = self.global.expand(image).into_text().map_err(expansion)?;
+        let span = image.span();
+        if text.is_empty() {
+            return Err(Problem::EmptyImage.at(span));
+        }
+        // Stage names are in lower case; a name with capitals is an image.
+        let named = |s: &super::stages::Stage| s.name.as_deref() == Some(&text);
+        if let Some(found) = inputs.stages.list[..number].iter().rposition(named) {
+            return Ok((Source::Stage(found), target.clone()));
+        }
+        let platform = match instruction.flag("platform").and_then(|f| f.value.as_ref()) {
+            Some(word) => {
+                let text = self.global.expand(word).into_text().map_err(expansion)?;
+                if text.is_empty() { target.clone() } else { parse_platform(&text).at(word.span())? }
+            }
+            None => target.clone(),
+        };
+        if text == "scratch" {
+            return Ok((Source::Scratch, platform));
+        }
+        Ok((Source::Image(ImageNeed::new(&text, &platform, span)?), platform))
+    }
+}
+
+/// An expansion that BuildKit stops at.
+pub fn expansion(failure: mlint_model::stage::Failure) -> BuildError {
+    Problem::Expansion(failure.message).at(failure.span)
+}
+
+/// The `--from`s of an instruction, with their places and whether stage numbers count.
+fn froms(instruction: &Instruction) -> Vec<(String, Span, bool)> {
+    match &instruction.kind {
+        InstructionKind::Copy { .. } => {
+            let flag = instruction.flag("from").and_then(|f| f.value.as_ref());
+            flag.map(|word| (word.as_str().to_owned(), word.span(), true)).into_iter().collect()
+        }
+        InstructionKind::Run(_) => instruction
+            .flags
+            .iter()
+            .filter(|f| f.name.value == "mount")
+            .filter_map(|f| f.value.as_ref())
+            .filter_map(|word| mount_from(word.as_str()).map(|from| (from, word.span(), false)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}

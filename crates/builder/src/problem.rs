@@ -1,0 +1,170 @@
+//! Why a build fails, and at which place of the Dockerfile.
+
+use mlint_oci::{Platform, ReferenceError};
+use mlint_registry::RegistryError;
+use mlint_syntax::Span;
+
+use crate::{
+    context::IgnoreError,
+    copy::CopyError,
+    error::FsError,
+    layer::read::ArchiveError,
+    proof::ForeignFiles,
+    request::Failure,
+    sandbox::{emulation::EmulationError, step::StepError, user::UserError},
+    store::LayerStoreError,
+};
+
+/// A problem at its place.
+#[derive(Debug)]
+pub struct BuildError {
+    /// Where in the Dockerfile; `None` if no line is to blame.
+    pub span: Option<Span>,
+    /// What is wrong.
+    pub problem: Box<Problem>,
+}
+
+/// What is wrong.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+pub enum Problem {
+    #[error("{0}")]
+    Syntax(String),
+    #[error("{0}")]
+    Expansion(String),
+    #[error("the file has no FROM: there is nothing to build")]
+    NoStage,
+    #[error("{what} is not supported by mlint's own builder yet; BuildKit builds it: docker buildx build")]
+    Unsupported { what: String },
+    #[error("{flag} is no flag of {instruction}")]
+    UnknownFlag { flag: String, instruction: String },
+    #[error("{what}: '{value}' is not {expected}")]
+    BadValue { what: String, value: String, expected: &'static str },
+    #[error(transparent)]
+    Platform(#[from] mlint_oci::PlatformError),
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    #[error("the image's name is empty after expansion: a variable in it has no value here (only ARGs before the first FROM count)")]
+    EmptyImage,
+    #[error("{image} has no image for {platform}; it offers {offered}")]
+    NoPlatform { image: String, platform: Platform, offered: String },
+    #[error("{image} is for {offered}, not for {platform}")]
+    OtherPlatform { image: String, platform: Platform, offered: String },
+    #[error("{image} is no image: {reason}")]
+    NoImage { image: String, reason: String },
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error("there is no stage '{name}'; the file has {known}")]
+    NoTarget { name: String, known: String },
+    #[error("stage '{name}' is defined further down: a stage can only use those above it")]
+    LaterStage { name: String },
+    #[error("stage {number} is not above this line: there are {count} stages above")]
+    NoStageNumber { number: usize, count: usize },
+    #[error("variables do not work in --from; give the image a stage of its own: FROM {value} AS name")]
+    VariableInFrom { value: String },
+    #[error("there is no build context, and this line needs one")]
+    NoContext,
+    #[error(transparent)]
+    Ignore(#[from] IgnoreError),
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    #[error(transparent)]
+    Layer(#[from] LayerStoreError),
+    #[error(transparent)]
+    User(#[from] UserError),
+    #[error(transparent)]
+    Step(#[from] StepError),
+    #[error(transparent)]
+    Emulation(#[from] EmulationError),
+    #[error("the command failed with exit status {status} on {platform}")]
+    Exit { status: i32, platform: Platform },
+    #[error("{0}")]
+    Foreign(ForeignFiles),
+    #[error("the image of {platform} cannot be described: {reason}")]
+    Image { platform: Platform, reason: String },
+    #[error("interrupted: nothing was tagged, and nothing is left running")]
+    Interrupted,
+}
+
+impl Problem {
+    /// At a place.
+    pub fn at(self, span: Span) -> BuildError {
+        BuildError { span: Some(span), problem: Box::new(self) }
+    }
+
+    /// Not supported: `what`, as in "COPY --parents".
+    pub fn unsupported(what: impl Into<String>) -> Self {
+        Self::Unsupported { what: what.into() }
+    }
+
+    fn is_interrupt(&self) -> bool {
+        matches!(
+            self,
+            Self::Interrupted
+                | Self::Step(StepError::Cancelled)
+                | Self::Layer(LayerStoreError::Interrupted)
+                | Self::Archive(ArchiveError::Interrupted)
+        ) || matches!(self, Self::Fs(e) if e.source.kind() == std::io::ErrorKind::Interrupted)
+    }
+}
+
+impl<P: Into<Problem>> From<P> for BuildError {
+    fn from(problem: P) -> Self {
+        Self { span: None, problem: Box::new(problem.into()) }
+    }
+}
+
+impl BuildError {
+    /// At this place, if it has none yet.
+    pub fn or_at(mut self, span: Span) -> Self {
+        self.span.get_or_insert(span);
+        self
+    }
+
+    /// Whether somebody stopped the build.
+    pub fn is_interrupt(&self) -> bool {
+        self.problem.is_interrupt()
+    }
+
+    /// In words.
+    pub fn into_failure(self) -> Failure {
+        let interrupted = self.is_interrupt();
+        if interrupted {
+            return Failure {
+                message: Problem::Interrupted.to_string(),
+                place: None,
+                related: Vec::new(),
+                notes: Vec::new(),
+                interrupted,
+            };
+        }
+        let (notes, related) = match &*self.problem {
+            Problem::Foreign(foreign) => (foreign.notes(), foreign.related()),
+            _ => (Vec::new(), Vec::new()),
+        };
+        let place = |span: Span| (span.start, span.end);
+        Failure {
+            message: self.problem.to_string(),
+            place: self.span.map(place),
+            related: related.into_iter().map(|(span, text)| (place(span), text)).collect(),
+            notes,
+            interrupted,
+        }
+    }
+}
+
+/// Puts a place on errors that have none.
+pub trait At<T> {
+    /// At this place.
+    fn at(self, span: Span) -> Result<T, BuildError>;
+}
+
+impl<T, E: Into<BuildError>> At<T> for Result<T, E> {
+    fn at(self, span: Span) -> Result<T, BuildError> {
+        self.map_err(|e| e.into().or_at(span))
+    }
+}

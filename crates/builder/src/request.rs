@@ -1,0 +1,140 @@
+//! What a build is asked to do, and what it answers. Both cross a process boundary as JSON.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::layer::Compression;
+
+/// All that defines a build.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BuildRequest {
+    /// The Dockerfile's path as people should read it.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// The context's directory, absolute; `None` if there is none.
+    pub context: Option<PathBuf>,
+    /// The ignore file's path and text.
+    pub ignore: Option<(String, String)>,
+    /// The platforms to build for.
+    pub platforms: Vec<String>,
+    /// The platform that builds; the host's.
+    pub build_platform: String,
+    /// The stage to build; the last one without it.
+    pub target: Option<String>,
+    /// Build arguments.
+    pub build_args: Vec<(String, String)>,
+    /// Labels that win over the file's.
+    pub labels: Vec<(String, String)>,
+    /// Names to give to the result.
+    pub tags: Vec<String>,
+    /// Whether to push to those names.
+    pub push: bool,
+    /// Where else the result goes.
+    pub outputs: Vec<Output>,
+    /// Execute every step, whatever the cache holds.
+    pub no_cache: bool,
+    /// Steps that run at the same time; 0 for as many as there are processors.
+    pub jobs: usize,
+    /// How layers are compressed.
+    pub compression: Compression,
+    /// Paths (patterns) at which binaries of another machine are meant to be.
+    pub allow_foreign: Vec<String>,
+    /// Registries that speak plain HTTP, besides loopback addresses.
+    pub plain_http: Vec<String>,
+    /// Where the cache is.
+    pub cache_dir: PathBuf,
+}
+
+/// A place for the result besides a registry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Output {
+    /// An OCI image layout in a directory.
+    OciDirectory(PathBuf),
+    /// An OCI image layout in a tar archive.
+    OciArchive(PathBuf),
+    /// The image's files in a directory; one below it per platform if there are several.
+    Local(PathBuf),
+}
+
+/// What a verification is asked to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct VerifyRequest {
+    /// The image.
+    pub image: String,
+    /// The platforms that must be there; all that are, if empty.
+    pub platforms: Vec<String>,
+    /// Paths (patterns) at which binaries of another machine are meant to be.
+    pub allow_foreign: Vec<String>,
+    /// Registries that speak plain HTTP, besides loopback addresses.
+    pub plain_http: Vec<String>,
+    /// Where the cache is.
+    pub cache_dir: PathBuf,
+}
+
+/// How a build ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildReply {
+    /// It is done.
+    Done(BuildOutcome),
+    /// It failed.
+    Failed(Failure),
+}
+
+/// A build that is done.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct BuildOutcome {
+    /// The digest that the tags point at: the index's, or the manifest's of a single platform.
+    pub digest: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Its size.
+    pub size: u64,
+    /// The names it has now, if it was pushed.
+    pub pushed: Vec<String>,
+    /// Per platform.
+    pub platforms: Vec<PlatformOutcome>,
+    /// Steps that were executed.
+    pub executed: usize,
+    /// Steps that were not, thanks to the cache.
+    pub cached: usize,
+    /// Blobs that were sent to a registry.
+    pub uploaded: usize,
+    /// Seconds from start to end.
+    pub seconds: f64,
+}
+
+/// One platform of a build that is done.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PlatformOutcome {
+    /// The platform.
+    pub platform: String,
+    /// The digest of its manifest.
+    pub digest: String,
+    /// The digest of its config.
+    pub config: String,
+    /// Seconds that its steps took.
+    pub seconds: f64,
+    /// Of these, under emulation.
+    pub emulated_seconds: f64,
+    /// ELF files that were checked.
+    pub elf_files: usize,
+}
+
+/// A build that failed, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What is wrong, why, and what to do.
+    pub message: String,
+    /// Where in the file, in bytes.
+    pub place: Option<(u32, u32)>,
+    /// More places that matter, with what they have to do with it.
+    pub related: Vec<((u32, u32), String)>,
+    /// Lines that go below.
+    pub notes: Vec<String>,
+    /// Whether the user stopped it.
+    pub interrupted: bool,
+}
