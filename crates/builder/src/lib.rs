@@ -1,9 +1,21 @@
 //! The embedded builder: plan → execute → layer → image → index → export and push. No daemon.
 
+pub mod build;
 pub mod context;
+pub mod copy;
 pub mod error;
+pub mod events;
+pub mod exec;
+pub mod export;
+pub mod image;
 pub mod layer;
 pub mod pattern;
+pub mod plan;
+pub mod problem;
 pub mod proof;
+pub mod prove;
+pub mod push;
+pub mod request;
 pub mod sandbox;
 pub mod store;
+pub mod verify;

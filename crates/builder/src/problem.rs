@@ -86,6 +86,8 @@ pub enum Problem {
     Foreign(ForeignFiles),
     #[error("the image of {platform} cannot be described: {reason}")]
     Image { platform: Platform, reason: String },
+    #[error(transparent)]
+    Push(Box<mlint_registry::PushError>),
     #[error("interrupted: nothing was tagged, and nothing is left running")]
     Interrupted,
 }

@@ -18,9 +18,9 @@ const UNSUPPORTED: &[(&str, &str)] = &[
 
 /// Fails at the first flag that is not among those supported.
 pub fn check(instruction: &Instruction, supported: &[&str]) -> Result<(), BuildError> {
-    let keyword = instruction.keyword.value.to_uppercase();
+    let keyword = instruction.keyword.as_str().to_uppercase();
     for flag in &instruction.flags {
-        let name = flag.name.value.as_str();
+        let name = flag.name.as_str();
         if supported.contains(&name) {
             continue;
         }
@@ -41,7 +41,7 @@ pub fn switch(flag: Option<&Flag>) -> Result<bool, BuildError> {
         None | Some("true" | "1" | "t" | "T" | "TRUE" | "True") => Ok(true),
         Some("false" | "0" | "f" | "F" | "FALSE" | "False") => Ok(false),
         Some(value) => Err(Problem::BadValue {
-            what: format!("--{}", flag.name.value),
+            what: format!("--{}", flag.name.as_str()),
             value: value.to_owned(),
             expected: "true or false",
         }

@@ -112,8 +112,8 @@ impl StageState {
                 self.config.author = Some(author);
             }
             _ => {
-                let what = instruction.keyword.value.to_uppercase();
-                return Err(Problem::unsupported(what).at(instruction.keyword.span));
+                let what = instruction.keyword.as_str().to_uppercase();
+                return Err(Problem::unsupported(what).at(instruction.keyword.full_span()));
             }
         }
         Ok(())

@@ -57,7 +57,7 @@ impl Planner<'_> {
         instruction: &Instruction,
     ) -> Result<Vec<RunMount>, BuildError> {
         let mut mounts = Vec::new();
-        for flag in instruction.flags.iter().filter(|f| f.name.value == "mount") {
+        for flag in instruction.flags.iter().filter(|f| f.name.as_str() == "mount") {
             let Some(word) = &flag.value else {
                 let flag_text = "--mount without a value".to_owned();
                 let problem =

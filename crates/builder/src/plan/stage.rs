@@ -262,7 +262,7 @@ impl Planner<'_> {
         span: Span,
         entry: String,
     ) {
-        let text = one_line(&format!("{} {}", instruction.keyword.value, shown(instruction)));
+        let text = one_line(&format!("{} {}", instruction.keyword.as_str(), shown(instruction)));
         let origin = Origin { stage: state.label.clone(), span, text };
         let id = self.plan.add(op, state.last, &state.platform, self.target, origin);
         state.last = Some(id);
@@ -300,8 +300,8 @@ fn shown(instruction: &Instruction) -> String {
         .flags
         .iter()
         .map(|f| match &f.value {
-            Some(value) => format!("--{}={}", f.name.value, value.as_str()),
-            None => format!("--{}", f.name.value),
+            Some(value) => format!("--{}={}", f.name.as_str(), value.as_str()),
+            None => format!("--{}", f.name.as_str()),
         })
         .collect();
     out.push(instruction.rest.as_str().to_owned());

@@ -257,7 +257,7 @@ fn froms(instruction: &Instruction) -> Vec<(String, Span, bool)> {
         InstructionKind::Run(_) => instruction
             .flags
             .iter()
-            .filter(|f| f.name.value == "mount")
+            .filter(|f| f.name.as_str() == "mount")
             .filter_map(|f| f.value.as_ref())
             .filter_map(|word| mount_from(word.as_str()).map(|from| (from, word.span(), false)))
             .collect(),

@@ -30,6 +30,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use layers::{LayerRef, LayerStoreError};
 pub use lock::Lock;
+pub use sweep::remove_session as remove_tree;
 
 use crate::error::FsError;
 

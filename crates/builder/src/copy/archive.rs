@@ -1,0 +1,201 @@
+//! ADD of local archives.
+
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::Path,
+};
+
+use super::{CopyError, Owner, Placement};
+use crate::{
+    error::FsError,
+    layer::{
+        Entry, EntryKind, LayerWriter, Meta,
+        compress::Packing,
+        entry::ImagePath,
+        read::{ArchiveError, Limits, Whiteouts, each_entry},
+        tar_reader::TarReader,
+        view::Lookup,
+    },
+    problem::Problem,
+};
+
+/// Whether a file is an archive that ADD unpacks: a tar, packed or not, by its content.
+pub fn is_archive(path: &Path) -> Result<bool, FsError> {
+    let Some(mut reader) = open(path)? else { return Ok(false) };
+    Ok(matches!(TarReader::new(&mut reader).next_member(), Ok(Some(_))))
+}
+
+/// A reader of the unpacked bytes; `None` if the file is too short to be anything.
+fn open(path: &Path) -> Result<Option<Box<dyn Read>>, FsError> {
+    let file = File::open(path).map_err(FsError::new("read", path))?;
+    let mut packed = BufReader::with_capacity(256 * 1024, file);
+    let head = packed.fill_buf().map_err(FsError::new("read", path))?;
+    if head.len() < 16 {
+        return Ok(None);
+    }
+    let packing = Packing::detect(head);
+    Ok(packing.reader(packed).ok())
+}
+
+/// Writes an archive's entries into a layer, below the directory `base`. `written` are the paths
+/// that the layer has already.
+pub fn write_archive(
+    path: &Path,
+    base: &ImagePath,
+    placement: &Placement,
+    layer: &mut LayerWriter,
+    written: &mut BTreeSet<ImagePath>,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<(), Problem> {
+    let Some(reader) = open(path)? else { return Ok(()) };
+    let writing = layer.path().to_owned();
+    let mut failure = None;
+    let result = each_entry(reader, Whiteouts::Literal, Limits::default(), |entry, data| {
+        if interrupted() {
+            return Err(ArchiveError::Interrupted);
+        }
+        let mut add = || -> Result<(), Problem> {
+            let Some(entry) = relocate(entry, base, placement)? else { return Ok(()) };
+            for dir in parents(&entry.path) {
+                if written.insert(dir.clone()) {
+                    let placed = placement.existing_directory(&dir);
+                    let added = layer.add(&placed.entry, &mut io::empty());
+                    added.map_err(FsError::new("write", &writing))?;
+                }
+            }
+            if let EntryKind::Hardlink(target) = &entry.kind
+                && !written.contains(target)
+            {
+                let (path, target) = (entry.path.display(), target.display());
+                return Err(ArchiveError::LinkTarget { path, target }.into());
+            }
+            written.insert(entry.path.clone());
+            layer.add(&entry, data).map_err(FsError::new("write a layer with", &writing))?;
+            Ok(())
+        };
+        add().map_err(|problem| {
+            failure = Some(problem);
+            ArchiveError::Interrupted
+        })
+    });
+    match failure {
+        Some(problem) => Err(problem),
+        None => Ok(result?),
+    }
+}
+
+/// An archive's entry at its place in the image.
+fn relocate(
+    mut entry: Entry,
+    base: &ImagePath,
+    placement: &Placement,
+) -> Result<Option<Entry>, CopyError> {
+    if entry.path.is_root() {
+        return Ok(None);
+    }
+    entry.path = locate(&entry.path, base, placement)?;
+    if let EntryKind::Hardlink(target) = &entry.kind {
+        entry.kind = EntryKind::Hardlink(locate(target, base, placement)?);
+    }
+    if entry.path.file_name().starts_with(b".wh.") {
+        return Err(CopyError::WhiteoutName { path: entry.path.display() });
+    }
+    if let Some((uid, gid)) = placement.owner {
+        entry.meta = Meta { uid, gid, ..entry.meta };
+    }
+    Ok(Some(entry))
+}
+
+/// The place of an entry: links in the way to it, as they are in the image, are followed.
+fn locate(
+    path: &ImagePath,
+    base: &ImagePath,
+    placement: &Placement,
+) -> Result<ImagePath, CopyError> {
+    let full = base.join(&path.0);
+    let dir = full.parent().unwrap_or_default();
+    match placement.dest().resolve(&dir, true) {
+        Lookup::Found(dir) | Lookup::Missing(dir) => Ok(dir.join(full.file_name())),
+        // The archive brings a directory where the image has none.
+        Lookup::NotADirectory(_) => Ok(full),
+        Lookup::Loop => Err(CopyError::Loop { path: full.display() }),
+    }
+}
+
+fn parents(path: &ImagePath) -> Vec<ImagePath> {
+    let mut out: Vec<ImagePath> =
+        std::iter::successors(path.parent(), ImagePath::parent).filter(|p| !p.is_root()).collect();
+    out.reverse();
+    out
+}
+
+/// What the user of `--chown` named, for ids that stand for themselves.
+pub fn numeric_owner(text: &str) -> Option<Owner> {
+    let (user, group) = text.split_once(':').unwrap_or((text, text));
+    Some((user.parse().ok()?, group.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::{Compression, View};
+
+    fn tar(names: &[&str]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for name in names {
+            let mut header = tar::Header::new_ustar();
+            header.set_mode(0o644);
+            header.set_uid(5);
+            header.set_gid(6);
+            header.set_mtime(1);
+            header.set_size(1);
+            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_cksum();
+            builder.append(&header, &b"x"[..]).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn archives_are_known_by_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let plain = tar(&["a"]);
+        let packed = {
+            let mut out =
+                crate::layer::compress::ParallelCompressor::new(Vec::new(), Compression::Zstd(1));
+            io::Write::write_all(&mut out, &plain).unwrap();
+            out.finish().unwrap()
+        };
+        for (bytes, want) in [
+            (&plain[..], true),
+            (&packed[..], true),
+            (b"\x1f\x8b\x08 no gzip really, but long", false),
+            (b"plain text that is longer than a few bytes", false),
+            (b"", false),
+        ] {
+            let path = dir.path().join("f");
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(is_archive(&path).unwrap(), want);
+        }
+    }
+
+    #[test]
+    fn entries_stay_in_the_destination_and_own_what_chown_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tar");
+        std::fs::write(&path, tar(&["../../up", "d/f"])).unwrap();
+        let placement = Placement::new(View::default(), Some((9, 9)), None, 0);
+        let out = dir.path().join("out");
+        let mut layer = LayerWriter::create(&out, Compression::Gzip(1)).unwrap();
+        let mut written = BTreeSet::new();
+        write_archive(&path, &"opt".into(), &placement, &mut layer, &mut written, &|| false)
+            .unwrap();
+        let index = layer.finish().unwrap().index;
+        let seen: Vec<(String, u32)> =
+            index.entries.iter().map(|e| (e.path.display(), e.uid)).collect();
+        let want = [("/opt", 0), ("/opt/up", 9), ("/opt/d", 0), ("/opt/d/f", 9)];
+        assert_eq!(seen, want.map(|(p, u)| (p.to_owned(), u)));
+    }
+}

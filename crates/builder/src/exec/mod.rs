@@ -1,0 +1,292 @@
+//! Executes a plan.
+
+mod bases;
+mod cache_key;
+mod copy;
+mod mounts;
+mod owner;
+mod run;
+mod schedule;
+mod snapshot;
+mod workdir;
+
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use mlint_oci::Digest;
+use mlint_registry::Client;
+use serde::{Deserialize, Serialize};
+
+pub use bases::{fetch_layer, resolve_images, resolved};
+pub use schedule::execute;
+pub use snapshot::Snapshot;
+
+use crate::{
+    context::{Context, FileDigests, Ignore},
+    events::{Event, Events},
+    layer::{LayerIndex, View},
+    plan::{Op, Plan, StepId},
+    problem::{At, BuildError, Problem},
+    request::BuildRequest,
+    sandbox::{Session, emulation::Emulation},
+    store::{LayerRef, Store},
+};
+
+/// Everything that executing steps needs.
+pub struct Exec<'a> {
+    /// The session.
+    pub session: &'a Session,
+    /// The cache.
+    pub store: &'a Store,
+    /// The registries.
+    pub client: &'a Client,
+    /// Where requests run.
+    pub runtime: &'a tokio::runtime::Handle,
+    /// What to do.
+    pub plan: &'a Plan,
+    /// What was asked for.
+    pub request: &'a BuildRequest,
+    /// Who is told.
+    pub events: &'a dyn Events,
+    /// How programs of other platforms run.
+    pub emulation: Option<Emulation>,
+    context: OnceLock<Result<Arc<LoadedContext>, Arc<BuildError>>>,
+    results: Mutex<Vec<Option<Arc<StepResult>>>>,
+}
+
+/// The context, and what is known of its files.
+pub struct LoadedContext {
+    /// The context.
+    pub context: Context,
+    /// Digests of its files.
+    pub digests: FileDigests,
+}
+
+/// What a step made.
+#[derive(Debug)]
+pub struct StepResult {
+    /// The file system after it.
+    pub snapshot: Snapshot,
+    /// When its layer was made, in seconds since 1970; `None` for base images.
+    pub created: Option<i64>,
+    /// How long it took, now.
+    pub seconds: f64,
+    /// Whether it came from the cache.
+    pub cached: bool,
+}
+
+/// What the cache knows of a step.
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    layer: LayerRef,
+    created: i64,
+}
+
+/// A layer, fresh or from the cache.
+struct Made {
+    layer: LayerRef,
+    created: i64,
+    cached: bool,
+}
+
+impl<'a> Exec<'a> {
+    /// Prepares; nothing runs yet.
+    pub fn new(
+        session: &'a Session,
+        store: &'a Store,
+        client: &'a Client,
+        runtime: &'a tokio::runtime::Handle,
+        plan: &'a Plan,
+        request: &'a BuildRequest,
+        events: &'a dyn Events,
+    ) -> Self {
+        let results = Mutex::new((0..plan.steps.len()).map(|_| None).collect());
+        let (emulation, context) = (None, OnceLock::new());
+        Self {
+            session, store, client, runtime, plan, request, events, emulation, context, results,
+        }
+    }
+
+    /// What a step made, once it is done.
+    pub fn result(&self, id: StepId) -> Option<Arc<StepResult>> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.clone()
+    }
+
+    /// The file system after a step; the empty one for `None`.
+    pub fn snapshot(&self, id: Option<StepId>) -> Snapshot {
+        match id.and_then(|id| self.result(id)) {
+            Some(result) => result.snapshot.clone(),
+            None => Snapshot::empty(),
+        }
+    }
+
+    /// Writes down what was learnt about the context's files.
+    pub fn finish(&self) -> Result<(), BuildError> {
+        if let Some(Ok(loaded)) = self.context.get() {
+            loaded.digests.save(self.store)?;
+        }
+        Ok(())
+    }
+
+    /// Whether to give up.
+    pub fn interrupted(&self) -> bool {
+        self.session.cancel().is_cancelled()
+    }
+
+    fn step(&self, id: StepId) -> Result<(), BuildError> {
+        let step = &self.plan.steps[id];
+        let span = step.origin.span;
+        if self.interrupted() {
+            return Err(Problem::Interrupted.into());
+        }
+        let start = Instant::now();
+        let parent = self.snapshot(step.parent);
+        let (snapshot, created, cached) = match &step.op {
+            Op::Base(number) => {
+                let layers = self.plan.bases[*number].layers.clone();
+                (Snapshot::of(layers), None, true)
+            }
+            Op::Run(op) => self.made(&parent, self.run(id, op, &parent).at(span)?),
+            Op::Copy(op) => self.made(&parent, self.copy(id, op, &parent).at(span)?),
+            Op::Workdir(op) => self.made(&parent, self.workdir(id, op, &parent).at(span)?),
+        };
+        let seconds = start.elapsed().as_secs_f64();
+        self.events.event(match cached {
+            true => Event::Cached { step: id },
+            false => Event::Finished { step: id, seconds },
+        });
+        let result = StepResult { snapshot, created, seconds, cached };
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)[id] = Some(Arc::new(result));
+        Ok(())
+    }
+
+    fn made(&self, parent: &Snapshot, made: Made) -> (Snapshot, Option<i64>, bool) {
+        (parent.with(made.layer), Some(made.created), made.cached)
+    }
+
+    /// The result for a key: from the cache, or made now by exactly one of all who want it.
+    fn cached_or(
+        &self,
+        kind: &str,
+        key: &Digest,
+        make: impl FnOnce() -> Result<LayerRef, BuildError>,
+    ) -> Result<Made, BuildError> {
+        let known = || -> Option<Made> {
+            let record: Record = self.store.record(kind, key)?;
+            let whole = self.store.has_layer(&record.layer);
+            whole.then_some(Made { layer: record.layer, created: record.created, cached: true })
+        };
+        if !self.request.no_cache
+            && let Some(made) = known()
+        {
+            return Ok(made);
+        }
+        let _lock = self.store.lock(kind, key.hex())?;
+        if !self.request.no_cache
+            && let Some(made) = known()
+        {
+            return Ok(made);
+        }
+        let layer = make()?;
+        let record = Record { layer, created: now() };
+        self.store.put_record(kind, key, &record)?;
+        Ok(Made { layer: record.layer, created: record.created, cached: false })
+    }
+
+    /// The context, read when the first step needs it.
+    fn context(&self) -> Result<Arc<LoadedContext>, BuildError> {
+        let loaded = self.context.get_or_init(|| self.load_context().map(Arc::new).map_err(Arc::new));
+        match loaded {
+            Ok(loaded) => Ok(loaded.clone()),
+            // The first to fail has told why; the others stop with it.
+            Err(error) => Err(Problem::Syntax(error.problem.to_string()).into()),
+        }
+    }
+
+    fn load_context(&self) -> Result<LoadedContext, BuildError> {
+        let Some(root) = &self.request.context else { return Err(Problem::NoContext.into()) };
+        let ignore = match &self.request.ignore {
+            Some((file, text)) => Ignore::parse(file, text)?,
+            None => Ignore::default(),
+        };
+        let context = Context::read(root, &ignore)?;
+        let digests = FileDigests::load(self.store, root);
+        Ok(LoadedContext { context, digests })
+    }
+
+    /// Waits for a request, unless the build is interrupted.
+    pub fn wait<T>(&self, request: impl Future<Output = T>) -> Result<T, BuildError> {
+        wait(self.runtime, self.session, request)
+    }
+
+    /// Brings a layer's archive here.
+    pub fn fetch(&self, layer: &LayerRef) -> Result<(), BuildError> {
+        bases::fetch(self, layer)
+    }
+
+    /// What a layer holds.
+    pub fn index(&self, layer: &LayerRef) -> Result<Arc<LayerIndex>, BuildError> {
+        if !self.store.has_index(layer) {
+            self.fetch(layer)?;
+        }
+        Ok(self.store.index(layer)?)
+    }
+
+    /// What a file system shows.
+    pub fn view(&self, snapshot: &Snapshot) -> Result<View, BuildError> {
+        let mut view = View::default();
+        for (number, layer) in snapshot.layers.iter().enumerate() {
+            view.apply(number, &*self.index(layer)?);
+        }
+        Ok(view)
+    }
+
+    /// A layer's directory.
+    pub fn unpacked(&self, layer: &LayerRef) -> Result<std::path::PathBuf, BuildError> {
+        if !self.store.is_unpacked(layer) {
+            self.fetch(layer)?;
+        }
+        Ok(self.store.unpacked(layer, &|| self.interrupted())?)
+    }
+
+    /// The directories of all layers, topmost first, as overlays want them.
+    pub fn lower_dirs(&self, snapshot: &Snapshot) -> Result<Vec<std::path::PathBuf>, BuildError> {
+        use rayon::prelude::*;
+        let mut dirs: Vec<_> = snapshot
+            .layers
+            .par_iter()
+            .map(|layer| self.unpacked(layer))
+            .collect::<Result<_, _>>()?;
+        dirs.reverse();
+        Ok(dirs)
+    }
+}
+
+/// Waits for a request, unless the session is told to stop.
+pub fn wait<T>(
+    runtime: &tokio::runtime::Handle,
+    session: &Session,
+    request: impl Future<Output = T>,
+) -> Result<T, BuildError> {
+    runtime.block_on(async {
+        tokio::pin!(request);
+        loop {
+            tokio::select! {
+                done = &mut request => return Ok(done),
+                () = tokio::time::sleep(Duration::from_millis(50)) => {
+                    if session.cancel().is_cancelled() {
+                        return Err(Problem::Interrupted.into());
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,181 @@
+//! Mounts of a RUN.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, chown},
+    path::PathBuf,
+};
+
+use mlint_oci::Digest;
+
+use super::{Exec, run::WorkDirs};
+use crate::{
+    error::FsError,
+    layer::{EntryKind, entry::ImagePath, view::Lookup},
+    plan::{MountSource, RunMount, Sharing},
+    problem::{BuildError, Problem},
+    sandbox::step::Mount,
+    store::Lock,
+};
+
+/// Mounts that are ready, with the locks that they need.
+#[derive(Default)]
+pub(super) struct Prepared {
+    pub mounts: Vec<Mount>,
+    pub locks: Vec<Lock>,
+}
+
+impl Exec<'_> {
+    /// What of the mounts decides a RUN's result. A cache's content does not.
+    pub(super) fn mount_keys(&self, mounts: &[RunMount]) -> Result<Vec<String>, BuildError> {
+        let mut keys = Vec::new();
+        for mount in mounts {
+            keys.push(match mount {
+                RunMount::Cache { id, target, .. } => format!("cache {id} {target}"),
+                RunMount::Tmpfs { target, size } => format!("tmpfs {target} {size:?}"),
+                RunMount::Bind { from, source, target, read_only } => {
+                    let content = match from {
+                        MountSource::Step(step) => self.snapshot(*step).chain,
+                        MountSource::Context => self.context_mount_digest(source)?,
+                    };
+                    format!("bind {content} {source} {target} {read_only}")
+                }
+            });
+        }
+        Ok(keys)
+    }
+
+    fn context_mount_digest(&self, source: &str) -> Result<Digest, BuildError> {
+        let loaded = self.context()?;
+        let view = &loaded.context.view;
+        let Lookup::Found(path) = view.resolve(&ImagePath::from(source), true) else {
+            return Err(no_source(source).into());
+        };
+        let mut lines = Vec::new();
+        let mut files = Vec::new();
+        let own = view.get(&path).map(|node| (&path, node));
+        for (path, node) in own.into_iter().chain(view.below(&path)) {
+            if matches!(node.entry.kind, EntryKind::File(_)) {
+                files.push(path.clone());
+            }
+            lines.push(format!("{:?} {:?} {:o}", path.0, node.entry.kind, node.entry.mode));
+        }
+        for digest in loaded.digests.of(&loaded.context, &files)? {
+            lines.push(digest.to_string());
+        }
+        Ok(Digest::sha256(lines.join("\n")))
+    }
+
+    pub(super) fn prepare_mount(
+        &self,
+        mount: &RunMount,
+        dirs: &WorkDirs,
+        prepared: &mut Prepared,
+    ) -> Result<(), BuildError> {
+        let ready = match mount {
+            RunMount::Tmpfs { target, size } => {
+                Mount::Tmpfs { dest: target.clone(), size: *size, mode: 0o1777 }
+            }
+            RunMount::Cache { id, target, sharing, read_only, mode, uid, gid } => {
+                let source = self.cache_dir(id, *sharing, (*mode, *uid, *gid), prepared)?;
+                Mount::Bind {
+                    source,
+                    subpath: None,
+                    dest: target.clone(),
+                    read_only: *read_only,
+                    recursive: false,
+                }
+            }
+            RunMount::Bind { from, source, target, read_only } => {
+                let lower = match from {
+                    MountSource::Step(step) => self.lower_dirs(&self.snapshot(*step))?,
+                    MountSource::Context => self.context_layers(dirs, prepared.mounts.len())?,
+                };
+                let number = prepared.mounts.len();
+                let writable = match read_only {
+                    true => None,
+                    false => Some((
+                        dirs.extra(&format!("upper-{number}"))?,
+                        dirs.extra(&format!("work-{number}"))?,
+                    )),
+                };
+                let subpath = Some(source.clone()).filter(|s| !s.is_empty() && s != "/");
+                Mount::Layers { lower, writable, subpath, dest: target.clone() }
+            }
+        };
+        prepared.mounts.push(ready);
+        Ok(())
+    }
+
+    /// The context as layers, topmost first: what `.dockerignore` leaves out is whited out.
+    fn context_layers(&self, dirs: &WorkDirs, number: usize) -> Result<Vec<PathBuf>, BuildError> {
+        let loaded = self.context()?;
+        let context = &loaded.context;
+        if context.excluded.is_empty() {
+            return Ok(vec![context.root.clone()]);
+        }
+        let mask = dirs.extra(&format!("mask-{number}"))?;
+        for path in &context.excluded {
+            let at = mask.join(path.as_path());
+            if let Some(dir) = at.parent() {
+                fs::create_dir_all(dir).map_err(FsError::new("create", dir))?;
+            }
+            let node = rustix::fs::FileType::CharacterDevice;
+            let made = rustix::fs::mknodat(
+                rustix::fs::CWD,
+                &at,
+                node,
+                rustix::fs::Mode::from_raw_mode(0o600),
+                0,
+            );
+            made.map_err(|e| FsError::new("create", &at)(e.into()))?;
+        }
+        Ok(vec![mask, context.root.clone()])
+    }
+
+    /// The directory of a cache mount, locked as its sharing asks for.
+    fn cache_dir(
+        &self,
+        id: &str,
+        sharing: Sharing,
+        (mode, uid, gid): (u32, u32, u32),
+        prepared: &mut Prepared,
+    ) -> Result<PathBuf, BuildError> {
+        let mut number = 0;
+        let name = loop {
+            let name = match number {
+                0 => Digest::sha256(id),
+                n => Digest::sha256(format!("{id}\0{n}")),
+            };
+            match sharing {
+                Sharing::Shared => break name,
+                Sharing::Locked => {
+                    prepared.locks.push(self.store.lock("mount", name.hex())?);
+                    break name;
+                }
+                Sharing::Private => match self.store.try_lock("mount", name.hex())? {
+                    Some(lock) => {
+                        prepared.locks.push(lock);
+                        break name;
+                    }
+                    None => number += 1,
+                },
+            }
+        };
+        let dir = self.store.mount_dir(&name);
+        if !dir.exists() {
+            fs::create_dir_all(&dir).map_err(FsError::new("create", &dir))?;
+            let permissions = fs::Permissions::from_mode(mode);
+            chown(&dir, Some(uid), Some(gid)).map_err(FsError::new("change the owner of", &dir))?;
+            fs::set_permissions(&dir, permissions).map_err(FsError::new("create", &dir))?;
+        }
+        Ok(dir)
+    }
+}
+
+fn no_source(source: &str) -> Problem {
+    Problem::Copy(crate::copy::CopyError::NotFound {
+        path: source.to_owned(),
+        hint: " in the build context".to_owned(),
+    })
+}

@@ -1,0 +1,60 @@
+//! Whom `--chown` and WORKDIR mean.
+
+use super::{Exec, Snapshot};
+use crate::{
+    copy::{Owner, archive::numeric_owner},
+    layer::{View, entry::ImagePath, view::Lookup},
+    problem::BuildError,
+    sandbox::user::resolve_in,
+};
+
+/// More than any real passwd or group file.
+const LIMIT: u64 = 16 << 20;
+
+impl Exec<'_> {
+    /// User and group of a `user[:group]`, by the image's own files. Numbers stand for themselves,
+    /// a user without group is its own; who is not known is root.
+    pub(super) fn owner(
+        &self,
+        spec: &str,
+        snapshot: &Snapshot,
+        view: &View,
+    ) -> Result<Owner, BuildError> {
+        if let Some(owner) = numeric_owner(spec) {
+            return Ok(owner);
+        }
+        let passwd = self.read_text(snapshot, view, "etc/passwd")?;
+        let group = self.read_text(snapshot, view, "etc/group")?;
+        let (user_name, group_name) = match spec.split_once(':') {
+            Some((user, group)) => (user, Some(group)),
+            None => (spec, None),
+        };
+        let user = resolve_in(&passwd, &group, user_name).ok();
+        let uid = user.as_ref().map_or(0, |u| u.uid);
+        let gid = match group_name {
+            Some(name) => resolve_in(&passwd, &group, &format!("0:{name}")).map_or(0, |u| u.gid),
+            None if user_name.parse::<u32>().is_ok() => uid,
+            None => user.map_or(0, |u| u.gid),
+        };
+        Ok((uid, gid))
+    }
+
+    /// A small text file of an image; empty if it has none.
+    fn read_text(
+        &self,
+        snapshot: &Snapshot,
+        view: &View,
+        path: &str,
+    ) -> Result<String, BuildError> {
+        let Lookup::Found(path) = view.resolve(&ImagePath::from(path), true) else {
+            return Ok(String::new());
+        };
+        let Some(node) = view.get(&path) else { return Ok(String::new()) };
+        let Some(layer) = snapshot.layers.get(node.layer) else { return Ok(String::new()) };
+        let dir = self.unpacked(layer)?;
+        let root = crate::sandbox::safe_fs::Root::open(&dir)
+            .map_err(crate::error::FsError::new("open", &dir))?;
+        let bytes = root.read(path.as_path(), LIMIT).unwrap_or_default();
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}

@@ -1,0 +1,154 @@
+//! RUN.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use super::{Exec, Made, Snapshot, cache_key::key, mounts::Prepared};
+use crate::{
+    error::FsError,
+    events::Event,
+    layer::{
+        LayerWriter,
+        diff::{read_upper, write_upper},
+    },
+    plan::{RunOp, StepId},
+    problem::{BuildError, Problem},
+    sandbox::{
+        overlay::Overlay,
+        step::{self, HOSTNAME, Ids, Mount, Network, RunSpec, ShadowFile, Stream},
+        user,
+    },
+    store::LayerRef,
+};
+
+impl Exec<'_> {
+    pub(super) fn run(
+        &self,
+        id: StepId,
+        op: &RunOp,
+        parent: &Snapshot,
+    ) -> Result<Made, BuildError> {
+        let mounts = self.mount_keys(&op.mounts)?;
+        let RunOp { argv, script, env, proxies: _, cwd, user, mounts: _, network, platform } = op;
+        let parts = (argv, script, env, cwd, user, mounts, network, platform, &parent.chain);
+        let key = key("run", self.request.compression, &parts);
+        self.cached_or("run", &key, || {
+            self.events.event(Event::Started { step: id });
+            let dirs = WorkDirs::make(self)?;
+            let result = self.execute(id, op, parent, &dirs);
+            dirs.remove();
+            result
+        })
+    }
+
+    fn execute(
+        &self,
+        id: StepId,
+        op: &RunOp,
+        parent: &Snapshot,
+        dirs: &WorkDirs,
+    ) -> Result<LayerRef, BuildError> {
+        let lower = self.lower_dirs(parent)?;
+        let user = self.user(&op.user, &lower)?;
+        let mut env = op.env.clone();
+        env.extend(op.proxies.iter().filter(|(n, _)| !op.env.iter().any(|(m, _)| m == n)).cloned());
+        if !env.iter().any(|(name, _)| name == "HOME") {
+            env.push(("HOME".to_owned(), user.home.clone()));
+        }
+        let mut prepared = Prepared::default();
+        for mount in &op.mounts {
+            self.prepare_mount(mount, dirs, &mut prepared)?;
+        }
+        if let Some((name, text)) = &op.script {
+            prepared.mounts.push(Mount::File {
+                dest: format!("/dev/pipes/{name}"),
+                contents: text.clone().into_bytes(),
+                mode: 0o755,
+                uid: 0,
+                gid: 0,
+            });
+        }
+        let spec = RunSpec {
+            lower,
+            upper: dirs.upper.clone(),
+            work: dirs.work.clone(),
+            mounts: prepared.mounts,
+            shadow: vec![ShadowFile::hosts(HOSTNAME, &[]), ShadowFile::resolv_conf()],
+            argv: op.argv.clone(),
+            env,
+            cwd: op.cwd.clone(),
+            user: Ids::from(&user),
+            hostname: HOSTNAME.to_owned(),
+            network: if op.network { Network::Host } else { Network::None },
+            shm_size: None,
+            limits: Vec::new(),
+        };
+        let cancel = self.session.cancel();
+        let mut output = |stream: Stream, bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            self.events.event(Event::Output { step: id, stderr: stream == Stream::Stderr, text });
+        };
+        let result = step::run(self.session, &spec, cancel, None, &mut output)?;
+        if !result.status.success() {
+            let platform = self.plan.steps[id].platform.clone();
+            return Err(Problem::Exit { status: result.status.shell_code(), platform }.into());
+        }
+        drop(prepared.locks);
+        self.layer_of(&dirs.upper)
+    }
+
+    fn layer_of(&self, upper: &Path) -> Result<LayerRef, BuildError> {
+        let entries = read_upper(upper, &BTreeSet::new())?;
+        let path = self.store.temporary("layer.tar");
+        let mut layer = LayerWriter::create(&path, self.request.compression)?;
+        write_upper(upper, &entries, &mut layer, &|| self.interrupted())?;
+        Ok(self.store.put_layer(layer.finish()?, Some(upper))?)
+    }
+
+    /// Who runs the command, by the files of the image.
+    fn user(&self, spec: &str, lower: &[PathBuf]) -> Result<user::User, BuildError> {
+        if matches!(spec, "" | "0" | "root" | "0:0") {
+            return Ok(user::User::root());
+        }
+        let overlay = Overlay::mount(self.session, lower, None)
+            .map_err(|e| Problem::Step(e.into()))?;
+        let root = overlay.root().map_err(FsError::new("open", overlay.path()))?;
+        Ok(user::resolve(&root, spec)?)
+    }
+}
+
+/// A step's own directories.
+pub(super) struct WorkDirs {
+    root: PathBuf,
+    pub upper: PathBuf,
+    pub work: PathBuf,
+}
+
+impl WorkDirs {
+    fn make(exec: &Exec<'_>) -> Result<Self, FsError> {
+        let root = exec.store.temporary_dir("run")?;
+        let (upper, work) = (root.join("upper"), root.join("work"));
+        for dir in [&upper, &work] {
+            fs::create_dir(dir).map_err(FsError::new("create", dir))?;
+        }
+        // The upper directory's own mode is that of the image's root.
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(&upper, mode).map_err(FsError::new("create", &upper))?;
+        Ok(Self { root, upper, work })
+    }
+
+    /// A further directory.
+    pub fn extra(&self, name: &str) -> Result<PathBuf, FsError> {
+        let path = self.root.join(name);
+        fs::create_dir(&path).map_err(FsError::new("create", &path))?;
+        Ok(path)
+    }
+
+    fn remove(&self) {
+        crate::store::remove_tree(&self.root);
+    }
+}

@@ -1,0 +1,109 @@
+//! Runs steps as soon as what they need is there: several at a time, native ones before emulated.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use super::Exec;
+use crate::{
+    events::Event,
+    plan::{Op, StepId},
+    problem::BuildError,
+};
+
+struct State {
+    /// Steps that may start, the most urgent first.
+    ready: BTreeSet<(bool, StepId)>,
+    /// For each step, how many it still waits for.
+    waits: Vec<usize>,
+    running: usize,
+    left: usize,
+    failure: Option<BuildError>,
+}
+
+/// Executes all steps of the plan.
+pub fn execute(exec: &Exec<'_>, jobs: usize) -> Result<(), BuildError> {
+    let steps = &exec.plan.steps;
+    let mut waiters: Vec<Vec<StepId>> = vec![Vec::new(); steps.len()];
+    let mut state = State {
+        ready: BTreeSet::new(),
+        waits: vec![0; steps.len()],
+        running: 0,
+        left: steps.len(),
+        failure: None,
+    };
+    for (id, step) in steps.iter().enumerate() {
+        let needs: BTreeSet<StepId> = step.needs().into_iter().collect();
+        state.waits[id] = needs.len();
+        for need in &needs {
+            waiters[*need].push(id);
+        }
+        if needs.is_empty() {
+            state.ready.insert((is_emulated(exec, id), id));
+        }
+    }
+    let shared = (Mutex::new(state), Condvar::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, steps.len().max(1)) {
+            scope.spawn(|| worker(exec, &shared.0, &shared.1, &waiters));
+        }
+    });
+    let state = shared.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match state.failure {
+        Some(failure) => Err(failure),
+        None => Ok(()),
+    }
+}
+
+fn worker(exec: &Exec<'_>, state: &Mutex<State>, changed: &Condvar, waiters: &[Vec<StepId>]) {
+    let mut held = lock(state);
+    loop {
+        if held.left == 0 || held.failure.is_some() {
+            return;
+        }
+        let Some((_, id)) = held.ready.pop_first() else {
+            if held.running == 0 {
+                return;
+            }
+            held = changed.wait(held).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        held.running += 1;
+        drop(held);
+        let result = exec.step(id);
+        held = lock(state);
+        held.running -= 1;
+        match result {
+            Ok(()) => {
+                held.left -= 1;
+                for waiter in &waiters[id] {
+                    held.waits[*waiter] -= 1;
+                    if held.waits[*waiter] == 0 {
+                        held.ready.insert((is_emulated(exec, *waiter), *waiter));
+                    }
+                }
+            }
+            Err(error) => {
+                exec.events.event(Event::Failed { step: id });
+                // What fails because the build is being stopped is not why it is stopped.
+                let first = held.failure.as_ref().is_none_or(|known| known.is_interrupt());
+                if first {
+                    held.failure = Some(error);
+                }
+                exec.session.cancel().cancel();
+            }
+        }
+        changed.notify_all();
+    }
+}
+
+fn is_emulated(exec: &Exec<'_>, id: StepId) -> bool {
+    let step = &exec.plan.steps[id];
+    let kind = exec.emulation.as_ref().and_then(|e| e.kind(&step.platform));
+    matches!(step.op, Op::Run(_)) && kind.is_some_and(|k| k.is_emulated())
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

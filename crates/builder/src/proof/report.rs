@@ -1,0 +1,77 @@
+//! Wrong files, by the instruction that brought them.
+
+use std::fmt;
+
+use mlint_oci::Platform;
+use mlint_syntax::Span;
+
+use super::check::Wrong;
+
+/// How many files are named before the rest is counted.
+const SHOWN: usize = 10;
+
+/// All wrong files of a build.
+#[derive(Debug, Default)]
+pub struct ForeignFiles {
+    /// By platform and instruction.
+    pub groups: Vec<ForeignGroup>,
+}
+
+/// The wrong files that one instruction brought to one platform.
+#[derive(Debug)]
+pub struct ForeignGroup {
+    /// The platform.
+    pub platform: Platform,
+    /// The instruction.
+    pub span: Span,
+    /// Its text.
+    pub text: String,
+    /// The files.
+    pub files: Vec<Wrong>,
+    /// Where a copied file was made: the instruction, and its stage.
+    pub made_by: Option<(Span, String)>,
+}
+
+impl fmt::Display for ForeignFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total: usize = self.groups.iter().map(|g| g.files.len()).sum();
+        let Some(first) = self.groups.first() else { return f.write_str("no wrong files") };
+        let files = if total == 1 { "file does" } else { "files do" };
+        write!(f, "{total} {files} not work on the image's platform, so nothing is pushed")?;
+        write!(f, ": the image for {} would hold wrong binaries", first.platform)
+    }
+}
+
+impl ForeignFiles {
+    /// The files, group by group.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for group in &self.groups {
+            notes.push(format!("{}, brought by {}:", group.platform, group.text));
+            notes.extend(group.files.iter().take(SHOWN).map(|w| format!("  {}", w.describe())));
+            if group.files.len() > SHOWN {
+                notes.push(format!("  and {} more", group.files.len() - SHOWN));
+            }
+        }
+        notes.push(
+            "if these files are meant to be there, say so with --allow-foreign <pattern>".to_owned(),
+        );
+        notes
+    }
+
+    /// The places that matter besides the first.
+    pub fn related(&self) -> Vec<(Span, String)> {
+        let mut out = Vec::new();
+        for (number, group) in self.groups.iter().enumerate() {
+            if number > 0 {
+                out.push((group.span, format!("brings wrong files to {}", group.platform)));
+            }
+            if let Some((span, stage)) = &group.made_by {
+                out.push((*span, format!("made here, in stage {stage}")));
+            }
+        }
+        out.sort();
+        out.dedup();
+        out
+    }
+}
