@@ -270,7 +270,7 @@ fn split_registry(text: &str) -> Result<(String, &str), ReferenceProblem> {
 fn is_registry_host(text: &str) -> bool {
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let Some((address, tail)) = rest.split_once(']') else { return false };
-        if address.parse::<std::net::Ipv6Addr>().is_err() {
+        if address.parse::<core::net::Ipv6Addr>().is_err() {
             return false;
         }
         match tail.strip_prefix(':') {

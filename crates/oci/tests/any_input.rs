@@ -99,3 +99,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn long_lines_take_linear_time() {
+    // With anything quadratic in it, this runs for minutes.
+    for piece in ["linux-amd64/", "a://b", "darwin", "-amd64", "x86_64 windows "] {
+        let _ = arch::find_words(&piece.repeat(30_000));
+    }
+    assert_eq!(arch::find_words(&"amd64 ".repeat(30_000)).len(), 30_000);
+}

@@ -3,6 +3,7 @@
 //! The table is a file of about a hundred kilobytes inside the binary: the tags of each image are
 //! sorted, cut into blocks, front-coded (each tag says how much of the one before it repeats) and
 //! compressed block by block, so that a lookup reads a small directory and inflates one block.
+//! The example `gen_official_images` makes the file and checks every tag of its source in it.
 //!
 //! ```text
 //! file      = magic date-line set-count-line set-line* image-count-line image* block-bytes

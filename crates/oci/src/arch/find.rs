@@ -84,7 +84,7 @@ pub fn find_words(text: &str) -> Vec<ArchWord> {
     let mut found: Vec<ArchWord> = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
-        if let Some(host) = hosts.iter().find(|h| h.contains(&at)) {
+        if let Some(host) = covering(&hosts, at) {
             at = host.end;
             continue;
         }
@@ -145,11 +145,13 @@ fn word(text: &str, range: Range<usize>, entry: &Entry, systems: &[System]) -> A
 
 /// Systems other than Linux that no found word covers are reported on their own.
 fn add_systems(found: &mut Vec<ArchWord>, systems: &[System], hosts: &[Range<usize>]) {
+    let words: Vec<Range<usize>> = found.iter().map(|w| w.range.clone()).collect();
     for system in systems {
-        let covered = found
-            .iter()
-            .any(|w| w.range.start < system.range.end && system.range.start < w.range.end)
-            || hosts.iter().any(|h| h.contains(&system.range.start));
+        let start = system.range.start;
+        let next = words.partition_point(|w| w.start < start);
+        let covered = covering(&words, start).is_some()
+            || words.get(next).is_some_and(|w| w.start < system.range.end)
+            || covering(hosts, start).is_some();
         if system.name == "linux" || covered {
             continue;
         }
@@ -206,6 +208,7 @@ fn find_systems(text: &str) -> Vec<System> {
         }
         let best = SYSTEMS
             .iter()
+            .filter(|(word, _)| word.as_bytes()[0] == bytes[at].to_ascii_lowercase())
             .filter(|(word, _)| {
                 let end = at + word.len();
                 bytes.get(at..end).is_some_and(|b| b.eq_ignore_ascii_case(word.as_bytes()))
@@ -219,41 +222,48 @@ fn find_systems(text: &str) -> Vec<System> {
     out
 }
 
+/// How far from a word the name of its system may be.
+const REACH: usize = 160;
+
 /// The system named nearest to a word, within the same blank-free stretch of text.
 fn nearest_system(text: &str, range: &Range<usize>, systems: &[System]) -> Option<&'static str> {
-    let apart = |s: &System| {
-        let between = if s.range.end <= range.start {
-            s.range.end..range.start
-        } else {
-            range.end..s.range.start
-        };
-        let gap = text.get(between.clone())?;
-        let blank = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ';' | '|' | '&' | ',');
-        (!gap.contains(blank)).then_some(between.len())
-    };
-    systems
-        .iter()
-        .filter_map(|s| Some((apart(s)?, s.name)))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+    // Only the neighbours count: what is beyond them is farther away.
+    let next = systems.partition_point(|s| s.range.start < range.end);
+    let before = systems[..next].iter().rfind(|s| s.range.end <= range.start);
+    let gap_before = before.map(|s| (s, s.range.end..range.start));
+    let gap_after = systems.get(next).map(|s| (s, range.end..s.range.start));
+    let blank = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ';' | '|' | '&' | ',');
+    gap_before
+        .into_iter()
+        .chain(gap_after)
+        .filter(|(_, gap)| gap.len() <= REACH)
+        .filter(|(_, gap)| text.get(gap.clone()).is_some_and(|t| !t.contains(blank)))
+        .min_by_key(|(_, gap)| gap.len())
+        .map(|(system, _)| system.name)
 }
 
 fn follows_system(bytes: &[u8], systems: &[System], at: usize) -> bool {
     at > 0
         && matches!(bytes[at - 1], b'-' | b'_' | b'/' | b'.')
-        && systems.iter().any(|s| s.range.end == at - 1)
+        && systems.binary_search_by_key(&(at - 1), |s| s.range.end).is_ok()
+}
+
+/// The range that holds a place, of ranges in order and without overlaps.
+fn covering(ranges: &[Range<usize>], at: usize) -> Option<&Range<usize>> {
+    let next = ranges.partition_point(|r| r.end <= at);
+    ranges.get(next).filter(|r| r.contains(&at))
 }
 
 /// The hosts (with user and port) of all URLs in a text.
 fn url_hosts(text: &str) -> Vec<Range<usize>> {
-    text.match_indices("://")
-        .map(|(at, mark)| {
-            let start = at + mark.len();
-            let stop = |c: char| c == '/' || c.is_whitespace() || matches!(c, '"' | '\'');
-            let end = text[start..].find(stop).map_or(text.len(), |n| start + n);
-            start..end
-        })
-        .collect()
+    let stop = |c: char| c == '/' || c.is_whitespace() || matches!(c, '"' | '\'');
+    let mut out: Vec<Range<usize>> = Vec::new();
+    for (at, mark) in text.match_indices("://") {
+        let start = at + mark.len();
+        let end = text[start..].find(stop).map_or(text.len(), |n| start + n);
+        out.push(start..end);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -332,7 +342,7 @@ mod tests {
         assert_eq!(words[1].platforms[0].to_string(), "darwin/arm64");
         assert!(words.iter().all(|w| !w.is_linux()));
         assert_eq!(show("app-win64.zip"), "win64=windows/amd64");
-        assert_eq!(show("aarch64-apple-darwin"), "aarch64=darwin/arm64 apple= darwin=");
+        assert_eq!(show("aarch64-apple-darwin"), "aarch64=darwin/arm64 darwin=");
         assert_eq!(show("win_amd64.whl"), "win= amd64=windows/amd64");
         assert_eq!(show("arm-none-eabi-gcc"), "arm-none-eabi=");
         // The nearest system decides, and blanks keep words apart.

@@ -44,7 +44,6 @@ pub(super) const SYSTEMS: &[(&str, &str)] = &[
     ("macos", "darwin"),
     ("macosx", "darwin"),
     ("osx", "darwin"),
-    ("apple", "darwin"),
     ("windows", "windows"),
     ("win", "windows"),
     ("freebsd", "freebsd"),

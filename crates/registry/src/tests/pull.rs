@@ -98,6 +98,19 @@ async fn a_download_that_never_gets_on_fails_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_cancelled_download_leaves_nothing() {
+    let registry = TestRegistry::start().unwrap();
+    let blob = registry.put_blob("app", LAYER, &noise(1000));
+    registry.inject("GET", "/blobs/", 1, FaultKind::Slow(Duration::from_secs(3)));
+    let dir = tempfile::tempdir().unwrap();
+    let (reference, path) = (registry.reference("app"), dir.path().join("layer"));
+    let client = client();
+    let fetch = client.fetch_blob(&reference, &blob, &path, None);
+    assert!(tokio::time::timeout(Duration::from_millis(300), fetch).await.is_err());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn sizes_are_limits() {
     let registry = TestRegistry::start().unwrap();
     let reference = registry.reference("app");
