@@ -184,9 +184,6 @@ fn debian(arch: &str, include: &[&str], aside: &Path, tar: &Path) -> Result<()> 
         // mode is about is taken care of above.
         // Device nodes have no place in an image: who runs it brings its own.
         "--skip=check/qemu,check/chrootless,output/dev",
-        // As in the slim variants of the official images.
-        "--dpkgopt=path-exclude=/usr/share/man/*",
-        "--dpkgopt=path-exclude=/usr/share/locale/*",
         "--hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr",
     ]);
     command.arg(format!("--architectures={arch}"));
