@@ -9,6 +9,7 @@ pub mod apt;
 pub mod engine;
 pub mod error;
 pub mod files;
+pub mod licences;
 pub mod packages;
 pub mod paths;
 pub mod registry;
