@@ -333,6 +333,8 @@ impl Index {
 }
 
 /// A manifest or an index.
+// Read one at a time, so that the smaller variant's spare room costs nothing.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Document {
     /// One platform's manifest.

@@ -107,12 +107,15 @@ struct TokenAnswer {
     expires_in: Option<u64>,
 }
 
+/// A registry, and what is to be allowed there.
+type Key = (String, Scope);
+
 /// Keeps what proved to work, per registry and scope.
 pub(crate) struct Authenticator {
     credentials: Credentials,
-    kept: Mutex<HashMap<(String, Scope), Kept>>,
-    /// Held per registry and scope while a token is fetched, so that many layers fetch one.
-    fetching: Mutex<HashMap<(String, Scope), Arc<tokio::sync::Mutex<()>>>>,
+    kept: Mutex<HashMap<Key, Kept>>,
+    /// Held while a token is fetched, so that many layers fetch one.
+    fetching: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Authenticator {

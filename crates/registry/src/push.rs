@@ -129,7 +129,7 @@ pub enum PushError {
         tagged: Vec<Reference>,
         /// What failed.
         #[source]
-        source: RegistryError,
+        source: Box<RegistryError>,
     },
     /// A worker of our own died.
     #[error(
@@ -278,7 +278,7 @@ impl Client {
         let fail = |source: RegistryError, report: &PushReport| PushError::Tag {
             reference: format!("{}:{tag}", plan.repository.without_target().familiar()),
             tagged: report.tagged.clone(),
-            source,
+            source: Box::new(source),
         };
         let reference = plan.repository.with_tag(tag).map_err(|e| fail(e.into(), report))?;
         let kind = &root.descriptor.media_type;
