@@ -3,6 +3,7 @@
 pub mod arch;
 pub mod config;
 pub mod digest;
+mod error;
 pub mod manifest;
 pub mod matching;
 pub mod media_type;
