@@ -52,8 +52,7 @@ impl Ignore {
                 continue;
             }
             let text = clean(line);
-            let failed =
-                |source| IgnoreError { file: file.to_owned(), line: number + 1, source };
+            let failed = |source| IgnoreError { file: file.to_owned(), line: number + 1, source };
             if text.is_empty() || text == "." {
                 // A lone `/` or `.` says nothing; a lone `!` is a mistake.
                 if line.is_empty() {
@@ -175,9 +174,8 @@ mod tests {
 
     #[test]
     fn excluded_directories_are_entered_only_when_it_can_matter() {
-        let below = |rules: &str, dir: &str| {
-            Ignore::parse("f", rules).unwrap().may_include_below(dir)
-        };
+        let below =
+            |rules: &str, dir: &str| Ignore::parse("f", rules).unwrap().may_include_below(dir);
         assert!(!below("docs", "docs"));
         assert!(below("docs\n!docs/a", "docs"));
         assert!(!below("docs\n!src/a", "docs"));

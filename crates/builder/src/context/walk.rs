@@ -188,8 +188,7 @@ mod tests {
 
     #[test]
     fn excluded_directories_reappear_with_what_is_in_them() {
-        let (seen, excluded) =
-            context("*\n!src/keep", &["src/keep", "src/drop", "docs/a", "top"]);
+        let (seen, excluded) = context("*\n!src/keep", &["src/keep", "src/drop", "docs/a", "top"]);
         assert_eq!(seen, ["/src", "/src/keep"]);
         assert_eq!(excluded, ["/docs", "/src/drop", "/top"]);
         let (seen, excluded) = context("*\n!**/*.go", &["a/b/x.c", "a/y.go"]);

@@ -114,9 +114,8 @@ impl<W: Write> ParallelCompressor<W> {
 
     fn collect(&mut self) -> io::Result<()> {
         let Some(next) = self.pending.pop_front() else { return Ok(()) };
-        let bytes = next
-            .recv()
-            .map_err(|_| io::Error::other("a compression thread went away"))??;
+        let bytes =
+            next.recv().map_err(|_| io::Error::other("a compression thread went away"))??;
         self.out.write_all(&bytes)
     }
 }

@@ -231,7 +231,13 @@ mod tests {
         let entries = read_upper(upper, &skip).unwrap();
         assert_eq!(
             shown(&entries),
-            ["/b Directory", "/b/link -> one", "/b/one File(1)", "/b/two = /b/one", "/etc Directory"]
+            [
+                "/b Directory",
+                "/b/link -> one",
+                "/b/one File(1)",
+                "/b/two = /b/one",
+                "/etc Directory"
+            ]
         );
         assert_eq!(entries[2].meta.mode, 0o4711);
     }
@@ -251,13 +257,8 @@ mod tests {
         made.expect("a character device 0:0");
         fs::hard_link(upper.join("a"), upper.join("b")).unwrap();
         fs::create_dir(upper.join("d")).unwrap();
-        rustix::fs::lsetxattr(
-            upper.join("d"),
-            OPAQUE_XATTR,
-            b"y",
-            rustix::fs::XattrFlags::empty(),
-        )
-        .unwrap();
+        rustix::fs::lsetxattr(upper.join("d"), OPAQUE_XATTR, b"y", rustix::fs::XattrFlags::empty())
+            .unwrap();
         let entries = read_upper(upper, &BTreeSet::new()).unwrap();
         assert_eq!(shown(&entries), ["/a Whiteout", "/b Whiteout", "/d Directory", "/d Opaque"]);
     }

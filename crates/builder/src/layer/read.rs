@@ -249,7 +249,8 @@ mod tests {
     fn overlay_attributes_of_a_layer_are_dropped() {
         let mut stream = TarStream::new(Vec::new());
         let mut meta = Meta { mode: 0o755, ..Meta::default() };
-        for name in ["user.overlay.opaque", "trusted.overlay.opaque", "user.note", "security.capability"]
+        for name in
+            ["user.overlay.opaque", "trusted.overlay.opaque", "user.note", "security.capability"]
         {
             meta.xattrs.insert(name.as_bytes().to_vec(), b"y".to_vec());
         }

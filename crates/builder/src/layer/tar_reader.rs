@@ -149,7 +149,10 @@ impl<R: Read> TarReader<R> {
 
     fn extension(&mut self, size: u64) -> io::Result<Vec<u8>> {
         if size > MAX_EXTENSION {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "an extended header is too large"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "an extended header is too large",
+            ));
         }
         let mut bytes = vec![0; size as usize];
         self.input.read_exact(&mut bytes)?;

@@ -194,9 +194,7 @@ fn pax_record(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
 /// Order of the entries in a layer: by path, so that a directory comes before what it holds, and
 /// an opaque mark right behind its directory.
 pub fn sort_entries(entries: &mut [Entry]) {
-    entries.sort_by(|a, b| {
-        order_key(&a.path, &a.kind).cmp(&order_key(&b.path, &b.kind))
-    });
+    entries.sort_by(|a, b| order_key(&a.path, &a.kind).cmp(&order_key(&b.path, &b.kind)));
 }
 
 fn order_key<'a>(path: &'a ImagePath, kind: &EntryKind) -> (Vec<&'a [u8]>, u8) {
@@ -215,7 +213,8 @@ mod tests {
     use crate::layer::{entry::Meta, tar_reader::TarReader};
 
     fn entry(path: &str, kind: EntryKind) -> Entry {
-        let meta = Meta { mode: 0o4755, uid: 7, gid: 8, mtime: 1_700_000_000, xattrs: BTreeMap::new() };
+        let meta =
+            Meta { mode: 0o4755, uid: 7, gid: 8, mtime: 1_700_000_000, xattrs: BTreeMap::new() };
         Entry { path: path.into(), kind, meta }
     }
 
@@ -295,10 +294,8 @@ mod tests {
             entry("a", EntryKind::Directory),
         ];
         sort_entries(&mut entries);
-        let names: Vec<String> = entries
-            .iter()
-            .map(|e| String::from_utf8(archive_name(e)).unwrap())
-            .collect();
+        let names: Vec<String> =
+            entries.iter().map(|e| String::from_utf8(archive_name(e)).unwrap()).collect();
         assert_eq!(names, ["a/", "a/.wh..wh..opq", "a/c", "a.b"]);
     }
 }

@@ -86,8 +86,7 @@ impl Unpacker<'_> {
             EntryKind::Directory => {
                 make_directory(parent, name).map_err(failed)?;
                 let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let fd =
-                    rustix::fs::openat(parent, name, flags, Mode::empty()).map_err(failed)?;
+                let fd = rustix::fs::openat(parent, name, flags, Mode::empty()).map_err(failed)?;
                 apply_meta(fd.as_fd(), &entry.meta).map_err(failed)?;
                 self.directories.push((entry.path.clone(), entry.meta.mtime));
             }
@@ -161,10 +160,8 @@ impl Unpacker<'_> {
         if *target == entry.path {
             return Ok(());
         }
-        let missing = || ArchiveError::LinkTarget {
-            path: entry.path.display(),
-            target: target.display(),
-        };
+        let missing =
+            || ArchiveError::LinkTarget { path: entry.path.display(), target: target.display() };
         let dir = target.parent().unwrap_or_default();
         let from = match open_in_root(self.fd.as_fd(), &dir) {
             Ok(fd) => fd,
@@ -337,7 +334,8 @@ mod tests {
     fn entry(path: &str, kind: EntryKind) -> Entry {
         let me = rustix::process::getuid().as_raw();
         let group = rustix::process::getgid().as_raw();
-        let meta = Meta { mode: 0o755, uid: me, gid: group, mtime: 1_600_000_000, ..Meta::default() };
+        let meta =
+            Meta { mode: 0o755, uid: me, gid: group, mtime: 1_600_000_000, ..Meta::default() };
         Entry { path: path.into(), kind, meta }
     }
 

@@ -59,8 +59,7 @@ impl View {
             }
         }
         for entry in &layer.entries {
-            if matches!(entry.kind, EntryKind::Whiteout | EntryKind::Opaque)
-                || entry.path.is_root()
+            if matches!(entry.kind, EntryKind::Whiteout | EntryKind::Opaque) || entry.path.is_root()
             {
                 continue;
             }
@@ -84,7 +83,10 @@ impl View {
     }
 
     /// The names directly in `dir`.
-    pub fn children<'a>(&'a self, dir: &'a ImagePath) -> impl Iterator<Item = (&'a ImagePath, &'a Node)> {
+    pub fn children<'a>(
+        &'a self,
+        dir: &'a ImagePath,
+    ) -> impl Iterator<Item = (&'a ImagePath, &'a Node)> {
         self.below(dir).filter(move |(path, _)| path.parent().as_ref() == Some(dir))
     }
 

@@ -153,7 +153,12 @@ pub(crate) mod tests {
     use super::*;
 
     /// A minimal ELF file: header, one PT_INTERP program header if asked for.
-    pub(crate) fn elf(machine: u16, wide: bool, little: bool, interpreter: Option<&str>) -> Vec<u8> {
+    pub(crate) fn elf(
+        machine: u16,
+        wide: bool,
+        little: bool,
+        interpreter: Option<&str>,
+    ) -> Vec<u8> {
         let u16 = |v: u16| if little { v.to_le_bytes() } else { v.to_be_bytes() };
         let u32 = |v: u32| if little { v.to_le_bytes() } else { v.to_be_bytes() };
         let word = |v: u64| -> Vec<u8> {
@@ -217,7 +222,8 @@ pub(crate) mod tests {
 
     #[test]
     fn no_elf_and_broken_elf_are_no_findings() {
-        for bytes in [&b""[..], b"#!/bin/sh\n", b"\x7fELF", b"\x7fELF\x02\x01\x01", b"\x7fELG...."] {
+        for bytes in [&b""[..], b"#!/bin/sh\n", b"\x7fELF", b"\x7fELF\x02\x01\x01", b"\x7fELG...."]
+        {
             assert_eq!(ElfFacts::read(bytes), None);
         }
         // The program headers are said to lie beyond the end.

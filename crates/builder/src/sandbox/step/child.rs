@@ -15,7 +15,7 @@ use rustix::{
     pipe::{PipeFlags, pipe_with},
     process::{
         DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, getppid, kill_process, pidfd_open,
-        set_dumpable_behavior, set_parent_process_death_signal, waitpid,
+        set_dumpable_behavior, set_parent_process_death_signal, wait, waitpid,
     },
     system::sethostname,
     thread::{UnshareFlags, unshare_unsafe},
@@ -64,7 +64,12 @@ fn take_socket() -> Option<UnixStream> {
     let null =
         rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     rustix::stdio::dup2_stdin(&null).ok()?;
-    Some(socket)
+    // Whatever else was inherited (shells leave descriptors open) must not reach the command.
+    // SAFETY: closes nothing now; it marks descriptors to be closed by exec.
+    let marked = unsafe {
+        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
+    };
+    (marked == 0).then_some(socket)
 }
 
 /// Forks PID 1 of a new pid namespace, and waits until it is gone and all in there with it.
@@ -192,7 +197,8 @@ fn run_command(request: &Request, socket: &UnixStream) -> Result<StepStatus, Ste
     };
     capabilities::keep_default().during(|| "drop capabilities".to_owned())?;
     loop {
-        match waitpid(None, WaitOptions::empty()) {
+        // Any child: the command has a process group of its own, and orphans have theirs.
+        match wait(WaitOptions::empty()) {
             Ok(Some((pid, status))) if pid.as_raw_nonzero().get() == command => {
                 return Ok(match status.terminating_signal() {
                     Some(signal) => StepStatus::Signal(signal),

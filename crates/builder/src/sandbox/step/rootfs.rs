@@ -1,6 +1,7 @@
 //! The file system that a step sees, put together and entered.
 
 use std::{
+    ffi::OsString,
     fs,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Component, Path, PathBuf},
@@ -8,6 +9,7 @@ use std::{
 
 use rustix::{
     fs::{FileType, fstat},
+    io::Errno,
     mount::{MountAttrFlags, UnmountFlags, unmount},
     process::{fchdir, pivot_root},
 };
@@ -20,41 +22,92 @@ use super::{
         safe_fs::Root,
         session::{PRIVATE, ROOT, STUBS},
     },
-    Mount, Request, RunSpec, StepError, devices,
+    Mount, Request, StepError, devices,
     stubs::{self, Wanted},
 };
 
 /// Puts the root together in this process's own mount namespace, and makes it `/`.
 pub(super) fn enter(request: &Request) -> Result<(), StepError> {
-    let spec = &request.spec;
     let mut private = Private { path: request.scratch.join(PRIVATE), mounted: false, files: 0 };
-    let wanted = wanted(spec);
+    let parts = prepare(request, &mut private)?;
     let mut root = mount_root(request, &mut private, None)?;
-    let missing: Vec<Wanted> =
-        wanted.into_iter().filter(|wanted| is_missing(&root, wanted)).collect();
+    let missing = missing(&root, &parts);
     if !missing.is_empty() {
         let layer = private.dir("stubs")?;
         stubs::build(&root, &request.scratch.join(ROOT), &layer, &missing)?;
         unmount(request.scratch.join(ROOT), UnmountFlags::DETACH)
             .during(|| "take off the step's root".to_owned())?;
         drop(root);
+        forget_first_mount(&request.spec.work)?;
         root = mount_root(request, &mut private, Some(layer))?;
     }
     let target = |path: &str| root.resolve(path).at("find in the image", path);
     devices::mount_proc(target("/proc")?.as_fd(), &request.scratch)?;
     devices::mount_sys(target("/sys")?.as_fd(), &request.scratch)?;
     devices::mount_dev(target("/dev")?.as_fd(), request)?;
-    for shadow in &spec.shadow {
-        let file = private.file(shadow.contents.as_bytes(), 0o644, (0, 0))?;
-        mounts::restrict(&file, MountAttrFlags::MOUNT_ATTR_RDONLY, false)
-            .at("make read-only", &shadow.dest)?;
-        attach(&root, file.as_fd(), &shadow.dest, false)?;
-    }
-    for mount in in_order(&spec.mounts) {
-        add(&root, mount, request, &mut private)?;
+    for part in &parts {
+        attach(&root, part)?;
     }
     make_it_the_root(&root)?;
     Ok(())
+}
+
+/// Something to be attached below the root, already made.
+struct Part<'a> {
+    dest: &'a str,
+    mount: OwnedFd,
+    directory: bool,
+}
+
+/// Makes all that is mounted besides the system's own, parents before what is below them.
+fn prepare<'a>(request: &'a Request, private: &mut Private) -> Result<Vec<Part<'a>>, StepError> {
+    let spec = &request.spec;
+    let mut parts = Vec::with_capacity(spec.shadow.len() + spec.mounts.len());
+    for shadow in &spec.shadow {
+        let mount = private.file(shadow.contents.as_bytes(), 0o644, (0, 0))?;
+        mounts::restrict(&mount, MountAttrFlags::MOUNT_ATTR_RDONLY, false)
+            .at("make read-only", &shadow.dest)?;
+        parts.push(Part { dest: &shadow.dest, mount, directory: false });
+    }
+    for mount in in_order(&spec.mounts) {
+        let dest = mount.dest();
+        let mount = make(mount, request, private)?;
+        let kind = fstat(&mount).at("look at what is mounted at", dest)?.st_mode;
+        let directory = FileType::from_raw_mode(kind) == FileType::Directory;
+        parts.push(Part { dest, mount, directory });
+    }
+    Ok(parts)
+}
+
+/// The mount points that the root lacks. Those inside another mount are that one's affair.
+fn missing(root: &Root, parts: &[Part<'_>]) -> Vec<Wanted> {
+    let mut missing = Vec::new();
+    let system = ["/proc", "/sys", "/dev"].map(|dest| (dest, true));
+    let all = system.into_iter().chain(parts.iter().map(|part| (part.dest, part.directory)));
+    let mut outer: Vec<&str> = Vec::new();
+    for (dest, directory) in all {
+        let inside = outer.iter().any(|outer| is_below(dest, outer));
+        let absent =
+            || matches!(root.resolve(dest), Err(e) if e.kind() == std::io::ErrorKind::NotFound);
+        if !inside && absent() {
+            missing.push(Wanted { path: dest.to_owned(), directory });
+        }
+        if directory {
+            outer.push(dest);
+        }
+    }
+    missing
+}
+
+/// A volatile overlay forbids a second one over the same work directory, since a crash in between
+/// would go unnoticed. Here nothing was written to the first one.
+fn forget_first_mount(work: &Path) -> Result<(), SysError> {
+    let mark = work.join("work/incompat/volatile");
+    match fs::remove_dir_all(&mark) {
+        // This kernel knows no volatile overlays.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        result => result.at("remove the mark", &mark),
+    }
 }
 
 /// A tmpfs of this step alone, made when first needed.
@@ -73,6 +126,13 @@ impl Private {
             self.mounted = true;
         }
         Ok(&self.path)
+    }
+
+    /// A new directory with a number in its name.
+    fn next_dir(&mut self, name: &str) -> Result<PathBuf, SysError> {
+        self.files += 1;
+        let name = format!("{name}-{}", self.files);
+        self.dir(&name)
     }
 
     fn dir(&mut self, name: &str) -> Result<PathBuf, SysError> {
@@ -125,50 +185,19 @@ fn layers(
     private: &mut Private,
 ) -> Result<OwnedFd, SysError> {
     overlay::detached(lower, writable, &request.scratch, &mut |below| {
-        private.files += 1;
-        let name = format!("layers-{}", private.files);
-        let place = private.dir(&name)?;
+        let place = private.next_dir("layers")?;
         mounts::attach_path(below, &place).at("mount layers at", &place)?;
         Ok(place)
     })
 }
 
-/// The mount points on the root itself. Those inside another mount are that one's affair.
-fn wanted(spec: &RunSpec) -> Vec<Wanted> {
-    let directory = |path: &str| Wanted { path: path.to_owned(), directory: true };
-    let mut all: Vec<Wanted> = ["/proc", "/sys", "/dev"].into_iter().map(directory).collect();
-    all.extend(spec.shadow.iter().map(|file| Wanted { path: file.dest.clone(), directory: false }));
-    for mount in in_order(&spec.mounts) {
-        let inside = all.iter().any(|outer| outer.directory && is_below(mount.dest(), &outer.path));
-        if !inside {
-            all.push(Wanted { path: mount.dest().to_owned(), directory: wants_directory(mount) });
-        }
-    }
-    all
-}
-
-fn wants_directory(mount: &Mount) -> bool {
-    match mount {
-        Mount::File { .. } => false,
-        Mount::Tmpfs { .. } => true,
-        Mount::Bind { source, subpath, .. } => Root::open(source)
-            .and_then(|root| root.stat(subpath.as_deref().unwrap_or("/")))
-            .map_or_else(
-                |_| !source.is_file(),
-                |stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
-            ),
-        // A file of another stage is found only once its layers are mounted: see `add`, which
-        // replaces the stub.
-        Mount::Layers { .. } => true,
-    }
-}
-
+/// Whether one path lies in another, by their texts.
 fn is_below(path: &str, outer: &str) -> bool {
-    let normal = |path: &str| -> Vec<String> {
+    let normal = |path: &str| -> Vec<OsString> {
         let mut parts = Vec::new();
         for part in Path::new(path).components() {
             match part {
-                Component::Normal(name) => parts.push(name.to_string_lossy().into_owned()),
+                Component::Normal(name) => parts.push(name.to_owned()),
                 Component::ParentDir => {
                     parts.pop();
                 }
@@ -189,18 +218,10 @@ fn in_order(mounts: &[Mount]) -> Vec<&Mount> {
     sorted
 }
 
-fn is_missing(root: &Root, wanted: &Wanted) -> bool {
-    matches!(root.resolve(&wanted.path), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
-}
-
-fn add(
-    root: &Root,
-    mount: &Mount,
-    request: &Request,
-    private: &mut Private,
-) -> Result<(), StepError> {
+/// Makes one mount, attached nowhere yet.
+fn make(mount: &Mount, request: &Request, private: &mut Private) -> Result<OwnedFd, StepError> {
     let refuse = |reason: String| StepError::Mount { dest: mount.dest().to_owned(), reason };
-    let detached = match mount {
+    match mount {
         Mount::Bind { source, subpath, read_only, recursive, .. } => {
             let bound = match subpath {
                 Some(subpath) => {
@@ -211,79 +232,75 @@ fn add(
                 }
                 None => mounts::clone_path(source, *recursive),
             };
-            let bound = bound.map_err(|errno| refuse(format!("{}: {errno}", source.display())))?;
+            let bound =
+                bound.map_err(|errno| refuse(format!("{}: {}", source.display(), text(errno))))?;
             if *read_only {
-                mounts::restrict(&bound, MountAttrFlags::MOUNT_ATTR_RDONLY, *recursive)
-                    .map_err(|errno| refuse(format!("cannot make it read-only: {errno}")))?;
+                read_only_mount(&bound, *recursive).map_err(refuse)?;
             }
-            bound
+            Ok(bound)
         }
         Mount::Layers { lower, writable, subpath, .. } => {
             let writable = writable.as_ref().map(|(upper, work)| Writable { upper, work });
             let mounted = layers(lower, writable, request, private)?;
-            match subpath {
-                None => mounted,
-                Some(subpath) => {
-                    // A detached mount can't be cloned on older kernels: it needs a place first.
-                    private.files += 1;
-                    let name = format!("layers-{}", private.files);
-                    let place = private.dir(&name)?;
-                    mounts::attach_path(mounted.as_fd(), &place).at("mount layers at", &place)?;
-                    let inside = Root::from_fd(mounted)
-                        .resolve(subpath)
-                        .map_err(|error| refuse(format!("source '{subpath}': {error}")))?;
-                    let bound = mounts::clone_at(inside.as_fd(), "", false)
-                        .map_err(|errno| refuse(format!("source '{subpath}': {errno}")))?;
-                    if writable.is_none() {
-                        mounts::restrict(&bound, MountAttrFlags::MOUNT_ATTR_RDONLY, false)
-                            .map_err(|errno| {
-                                refuse(format!("cannot make it read-only: {errno}"))
-                            })?;
-                    }
-                    bound
-                }
+            let Some(subpath) = subpath else { return Ok(mounted) };
+            // A detached mount can't be cloned on older kernels: it needs a place first.
+            let place = private.next_dir("layers")?;
+            mounts::attach_path(mounted.as_fd(), &place).at("mount layers at", &place)?;
+            let inside = Root::from_fd(mounted)
+                .resolve(subpath)
+                .map_err(|error| refuse(format!("source '{subpath}': {error}")))?;
+            let bound = mounts::clone_at(inside.as_fd(), "", false)
+                .map_err(|errno| refuse(format!("source '{subpath}': {}", text(errno))))?;
+            if writable.is_none() {
+                read_only_mount(&bound, false).map_err(refuse)?;
             }
+            Ok(bound)
         }
-        Mount::Tmpfs { size, mode, .. } => mounts::new_tmpfs(
-            *mode,
-            *size,
-            MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV,
-        )
-        .map_err(|errno| refuse(format!("no tmpfs: {errno}")))?,
+        Mount::Tmpfs { size, mode, .. } => {
+            let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+            mounts::new_tmpfs(*mode, *size, attributes)
+                .map_err(|errno| refuse(format!("no tmpfs: {}", text(errno))))
+        }
         Mount::File { contents, mode, uid, gid, .. } => {
-            private.file(contents, *mode, (*uid, *gid))?
+            Ok(private.file(contents, *mode, (*uid, *gid))?)
         }
-    };
-    let directory = fstat(&detached)
-        .map(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
-        .unwrap_or(true);
-    attach(root, detached.as_fd(), mount.dest(), directory)
+    }
+}
+
+/// The kernel's reason in words.
+fn text(errno: Errno) -> String {
+    std::io::Error::from(errno).to_string()
+}
+
+fn read_only_mount(mount: &OwnedFd, recursive: bool) -> Result<(), String> {
+    mounts::restrict(mount, MountAttrFlags::MOUNT_ATTR_RDONLY, recursive)
+        .map_err(|errno| format!("it cannot be made read-only: {}", text(errno)))
 }
 
 /// Attaches at a path in the image; inside another mount the mount point is made when missing.
-fn attach(
-    root: &Root,
-    mount: BorrowedFd<'_>,
-    dest: &str,
-    directory: bool,
-) -> Result<(), StepError> {
-    let refuse = |reason: String| StepError::Mount { dest: dest.to_owned(), reason };
-    let target = match root.resolve(dest) {
+fn attach(root: &Root, part: &Part<'_>) -> Result<(), StepError> {
+    let refuse = |reason: String| StepError::Mount { dest: part.dest.to_owned(), reason };
+    let target = match root.resolve(part.dest) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            make_mount_point(root, dest, directory)
+            make_mount_point(root, part.dest, part.directory)
                 .map_err(|error| refuse(format!("the mount point cannot be made: {error}")))?
         }
         result => result.map_err(|error| refuse(error.to_string()))?,
     };
-    mounts::attach(mount, target.as_fd()).map_err(|errno| match errno {
-        rustix::io::Errno::NOTDIR if directory => {
-            refuse("the image has a file there, and a directory is to be mounted".to_owned())
-        }
-        rustix::io::Errno::NOTDIR => {
-            refuse("the image has a directory there, and a file is to be mounted".to_owned())
-        }
-        other => refuse(other.to_string()),
-    })
+    let look = |fd: BorrowedFd<'_>| fstat(fd).map_err(|errno| refuse(text(errno)));
+    let (there, top) = (look(target.as_fd())?, look(root.fd())?);
+    if (there.st_dev, there.st_ino) == (top.st_dev, top.st_ino) {
+        return Err(refuse("in this image it is the root itself".to_owned()));
+    }
+    let onto_directory = FileType::from_raw_mode(there.st_mode) == FileType::Directory;
+    if onto_directory != part.directory {
+        let (there, here) =
+            if onto_directory { ("directory", "file") } else { ("file", "directory") };
+        return Err(refuse(format!(
+            "the image has a {there} there, and a {here} is to be mounted"
+        )));
+    }
+    mounts::attach(part.mount.as_fd(), target.as_fd()).map_err(|errno| refuse(text(errno)))
 }
 
 fn make_mount_point(root: &Root, dest: &str, directory: bool) -> std::io::Result<OwnedFd> {
