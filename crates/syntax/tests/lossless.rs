@@ -275,8 +275,17 @@ fn fragment() -> impl Strategy<Value = String> {
     prop_oneof![4 => known.prop_map(str::to_owned), 1 => "[a-zA-Z0-9/:.]{1,5}", 1 => "\\PC{1,3}"]
 }
 
+/// What the random texts below have found.
+#[test]
+fn found_before() {
+    check("RUN é<<EOF");
+    check("RUN a <<EOF <<b\né");
+    check("<<EOF$\n${a\u{feff}");
+}
+
+// PROPTEST_CASES asks for more of them.
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {

@@ -74,7 +74,7 @@ impl Parser<'_> {
 
     /// The operator and its operands, up to the closing brace.
     fn param_op(&mut self, quoted: bool) -> Parsed<ParamOp> {
-        let sign = self.peek().ok_or(Broken)?;
+        let sign = self.peek().filter(u8::is_ascii).ok_or(Broken)?;
         self.at += 1;
         Ok(match sign {
             b'-' | b'=' | b'?' | b'+' => self.with_word(sign, false, quoted)?,
