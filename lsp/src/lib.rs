@@ -1,1 +1,61 @@
 //! The language server: diagnostics as one types and a quick fix for each fix.
+//!
+//! It is synchronous: one loop owns the documents and takes messages in the order in which they
+//! come, so that changes are never reordered. What it has to know of the outside (settings beside
+//! the file, facts about images) comes through [`Host`]; the crate itself reads no file and opens
+//! no connection.
+
+mod actions;
+mod convert;
+mod document;
+mod facts;
+mod handlers;
+mod server;
+mod uri;
+
+use std::path::Path;
+
+use lsp_server::Connection;
+use mlint_lint::CheckOptions;
+use mlint_model::{ImageFacts, ImageQuery};
+
+pub use convert::Encoding;
+pub use server::ServerError;
+
+/// What the server has to know of the outside. The command provides it.
+pub trait Host: Send + Sync {
+    /// How to check the file at `path` (`None` for a buffer without a file): the settings of the
+    /// nearest `mlint.toml`, or the defaults.
+    ///
+    /// # Errors
+    /// A message for the user when the settings can't be read; the file is then checked with the
+    /// defaults.
+    fn options(&self, path: Option<&Path>) -> Result<CheckOptions, String>;
+
+    /// Facts that are at hand at once, without a network.
+    fn facts_at_hand(&self, queries: &[ImageQuery]) -> ImageFacts;
+
+    /// Facts that may take a while. Called on a thread of its own.
+    fn facts(&self, queries: &[ImageQuery]) -> ImageFacts;
+}
+
+/// Serves one client over standard input and output until it says goodbye.
+///
+/// # Errors
+/// [`ServerError`] when the client breaks the protocol or goes away without `shutdown`.
+pub fn run_stdio(host: Box<dyn Host>) -> Result<(), ServerError> {
+    let (connection, threads) = Connection::stdio();
+    let outcome = run(&connection, host);
+    // The writer thread ends when the last sender is gone.
+    drop(connection);
+    // A reader that failed ended the loop, and the loop's own error says more than the thread's.
+    outcome.and(threads.join().map_err(ServerError::from))
+}
+
+/// Serves one client over `connection`.
+///
+/// # Errors
+/// As [`run_stdio`].
+pub fn run(connection: &Connection, host: Box<dyn Host>) -> Result<(), ServerError> {
+    server::serve(connection, host.into())
+}
