@@ -34,8 +34,10 @@ pub struct Artifact {
 pub enum Made {
     /// A compiler.
     Compiled {
-        /// Whether cgo may be in it.
+        /// Which.
         tool: crate::effect::Tool,
+        /// For Go: whether cgo may be in it.
+        cgo: Option<crate::effect::Cgo>,
     },
     /// A download.
     Downloaded {

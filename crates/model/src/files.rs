@@ -37,6 +37,14 @@ const USUAL_FOLDERS: &[&str] = &[
     "/usr/src",
 ];
 
+/// The name of a file whose name is not known, in a folder that is.
+pub(crate) const UNKNOWN_NAME: &str = "\u{fffd}";
+
+/// Whether a file of unknown name may be called this: programs rarely have a dot or capitals only.
+fn may_be_program(name: &str) -> bool {
+    !name.contains('.') && name.chars().any(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+}
+
 /// Makes an absolute, clean path of `path`, relative to `directory`.
 pub(crate) fn absolute(directory: &str, path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
@@ -130,6 +138,12 @@ impl Files {
     pub(crate) fn find(&self, path: &str) -> Option<Artifact> {
         if let Some(found) = self.entries.get(path) {
             return Some(found.clone());
+        }
+        if let Some((folder, name)) = path.rsplit_once('/')
+            && may_be_program(name)
+            && let Some(found) = self.entries.get(&join(folder, UNKNOWN_NAME))
+        {
+            return Some(Artifact { path: path.to_owned(), certain: false, ..found.clone() });
         }
         let mut at = path;
         while let Some((parent, _)) = at.rsplit_once('/') {

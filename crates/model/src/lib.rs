@@ -2,6 +2,9 @@
 //! flow. No I/O.
 
 pub mod artifact;
+mod commands;
+mod copy;
+pub mod dump;
 pub mod effect;
 pub mod evaluation;
 pub mod expand;
@@ -15,6 +18,7 @@ pub mod prepare;
 pub mod probe;
 mod run;
 pub mod scope;
+mod shell;
 pub mod stage;
 pub mod value;
 
@@ -32,4 +36,6 @@ pub use prepare::{Prepared, evaluate, image_queries};
 pub use probe::Probe;
 pub use scope::{BaseEnv, GlobalScope, StageScope};
 pub use stage::{Base, Failure, LostVariable, RunsOn, Stage, StagePlatform, Step, UnsetUse};
-pub use value::{Content, Hop, HopKind, Origin, Piece, PlatformPart, Trail, Truth, Value};
+pub use value::{
+    Content, GAP, Hop, HopKind, Origin, Piece, PlatformPart, Spelled, Trail, Truth, Value,
+};

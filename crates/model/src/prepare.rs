@@ -30,7 +30,7 @@ pub(crate) enum Program {
     /// A here-document that names its interpreter; a script if that is a shell.
     Interpreter { line: Span, script: Option<Script> },
     /// Exec form that starts a shell by itself: `["sh", "-c", "…"]`.
-    ExecShell { argv: Vec<Spanned<String>>, script: Script },
+    ExecShell(Script),
     /// Exec form.
     Exec(Vec<Spanned<String>>),
 }
@@ -134,7 +134,7 @@ fn exec(argv: &[Spanned<String>]) -> Program {
         && flags.value.starts_with('-')
         && flags.value.ends_with('c')
     {
-        return Program::ExecShell { argv: argv.to_vec(), script: parse_shell(&json_text(script)) };
+        return Program::ExecShell(parse_shell(&json_text(script)));
     }
     Program::Exec(argv.to_vec())
 }

@@ -3,18 +3,21 @@
 use std::collections::BTreeSet;
 
 use mlint_oci::Platform;
-use mlint_syntax::{Instruction, InstructionKind};
+use mlint_syntax::{Instruction, InstructionKind, Span};
 
 use crate::{
-    effect::{Effect, EffectKind},
+    copy,
+    effect::{Argument, Command, Effect, EffectKind},
     evaluation::{Evaluation, Options},
     files::{Files, absolute},
     knowledge,
     machine::Libc,
     plan::{Plan, unwrap_onbuild},
-    prepare::{Prepared, is_posix_shell},
+    prepare::{Prepared, Program, is_posix_shell, json_text},
     scope::{BaseEnv, Outcome, StageScope},
+    shell::Interpreter,
     stage::{Base, Stage, StagePlatform, Step},
+    value::{Origin, Value},
 };
 
 /// What a stage hands to those that start from it, and to its own next instruction.
@@ -28,9 +31,11 @@ pub(crate) struct StageState {
     pub(crate) files: Files,
     pub(crate) libc: Libc,
     pub(crate) toolchains: BTreeSet<knowledge::Toolchain>,
-    /// Packages that were installed into it, by name as written.
-    pub(crate) packages: BTreeSet<String>,
     pub(crate) platform: StagePlatform,
+    /// The user's home folder, if known.
+    pub(crate) home: Option<String>,
+    /// Whether SHELL runs with `-e`.
+    pub(crate) errexit: bool,
     /// ONBUILD instructions, by index, that fire in stages on this one.
     pub(crate) triggers: Vec<usize>,
 }
@@ -140,7 +145,8 @@ fn start(world: &World<'_>) -> StageState {
         files: Files::default(),
         libc: traits.libc,
         toolchains: traits.toolchains.into_iter().collect(),
-        packages: BTreeSet::new(),
+        home: Some("/root".to_owned()),
+        errexit: false,
         platform: planned.platform.clone(),
         triggers: Vec::new(),
     }
@@ -193,11 +199,84 @@ fn run_step(
         InstructionKind::Shell(words) => {
             let shell = words.first().map_or("", |w| w.value.as_str());
             state.shell_known = is_posix_shell(shell);
+            let flags = words.iter().skip(1).filter(|w| !w.value.starts_with("--"));
+            state.errexit =
+                flags.filter(|w| w.value.starts_with('-')).any(|w| w.value.contains('e'));
         }
+        InstructionKind::User(word) => {
+            let expansion = state.scope.expand(word);
+            step.unset = expansion.unset;
+            step.failure = expansion.failure;
+            let root = expansion
+                .value
+                .as_known()
+                .is_some_and(|user| matches!(user.split(':').next(), Some("root" | "0")));
+            state.home = root.then(|| "/root".to_owned());
+        }
+        InstructionKind::Copy { sources, dest } => {
+            copy::copy(world, state, &mut step, instruction, sources, dest, false);
+        }
+        InstructionKind::Add { sources, dest } => {
+            copy::copy(world, state, &mut step, instruction, sources, dest, true);
+        }
+        InstructionKind::Run(_) => run_commands(world, state, &mut step, instruction, build),
         _ => {}
     }
-    let _ = (world, build);
     step
+}
+
+/// RUN.
+fn run_commands(
+    world: &World<'_>,
+    state: &mut StageState,
+    step: &mut Step,
+    instruction: &Instruction,
+    build: &Platform,
+) {
+    let runs_on = state.platform.platform.clone();
+    step.emulated = runs_on.is_some_and(|p| !runs_natively(&p, build));
+    let mounted = copy::mounts(world, state, step, instruction);
+    let program = world.prepared.scripts.get(step.instruction).and_then(Option::as_ref);
+    let (shell_known, errexit) = (state.shell_known, state.errexit);
+    let span = instruction.span;
+    let words = |argv: &[mlint_syntax::Spanned<String>]| -> Vec<Argument> {
+        argv.iter()
+            .map(|word| Argument { value: Value::literal(&json_text(word)), span: word.span })
+            .collect()
+    };
+    match program {
+        Some(Program::Shell(script)) if shell_known => {
+            Interpreter::new(world, state, step, errexit).run(script);
+        }
+        Some(
+            Program::Interpreter { script: Some(script), .. } | Program::ExecShell(script),
+        ) => {
+            Interpreter::new(world, state, step, false).run(script);
+        }
+        Some(Program::Exec(argv)) => {
+            Interpreter::new(world, state, step, false).run_exec(words(argv), span);
+        }
+        Some(Program::Interpreter { line, .. }) => opaque(step, *line, state),
+        Some(Program::Shell(_)) => opaque(step, span, state),
+        None => {}
+    }
+    // What was mounted goes with the step.
+    copy::unmount(state, mounted);
+}
+
+/// A program that is not followed at all.
+fn opaque(step: &mut Step, span: Span, state: &StageState) {
+    let command = Command {
+        argv: vec![Argument { value: Value::unknown(Origin::Opaque, span), span }],
+        prefix: Vec::new(),
+        directory: state.directory.clone(),
+    };
+    step.effects.push(Effect {
+        kind: EffectKind::Command(command),
+        span,
+        certain: true,
+        guards: Vec::new(),
+    });
 }
 
 fn set_variables(step: &mut Step, outcome: Outcome, kept: bool) {

@@ -274,6 +274,32 @@ impl Piece {
     }
 }
 
+/// Stands for text that is not known in [`Spelled::text`]: no letter, digit or blank of any script.
+pub const GAP: char = '\u{fffd}';
+
+/// A value's text with gaps.
+#[derive(Clone, Debug)]
+pub struct Spelled<'v> {
+    /// The text.
+    pub text: String,
+    /// The pieces, with the bytes of the text that each gives.
+    pub pieces: Vec<(Range<usize>, &'v Piece)>,
+}
+
+impl<'v> Spelled<'v> {
+    /// The pieces that give the bytes `range`, each with its part of them as a range of its own
+    /// text.
+    pub fn pieces_at(
+        &self,
+        range: Range<usize>,
+    ) -> impl Iterator<Item = (&'v Piece, Range<usize>)> + '_ {
+        self.pieces.iter().filter_map(move |(at, piece)| {
+            let (start, end) = (range.start.max(at.start), range.end.min(at.end));
+            (start < end).then(|| (*piece, start - at.start..end - at.start))
+        })
+    }
+}
+
 /// A text as far as it is known, with where its parts come from. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Value {
@@ -472,6 +498,42 @@ impl Value {
             at += len;
         }
         (range.start <= range.end && range.end <= at).then(|| Self::new(out))
+    }
+
+    /// Its text with [`GAP`] for every part that is not known, and which piece stands where. For
+    /// searches: words do not reach over a gap.
+    pub fn spelled(&self) -> Spelled<'_> {
+        let mut text = String::new();
+        let mut pieces = Vec::with_capacity(self.pieces.len());
+        for piece in self.pieces.iter() {
+            let start = text.len();
+            match piece.text() {
+                Some(known) => text.push_str(known),
+                None => text.push(GAP),
+            }
+            pieces.push((start..text.len(), piece));
+        }
+        Spelled { text, pieces }
+    }
+
+    /// The value without its first `len` bytes, which must be known; `None` if they are not.
+    pub fn without_prefix(&self, len: usize) -> Option<Self> {
+        let mut left = len;
+        let mut out = Vec::new();
+        for piece in self.pieces.iter() {
+            if left == 0 {
+                out.push(piece.clone());
+                continue;
+            }
+            let text = piece.text()?;
+            if text.len() <= left {
+                left -= text.len();
+            } else {
+                out.push(piece.slice(left..text.len())?);
+                left = 0;
+            }
+        }
+        (left == 0).then(|| Self::new(out))
     }
 
     /// What becomes of it when its text goes through `change`: each alternative is changed on its

@@ -1,0 +1,156 @@
+//! cp, mv, install, ln, rm, mkdir.
+
+use mlint_syntax::Span;
+
+use super::options::Line;
+use crate::{
+    artifact::Artifact,
+    effect::{Argument, Copy, CopyFrom, EffectKind},
+    files::{Files, Selected, file_name, join},
+    shell::{Call, Interpreter},
+};
+
+/// Puts what a copy took along below or at `dest`.
+pub(crate) fn place(
+    files: &mut Files,
+    selected: Vec<Selected>,
+    dest: &str,
+    dest_is_folder: bool,
+    certain: bool,
+    station: impl Fn(String) -> crate::artifact::Station,
+) {
+    for Selected { artifact, top, rest } in selected {
+        let path = match (top.is_empty(), dest_is_folder) {
+            (true, _) if rest.is_empty() => dest.to_owned(),
+            (true, _) => join(dest, &rest),
+            (false, true) => join(dest, &top),
+            (false, false) => dest.to_owned(),
+        };
+        files.put(artifact.moved(path.clone(), station(path), certain));
+    }
+}
+
+pub(super) fn copy(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
+    let values: &[&str] = match name {
+        "install" => {
+            &["-m", "--mode", "-o", "--owner", "-g", "--group", "-t", "--target-directory"]
+        }
+        "rsync" => &["-e", "--exclude", "--include", "--chmod", "--chown"],
+        _ => &["-t", "--target-directory", "-S"],
+    };
+    let line = Line::read(call.arguments(), values);
+    if name == "install" && line.has(&["-d", "--directory"]) {
+        make(shell, &line.operands);
+        return true;
+    }
+    let mut operands = line.operands.clone();
+    let folder = line.value(&["-t", "--target-directory"]).cloned();
+    let into_folder = folder.is_some();
+    let Some(dest) = folder.or_else(|| if operands.len() > 1 { operands.pop() } else { None })
+    else {
+        return true;
+    };
+    let target = shell.path(&dest.value);
+    shell.effect(
+        EffectKind::Copy(Copy {
+            from: CopyFrom::Here,
+            sources: operands.clone(),
+            dest: dest.clone(),
+            target: target.clone(),
+        }),
+        call.span,
+    );
+    let Some(target) = target else { return true };
+    let ends_in_slash = dest.value.known_suffix().ends_with('/');
+    let many = operands.len() > 1;
+    let contents = name == "rsync";
+    for source in operands {
+        let sure = into_folder || ends_in_slash || many;
+        one(shell, name, &source, &target, sure, contents, call.span);
+    }
+    true
+}
+
+/// One source of a copy or move.
+fn one(
+    shell: &mut Interpreter<'_, '_>,
+    name: &str,
+    source: &Argument,
+    target: &str,
+    surely_folder: bool,
+    contents: bool,
+    span: Span,
+) {
+    let Some(mut path) = shell.path(&source.value) else { return };
+    if name == "ln" && !source.value.known_prefix().starts_with('/') {
+        // A relative link starts from where it lies.
+        let folder = target.rsplit_once('/').map_or("/", |(f, _)| f);
+        let from_link = crate::files::absolute(folder, &source.value.known_prefix());
+        if shell.state.files.find(&path).is_none() {
+            path = from_link;
+        }
+    }
+    let is_folder = surely_folder || shell.state.files.is_folder(target);
+    let mut selected = shell.state.files.select(&path);
+    let suffix = source.value.known_suffix();
+    let takes_contents = contents && suffix.ends_with('/') || suffix.ends_with("/.");
+    let is_pattern = path.contains(['*', '?', '[']);
+    if is_folder && !takes_contents && !is_pattern {
+        // A folder lands below the target under its own name.
+        let own = file_name(&path).to_owned();
+        for s in &mut selected {
+            if s.top.is_empty() {
+                s.rest = if s.rest.is_empty() { own.clone() } else { format!("{own}/{}", s.rest) };
+            }
+        }
+    }
+    if selected.iter().any(|s| s.top.is_empty()) && !is_folder {
+        shell.state.files.make_folder(target);
+    }
+    let certain = shell.is_certain();
+    if name == "mv" && !is_pattern {
+        shell.state.files.remove(&path, certain);
+    }
+    let (stage, instruction) = (shell.world.stage, shell.step.instruction);
+    let station = move |path: String| crate::artifact::Station { stage, instruction, span, path };
+    place(&mut shell.state.files, selected, target, is_folder, certain, station);
+}
+
+pub(super) fn remove(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
+    let line = Line::read(call.arguments(), &[]);
+    let certain = shell.is_certain();
+    for operand in &line.operands {
+        let Some(path) = shell.path(&operand.value) else { continue };
+        if path.contains(['*', '?', '[']) {
+            let paths: Vec<String> = shell
+                .state
+                .files
+                .select(&path)
+                .into_iter()
+                .filter(|s| !s.artifact.folder)
+                .map(|s: Selected| s.artifact)
+                .map(|a: Artifact| a.path)
+                .collect();
+            for path in paths {
+                shell.state.files.remove(&path, certain);
+            }
+        } else {
+            shell.state.files.remove(&path, certain);
+        }
+    }
+    true
+}
+
+pub(super) fn make_folders(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
+    let line = Line::read(call.arguments(), &["-m", "--mode"]);
+    make(shell, &line.operands);
+    true
+}
+
+fn make(shell: &mut Interpreter<'_, '_>, operands: &[Argument]) {
+    for operand in operands {
+        if let Some(path) = shell.path(&operand.value) {
+            shell.state.files.make_folder(&path);
+        }
+    }
+}

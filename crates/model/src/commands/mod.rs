@@ -1,0 +1,63 @@
+//! What well-known programs do: downloads, installations, compilations, files.
+
+mod archive;
+mod c;
+mod dotnet;
+mod download;
+mod files;
+mod go;
+mod install;
+mod language;
+mod names;
+mod options;
+mod rust;
+
+use crate::{
+    effect::EffectKind,
+    shell::{Call, Interpreter},
+};
+
+pub(crate) use download::url_file_name;
+pub(crate) use files::place;
+pub(crate) use names::machine_of_name;
+
+/// A file that this Dockerfile made or fetched is run.
+pub(crate) fn execute(shell: &mut Interpreter<'_, '_>, call: &Call) {
+    let Some(text) = call.text(0).map(std::borrow::Cow::into_owned) else { return };
+    let found = if text.contains('/') {
+        shell.absolute(&text).and_then(|path| shell.state.files.find(&path))
+    } else {
+        ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin", "/go/bin"]
+            .iter()
+            .find_map(|folder| shell.state.files.entries.get(&format!("{folder}/{text}")).cloned())
+    };
+    if let Some(artifact) = found {
+        let kind = EffectKind::Execute { path: artifact.path, machine: artifact.machine };
+        shell.effect(kind, call.span);
+    }
+}
+
+/// What a program does. `true` if it printed, or prints nothing.
+pub(crate) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
+    match name {
+        "curl" => download::curl(shell, call),
+        "wget" => download::wget(shell, call),
+        "aria2c" | "axel" | "http" | "https" | "fetch" => download::other(shell, call),
+        "git" => download::git(shell, call),
+        "tar" | "bsdtar" => archive::tar(shell, call),
+        "unzip" => archive::unzip(shell, call),
+        "gunzip" | "gzip" | "unxz" | "xz" | "bunzip2" | "bzip2" | "zstd" | "unzstd" => {
+            archive::decompress(shell, name, call)
+        }
+        "cp" | "mv" | "install" | "ln" | "rsync" => files::copy(shell, name, call),
+        "rm" | "rmdir" | "unlink" => files::remove(shell, call),
+        "mkdir" => files::make_folders(shell, call),
+        "touch" | "chmod" | "chown" | "chgrp" | "strip" | "setcap" | "ldconfig" | "upx" => true,
+        "go" | "goxx-go" | "xx-go" | "garble" => go::run(shell, name, call),
+        "cargo" | "cross" | "xx-cargo" | "rustc" => rust::run(shell, name, call),
+        "dotnet" => dotnet::run(shell, call),
+        "zig" => c::zig(shell, call),
+        _ if c::is_compiler(name) => c::compile(shell, name, call),
+        _ => install::run(shell, name, call) || language::run(shell, name, call),
+    }
+}

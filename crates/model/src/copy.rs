@@ -1,0 +1,370 @@
+//! COPY, ADD, and the mounts of RUN.
+
+use mlint_syntax::{CopySource, Instruction, Span, Word};
+
+use crate::{
+    artifact::{Artifact, Made, Station},
+    commands::{machine_of_name, place, url_file_name},
+    effect::{Argument, Copy, CopyFrom, Download, Effect, EffectKind, Fetcher},
+    evaluation::ImageUser,
+    files::{Files, Selected, absolute, file_name, join},
+    machine::{Libc, Linkage, Machine, MachineSource},
+    plan::{Source, mount, mount_option},
+    run::{StageState, World},
+    stage::{Step, UnsetUse},
+    value::{Origin, Value},
+};
+
+/// Folders of a root file system that hold machine code.
+const PROGRAM_FOLDERS: &[&str] = &[
+    "/bin/",
+    "/sbin/",
+    "/usr/bin/",
+    "/usr/sbin/",
+    "/usr/local/bin/",
+    "/usr/local/sbin/",
+    "/lib/",
+    "/lib64/",
+    "/usr/lib/",
+    "/usr/lib64/",
+    "/usr/local/lib/",
+    "/usr/libexec/",
+    "/usr/local/go",
+];
+
+/// Folders of a root file system that hold none.
+const DATA_FOLDERS: &[&str] =
+    &["/etc/", "/usr/share/", "/var/lib/ca-certificates/", "/usr/local/share/"];
+
+fn effect(kind: EffectKind, span: Span) -> Effect {
+    Effect { kind, span, certain: true, guards: Vec::new() }
+}
+
+struct Copier<'c, 'e> {
+    world: &'c World<'e>,
+    step: &'c mut Step,
+    state: &'c mut StageState,
+}
+
+impl Copier<'_, '_> {
+    fn expand(&mut self, word: &Word) -> Value {
+        let expansion = self.state.scope.expand(word);
+        let unset: Vec<UnsetUse> = expansion.unset;
+        self.step.unset.extend(unset);
+        if self.step.failure.is_none() {
+            self.step.failure = expansion.failure;
+        }
+        expansion.value
+    }
+
+    fn station(&self, path: String) -> Station {
+        let (stage, instruction) = (self.world.stage, self.step.instruction);
+        Station { stage, instruction, span: self.step.span, path }
+    }
+
+    fn absolute(&self, path: &str) -> Option<String> {
+        match (&self.state.directory, path.starts_with('/')) {
+            (_, true) => Some(absolute("/", path)),
+            (Some(directory), _) => Some(absolute(directory, path)),
+            (None, _) => None,
+        }
+    }
+
+    /// An artifact made by this instruction.
+    fn new_artifact(&self, path: String, made: Made, machine: Machine, folder: bool) -> Artifact {
+        let way = vec![self.station(path.clone())];
+        Artifact {
+            path,
+            folder,
+            made,
+            content: None,
+            machine,
+            linkage: Linkage::Unknown,
+            way,
+            certain: true,
+        }
+    }
+}
+
+/// COPY and ADD.
+pub(crate) fn copy(
+    world: &World<'_>,
+    state: &mut StageState,
+    step: &mut Step,
+    instruction: &Instruction,
+    sources: &[CopySource],
+    dest: &Word,
+    is_add: bool,
+) {
+    let from_flag = instruction.flag("from").and_then(|f| f.value.as_ref());
+    let from = match from_flag.map(|w| world.plan.source(ImageUser::Copy, world.stage, w.as_str()))
+    {
+        None => CopyFrom::Context,
+        Some(Source::Stage(stage)) => CopyFrom::Stage(stage),
+        Some(Source::Image(_)) if from_flag.is_some_and(|w| w.as_str().contains('$')) => {
+            CopyFrom::Unknown
+        }
+        Some(Source::Image(name)) => CopyFrom::Image(name),
+    };
+    let mut copier = Copier { world, step, state };
+    let dest_value = copier.expand(dest);
+    let ends_in_slash = {
+        let end = dest_value.known_suffix();
+        end.ends_with('/') || end.ends_with("/.") || end == "."
+    };
+    let target = dest_value.as_known().and_then(|t| copier.absolute(&t));
+    let dest = Argument { value: dest_value, span: dest.span() };
+    let mut arguments = Vec::new();
+    let mut heredocs = Vec::new();
+    for source in sources {
+        match source {
+            CopySource::Path(word) => {
+                arguments.push(Argument { value: copier.expand(word), span: word.span() });
+            }
+            CopySource::Heredoc(index) => heredocs.extend(instruction.heredocs.get(*index)),
+        }
+    }
+    let folder = ends_in_slash
+        || sources.len() > 1
+        || target.as_ref().is_some_and(|t| copier.state.files.is_folder(t));
+    for heredoc in heredocs {
+        let Some(target) = &target else { continue };
+        let path = if folder { join(target, &heredoc.name) } else { target.clone() };
+        let content = Value::literal(&heredoc.body);
+        let artifact = copier.new_artifact(path, Made::Written, Machine::independent(), false);
+        // Its variables are expanded when the delimiter is not quoted; then it is not all literal.
+        let plain = !heredoc.expand || !heredoc.body.contains('$');
+        copier.state.files.put(Artifact { content: plain.then_some(content), ..artifact });
+    }
+    for argument in &arguments {
+        if is_add
+            && from == CopyFrom::Context
+            && copier.add_remote(argument, target.as_deref(), folder)
+        {
+            continue;
+        }
+        let Some(target) = &target else { continue };
+        copier.one_source(&from, argument, target, folder, is_add);
+    }
+    let span = copier.step.span;
+    let kind = Copy { from, sources: arguments, dest, target };
+    copier.step.effects.push(effect(EffectKind::Copy(kind), span));
+}
+
+impl Copier<'_, '_> {
+    /// `ADD https://…`, `ADD git@…`.
+    fn add_remote(&mut self, source: &Argument, target: Option<&str>, folder: bool) -> bool {
+        let text = source.value.spelled().text;
+        let is_git = text.starts_with("git@") || text.starts_with("git://") || {
+            (text.starts_with("https://") || text.starts_with("http://"))
+                && text.split(['#', '?']).next().is_some_and(|t| t.ends_with(".git"))
+        };
+        if !is_git && !text.starts_with("http://") && !text.starts_with("https://") {
+            return false;
+        }
+        let path = target.map(|target| match (folder && !is_git, url_file_name(&source.value)) {
+            (true, Some(name)) => match name.as_known() {
+                Some(name) if !name.is_empty() => join(target, &name),
+                _ => target.to_owned(),
+            },
+            _ => target.to_owned(),
+        });
+        let output = path.as_ref().map(|p| Value::known(p.as_str(), Origin::Literal, source.span));
+        let download = Download {
+            tool: if is_git { Fetcher::Git } else { Fetcher::Add },
+            url: source.value.clone(),
+            url_span: source.span,
+            output,
+        };
+        self.step.effects.push(effect(EffectKind::Download(download), source.span));
+        if let Some(path) = path.filter(|_| !is_git) {
+            let machine = machine_of_name(&source.value, self.world.target);
+            let made = Made::Downloaded { url: source.value.clone() };
+            let artifact = self.new_artifact(path, made, machine, false);
+            self.state.files.put(artifact);
+        }
+        true
+    }
+
+    fn one_source(
+        &mut self,
+        from: &CopyFrom,
+        source: &Argument,
+        target: &str,
+        folder: bool,
+        is_add: bool,
+    ) {
+        let Some(text) = source.value.as_known() else { return };
+        let path = absolute("/", &text);
+        let selected = match from {
+            CopyFrom::Stage(stage) => self.from_stage(*stage, &path),
+            CopyFrom::Image(name) => {
+                let target = self.world.target;
+                vec![self.of_image(name.clone(), Some(target.clone()), Libc::Unknown, &path)]
+            }
+            CopyFrom::Context => vec![self.of_context(source, &path, is_add)],
+            _ => return,
+        };
+        let (stage, instruction, span) = (self.world.stage, self.step.instruction, self.step.span);
+        let station = |path: String| Station { stage, instruction, span, path };
+        place(&mut self.state.files, selected, target, folder, true, station);
+    }
+
+    /// What a stage has at a path.
+    fn from_stage(&self, stage: usize, path: &str) -> Vec<Selected> {
+        let Some(Some(source)) = self.world.done.get(stage) else { return Vec::new() };
+        let selected = source.files.select(path);
+        if !selected.is_empty() {
+            return selected;
+        }
+        // Nothing that the Dockerfile brought: a part of the base image, or of a package.
+        let runs_on = source.platform.platform.clone();
+        let reference = match &self.world.plan.stages[stage].base {
+            crate::stage::Base::Image { reference } => reference.to_string(),
+            _ => String::new(),
+        };
+        vec![self.of_image(reference, runs_on, source.libc, path)]
+    }
+
+    /// A part of an image's (or a stage's) own root file system.
+    fn of_image(
+        &self,
+        reference: String,
+        platform: Option<mlint_oci::Platform>,
+        libc: Libc,
+        path: &str,
+    ) -> Selected {
+        let below = |folders: &[&str]| {
+            folders.iter().any(|f| path.starts_with(f) || path == f.trim_end_matches('/'))
+        };
+        let machine = match () {
+            () if below(DATA_FOLDERS) => Machine::independent(),
+            () if path == "/" || below(PROGRAM_FOLDERS) => {
+                Machine { source: MachineSource::Packages, ..Machine::native(platform.as_ref()) }
+            }
+            () => Machine::unknown(),
+        };
+        let is_program = machine.platform().is_some() && path.contains("bin/");
+        let linkage = if is_program { Linkage::dynamic(libc) } else { Linkage::Unknown };
+        // Whether a program there is a script or static, its path does not tell.
+        let certain = false;
+        let has_extension = file_name(path).contains('.');
+        let folder = !is_program && !has_extension;
+        let made = Made::Image { reference };
+        let artifact = Artifact {
+            linkage,
+            certain,
+            way: Vec::new(),
+            ..self.new_artifact(path.to_owned(), made, machine, folder)
+        };
+        let top = if folder { String::new() } else { file_name(path).to_owned() };
+        Selected { artifact, top, rest: String::new() }
+    }
+
+    /// A part of the build context, of which nothing is known but its name.
+    fn of_context(&self, source: &Argument, path: &str, is_add: bool) -> Selected {
+        let name = file_name(path);
+        let is_archive = is_add
+            && [".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tar.zst"]
+                .iter()
+                .any(|e| name.ends_with(e));
+        let machine = machine_of_name(&source.value, self.world.target);
+        let looks_like_file = name.contains('.') && !name.starts_with('.') && !is_archive;
+        let folder = !looks_like_file;
+        let artifact = Artifact {
+            way: Vec::new(),
+            ..self.new_artifact(path.to_owned(), Made::Context, machine, folder)
+        };
+        let top =
+            if folder || name.contains(['*', '?', '[']) { String::new() } else { name.to_owned() };
+        Selected { artifact, top, rest: String::new() }
+    }
+}
+
+/// What a RUN's mounts put into the files for its time.
+pub(crate) struct Mounted {
+    /// The files before.
+    before: Option<Files>,
+    targets: Vec<String>,
+}
+
+/// Records the mounts of a RUN and makes what bind mounts bring visible.
+pub(crate) fn mounts(
+    world: &World<'_>,
+    state: &mut StageState,
+    step: &mut Step,
+    instruction: &Instruction,
+) -> Mounted {
+    let mut mounted = Mounted { before: None, targets: Vec::new() };
+    let before = state.files.clone();
+    let mut copier = Copier { world, step, state };
+    for flag in instruction.flags.iter().filter(|f| f.name == "mount") {
+        let Some(options) = mount(flag) else { continue };
+        let kind =
+            mount_option(&options, &["type"]).map_or("bind", Word::as_str).to_ascii_lowercase();
+        let mut value = |keys: &[&str]| {
+            let word = mount_option(&options, keys)?;
+            Some(copier.expand(word))
+        };
+        let target = value(&["target", "dst", "destination"]);
+        let id = value(&["id"]);
+        let source = value(&["source", "src"]);
+        match kind.as_str() {
+            "cache" => {
+                let target = target.unwrap_or_default();
+                let kind = EffectKind::CacheMount {
+                    explicit_id: id.is_some(),
+                    id: id.unwrap_or_else(|| target.clone()),
+                    target,
+                };
+                copier.step.effects.push(effect(kind, flag.span));
+            }
+            "bind" => {
+                let from = mount_option(&options, &["from"]).map(Word::as_str);
+                let path = target.as_ref().and_then(Value::as_known);
+                let Some(path) = path.and_then(|t| copier.absolute(&t)) else { continue };
+                let source = source.unwrap_or_default();
+                let source = absolute("/", &source.as_known().unwrap_or_default());
+                copier.bind(from, &source, &path);
+                mounted.targets.push(path);
+            }
+            _ => {}
+        }
+    }
+    if !mounted.targets.is_empty() {
+        mounted.before = Some(before);
+    }
+    mounted
+}
+
+impl Copier<'_, '_> {
+    fn bind(&mut self, from: Option<&str>, source: &str, target: &str) {
+        let Some(from) = from else { return };
+        let selected = match self.world.plan.source(ImageUser::Mount, self.world.stage, from) {
+            Source::Stage(stage) => match self.world.done.get(stage) {
+                Some(Some(state)) => state.files.select(source),
+                _ => return,
+            },
+            Source::Image(_) => return,
+        };
+        let (stage, instruction, span) = (self.world.stage, self.step.instruction, self.step.span);
+        let station = |path: String| Station { stage, instruction, span, path };
+        place(&mut self.state.files, selected, target, false, true, station);
+    }
+}
+
+/// Takes away what was mounted, and brings back what it hid.
+pub(crate) fn unmount(state: &mut StageState, mounted: Mounted) {
+    let Some(before) = mounted.before else { return };
+    for target in mounted.targets {
+        state.files.remove(&target, true);
+        let hidden: Vec<Artifact> = before
+            .below(&target)
+            .map(|(_, a)| a.clone())
+            .chain(before.entries.get(&target).cloned())
+            .collect();
+        for artifact in hidden {
+            state.files.entries.insert(artifact.path.clone(), artifact);
+        }
+    }
+}

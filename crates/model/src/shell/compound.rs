@@ -1,0 +1,552 @@
+//! Lists, branches, loops, functions, redirections.
+
+use std::sync::Arc;
+
+use mlint_syntax::{
+    Span,
+    shell::{
+        AndOrOp, CaseArm, CaseEnd, Command, CommandKind, IfBranch, Redirect, RedirectKind, Script,
+        ShellWord,
+    },
+};
+
+use super::{Flow, Interpreter, MAX_DEPTH, MAX_ROUNDS, MAX_STEPS, Status, Stream};
+use crate::{
+    artifact::{Artifact, Made},
+    effect::Guard,
+    machine::{Linkage, Machine},
+    value::{Origin, Truth, Value},
+};
+
+/// Unknown conditions in one `&&`/`||` list that are followed to the list's end one by one; later
+/// ones are joined at once.
+const MAX_LIST_FORKS: u32 = 3;
+
+impl Interpreter<'_, '_> {
+    pub(super) fn script(&mut self, script: &Script) -> Flow {
+        for (i, command) in script.commands.iter().enumerate() {
+            let flow = self.command(command);
+            if flow != Flow::Next {
+                for rest in &script.commands[i + 1..] {
+                    self.dead.push(rest.span);
+                }
+                return flow;
+            }
+            if self.stops_at_failure(command) {
+                let message = "this fails, and the script stops at failures (set -e)";
+                return self.fail(command.span, message);
+            }
+        }
+        Flow::Next
+    }
+
+    /// Whether `set -e` ends the script after this command.
+    fn stops_at_failure(&self, command: &Command) -> bool {
+        self.errexit
+            && self.status == Status::Failure
+            && matches!(command.kind, CommandKind::Simple(_) | CommandKind::Test(_))
+    }
+
+    /// A branch's or loop's body.
+    fn body(&mut self, script: &Script) -> Flow {
+        self.entered.insert(script.span);
+        self.script(script)
+    }
+
+    pub(super) fn command(&mut self, command: &Command) -> Flow {
+        self.steps += 1;
+        if self.steps > MAX_STEPS || self.depth >= MAX_DEPTH {
+            self.status = Status::Assumed;
+            let unknown = Value::unknown(Origin::Opaque, command.span);
+            self.print(&unknown);
+            return Flow::Next;
+        }
+        self.depth += 1;
+        let flow = match command.redirects.is_empty() {
+            true => self.kind(command),
+            false => self.redirected(command),
+        };
+        self.depth -= 1;
+        flow
+    }
+
+    fn kind(&mut self, command: &Command) -> Flow {
+        match &command.kind {
+            CommandKind::Simple(simple) => self.simple(simple, command.span),
+            CommandKind::Declaration(declaration) => self.declaration(declaration),
+            CommandKind::Pipeline(commands) => self.pipeline(commands),
+            CommandKind::AndOr { first, rest } => {
+                let flow = self.command(first);
+                if flow != Flow::Next { flow } else { self.and_or(rest, first.span, 0) }
+            }
+            CommandKind::Negated(inner) => {
+                let flow = self.command(inner);
+                self.status = match self.status {
+                    Status::Success => Status::Failure,
+                    Status::Failure => Status::Success,
+                    Status::Assumed | Status::Unknown => Status::Unknown,
+                };
+                flow
+            }
+            CommandKind::If { branches, otherwise } => self.if_(branches, otherwise.as_ref()),
+            CommandKind::Case { word, arms } => self.case(word, arms, command.span),
+            CommandKind::For { variable, words, body } => {
+                self.for_(&variable.value, variable.span, words.as_deref(), body)
+            }
+            CommandKind::CFor { body, .. } => self.maybe_body(body, command.span),
+            CommandKind::While { until, condition, body } => self.while_(*until, condition, body),
+            CommandKind::Subshell(script) => {
+                let flow = self.subshell(|this| this.script(script));
+                self.left_subshell(flow)
+            }
+            CommandKind::Group(script) => self.script(script),
+            CommandKind::Function { name, body } => {
+                self.functions.insert(name.value.clone(), Arc::new((**body).clone()));
+                self.status = Status::Success;
+                Flow::Next
+            }
+            CommandKind::Test(condition) => {
+                self.status = self.condition(condition).into();
+                Flow::Next
+            }
+            CommandKind::Arithmetic(text) => {
+                self.status = match self.arithmetic(&text.value, text.span) {
+                    Some(0) => Status::Failure,
+                    Some(_) => Status::Success,
+                    None => Status::Unknown,
+                };
+                Flow::Next
+            }
+            _ => {
+                let unknown = Value::unknown(Origin::Opaque, command.span);
+                self.print(&unknown);
+                self.status = Status::Assumed;
+                Flow::Next
+            }
+        }
+    }
+
+    /// `exit` in a subshell ends only that.
+    fn left_subshell(&mut self, flow: Flow) -> Flow {
+        if flow == Flow::Exit {
+            self.failure = None;
+        }
+        Flow::Next
+    }
+
+    fn pipeline(&mut self, commands: &[Command]) -> Flow {
+        let outer = self.input.take();
+        let last = commands.len().saturating_sub(1);
+        for (i, command) in commands.iter().enumerate() {
+            if i == last {
+                self.subshell(|this| this.command(command));
+            } else {
+                let stream = self.capture(|this| {
+                    this.subshell(|this| this.command(command));
+                });
+                self.input = Some(stream);
+            }
+        }
+        self.failure = None;
+        self.input = outer;
+        Flow::Next
+    }
+
+    /// What follows the first command of an `&&`/`||` list.
+    fn and_or(&mut self, rest: &[(AndOrOp, Command)], condition: Span, forks: u32) -> Flow {
+        let Some(((op, command), later)) = rest.split_first() else { return Flow::Next };
+        let runs = match (op, self.status) {
+            (AndOrOp::And, Status::Success | Status::Assumed) | (AndOrOp::Or, Status::Failure) => {
+                Truth::Yes
+            }
+            (AndOrOp::And, Status::Failure) | (AndOrOp::Or, Status::Success) => Truth::No,
+            _ => Truth::Unknown,
+        };
+        let subject = self.subject.clone();
+        let guard = |taken| Some(Guard { span: condition, subject: subject.clone(), taken });
+        match runs {
+            Truth::No => {
+                self.dead.push(command.span);
+                self.and_or(later, condition, forks)
+            }
+            Truth::Yes => {
+                let guard = if subject.is_some() { guard(Truth::Yes) } else { None };
+                self.entered.insert(command.span);
+                // What follows depends on the condition as well.
+                self.enter(guard, |this| {
+                    let flow = this.command(command);
+                    if flow != Flow::Next {
+                        later.iter().for_each(|(_, c)| this.dead.push(c.span));
+                        return flow;
+                    }
+                    this.and_or(later, command.span, forks)
+                })
+            }
+            Truth::Unknown => {
+                self.entered.insert(command.span);
+                // Without the command, the list goes on with the status that kept it away.
+                let skipped = match (op, self.status) {
+                    (AndOrOp::And, _) => Status::Failure,
+                    (AndOrOp::Or, Status::Assumed) => Status::Assumed,
+                    (AndOrOp::Or, _) => Status::Success,
+                };
+                let to_the_end = forks < MAX_LIST_FORKS && !later.is_empty();
+                let flow = self.fork(
+                    condition,
+                    &mut [
+                        (guard(Truth::Unknown), &mut |this| {
+                            let flow = this.command(command);
+                            if flow == Flow::Next && to_the_end {
+                                return this.and_or(later, command.span, forks + 1);
+                            }
+                            flow
+                        }),
+                        (None, &mut |this| {
+                            this.status = skipped;
+                            if to_the_end {
+                                return this.and_or(later, command.span, forks + 1);
+                            }
+                            Flow::Next
+                        }),
+                    ],
+                );
+                if flow != Flow::Next || to_the_end {
+                    return flow;
+                }
+                self.and_or(later, command.span, forks)
+            }
+        }
+    }
+
+    fn if_(&mut self, branches: &[IfBranch], otherwise: Option<&Script>) -> Flow {
+        let Some((branch, later)) = branches.split_first() else {
+            return match otherwise {
+                Some(script) => self.body(script),
+                None => {
+                    self.status = Status::Success;
+                    Flow::Next
+                }
+            };
+        };
+        self.subject = None;
+        let flow = self.condition_list(&branch.condition);
+        if flow != Flow::Next {
+            return flow;
+        }
+        let (span, subject) = (branch.condition.span, self.subject.take());
+        let guard = |taken| Some(Guard { span, subject: subject.clone(), taken });
+        match self.status {
+            Status::Success => {
+                self.skip_branches(later, otherwise);
+                self.enter(guard(Truth::Yes), |this| this.body(&branch.body))
+            }
+            Status::Failure => {
+                self.dead.push(branch.body.span);
+                self.enter(guard(Truth::Yes), |this| this.if_(later, otherwise))
+            }
+            Status::Assumed | Status::Unknown => self.fork(
+                span,
+                &mut [
+                    (guard(Truth::Unknown), &mut |this| this.body(&branch.body)),
+                    (guard(Truth::Unknown), &mut |this| this.if_(later, otherwise)),
+                ],
+            ),
+        }
+    }
+
+    fn skip_branches(&mut self, branches: &[IfBranch], otherwise: Option<&Script>) {
+        self.dead.extend(branches.iter().map(|b| b.body.span));
+        self.dead.extend(otherwise.map(|o| o.span));
+    }
+
+    /// A condition's commands; a failure in them does not end the script.
+    fn condition_list(&mut self, script: &Script) -> Flow {
+        let errexit = std::mem::replace(&mut self.errexit, false);
+        let flow = self.script(script);
+        self.errexit = errexit;
+        flow
+    }
+
+    fn case(&mut self, word: &ShellWord, arms: &[CaseArm], span: Span) -> Flow {
+        let value = self.single(word);
+        let mut open: Vec<(usize, Truth)> = Vec::new();
+        for (i, arm) in arms.iter().enumerate() {
+            let fits = arm.patterns.iter().fold(Truth::No, |fits, pattern| {
+                let pattern = self.pattern(pattern);
+                fits.or(pattern.map_or(Truth::Unknown, |p| super::conditions::fits(&value, &p)))
+            });
+            if fits != Truth::No {
+                open.push((i, fits));
+            }
+            if fits == Truth::Yes && arm.end != CaseEnd::Continue {
+                break;
+            }
+        }
+        for (i, arm) in arms.iter().enumerate() {
+            if !open.iter().any(|(o, _)| *o == i) {
+                self.dead.push(arm.body.span);
+            }
+        }
+        self.subject = Some(value.clone());
+        let guard = |taken| Some(Guard { span: word.span, subject: Some(value.clone()), taken });
+        match open[..] {
+            [] => {
+                self.status = Status::Success;
+                Flow::Next
+            }
+            [(i, Truth::Yes)] => self.enter(guard(Truth::Yes), |this| this.case_body(arms, i)),
+            _ => {
+                let exhaustive = open.iter().any(|(_, fits)| *fits == Truth::Yes);
+                let mut runs: Vec<Box<dyn FnMut(&mut Self) -> Flow>> = open
+                    .iter()
+                    .map(|(i, _)| {
+                        let i = *i;
+                        Box::new(move |this: &mut Self| this.case_body(arms, i))
+                            as Box<dyn FnMut(&mut Self) -> Flow>
+                    })
+                    .collect();
+                if !exhaustive {
+                    runs.push(Box::new(|this: &mut Self| {
+                        this.status = Status::Success;
+                        Flow::Next
+                    }));
+                }
+                let mut arms: Vec<super::Arm<'_, '_, '_>> =
+                    runs.iter_mut().map(|run| (guard(Truth::Unknown), &mut **run as _)).collect();
+                self.fork(span, &mut arms)
+            }
+        }
+    }
+
+    fn case_body(&mut self, arms: &[CaseArm], index: usize) -> Flow {
+        self.status = Status::Success;
+        let mut at = index;
+        while let Some(arm) = arms.get(at) {
+            let flow = self.body(&arm.body);
+            if flow != Flow::Next || arm.end != CaseEnd::FallThrough {
+                return flow;
+            }
+            at += 1;
+        }
+        Flow::Next
+    }
+
+    fn for_(&mut self, name: &str, span: Span, words: Option<&[ShellWord]>, body: &Script) -> Flow {
+        let items: Vec<Value> = match words {
+            Some(words) => words.iter().flat_map(|w| self.fields(w)).map(|a| a.value).collect(),
+            None => self.positional.clone(),
+        };
+        let over = self.maybe_over;
+        if items.is_empty() {
+            self.dead.push(body.span);
+        }
+        let mut flow = Flow::Next;
+        for item in items.into_iter().take(MAX_ROUNDS) {
+            let is_pattern = item.as_known().is_none_or(|t| t.contains(['*', '?']));
+            flow = if is_pattern {
+                // It may stand for any number of words.
+                self.fork(
+                    span,
+                    &mut [
+                        (None, &mut |this| {
+                            let unknown = item.obscured(span);
+                            this.assign(name, unknown, span);
+                            this.body(body)
+                        }),
+                        (None, &mut |_| Flow::Next),
+                    ],
+                )
+            } else {
+                self.assign(name, item, span);
+                self.body(body)
+            };
+            match flow {
+                Flow::Next | Flow::Continue(0 | 1) => flow = Flow::Next,
+                _ => break,
+            }
+        }
+        if !matches!(flow, Flow::Exit | Flow::Return) {
+            self.maybe_over = over || (self.maybe_over && flow == Flow::Exit);
+        }
+        out_of_loop(flow)
+    }
+
+    fn while_(&mut self, until: bool, condition: &Script, body: &Script) -> Flow {
+        let over = self.maybe_over;
+        for round in 0..MAX_ROUNDS {
+            self.subject = None;
+            let flow = self.condition_list(condition);
+            if flow != Flow::Next {
+                return flow;
+            }
+            let status = match (self.status, until) {
+                (Status::Success, true) => Status::Failure,
+                (Status::Failure, true) => Status::Success,
+                (status, _) => status,
+            };
+            let flow = match status {
+                Status::Success => self.body(body),
+                Status::Failure => {
+                    if round == 0 {
+                        self.dead.push(body.span);
+                    }
+                    self.status = Status::Success;
+                    break;
+                }
+                Status::Assumed | Status::Unknown => {
+                    let flow = self.maybe_body(body, condition.span);
+                    self.maybe_over = over;
+                    self.status = Status::Assumed;
+                    return out_of_loop(flow);
+                }
+            };
+            match flow {
+                Flow::Next | Flow::Continue(0 | 1) => {}
+                flow => return out_of_loop(flow),
+            }
+        }
+        self.maybe_over = over;
+        Flow::Next
+    }
+
+    /// A body that may run any number of times.
+    fn maybe_body(&mut self, body: &Script, span: Span) -> Flow {
+        let guard = Some(Guard { span, subject: self.subject.take(), taken: Truth::Unknown });
+        self.fork(
+            span,
+            &mut [
+                (guard, &mut |this| match this.body(body) {
+                    Flow::Continue(_) | Flow::Break(_) => Flow::Next,
+                    flow => flow,
+                }),
+                (None, &mut |_| Flow::Next),
+            ],
+        )
+    }
+
+    /// A call of a function of the script.
+    pub(super) fn call_function(&mut self, body: &Command, arguments: Vec<Value>) -> Flow {
+        let outer = std::mem::replace(&mut self.positional, arguments);
+        let over = self.maybe_over;
+        self.entered.insert(body.span);
+        let flow = self.command(body);
+        self.positional = outer;
+        match flow {
+            Flow::Exit => Flow::Exit,
+            _ => {
+                self.maybe_over = over;
+                Flow::Next
+            }
+        }
+    }
+
+    fn redirected(&mut self, command: &Command) -> Flow {
+        let mut target: Option<(Option<String>, bool, Span)> = None;
+        let mut discard = false;
+        let outer_input = self.input.clone();
+        let mut has_input = false;
+        for redirect in &command.redirects {
+            match &redirect.kind {
+                RedirectKind::Output(word) | RedirectKind::Append(word)
+                    if redirect.fd.unwrap_or(1) == 1 =>
+                {
+                    let append = matches!(redirect.kind, RedirectKind::Append(_));
+                    let value = self.single(word);
+                    discard = value.is("/dev/null");
+                    target = Some((self.path(&value), append, word.span));
+                }
+                RedirectKind::OutputAndError { append, target: word } => {
+                    let value = self.single(word);
+                    discard = value.is("/dev/null");
+                    target = Some((self.path(&value), *append, word.span));
+                }
+                RedirectKind::Duplicate(word) => {
+                    discard |=
+                        redirect.fd.unwrap_or(1) == 1 && word.as_literal().as_deref() == Some("2");
+                }
+                _ => {
+                    if let Some(stream) = self.input_of(redirect) {
+                        self.input = Some(stream);
+                        has_input = true;
+                    }
+                }
+            }
+        }
+        let flow = if discard || target.is_some() {
+            let mut flow = Flow::Next;
+            let stream = self.capture(|this| flow = this.kind(command));
+            if let (false, Some((Some(path), append, span))) = (discard, target) {
+                self.write_file(path, stream, append, command.span.cover(span));
+            }
+            flow
+        } else {
+            self.kind(command)
+        };
+        if has_input {
+            self.input = outer_input;
+        }
+        flow
+    }
+
+    fn input_of(&mut self, redirect: &Redirect) -> Option<Stream> {
+        match &redirect.kind {
+            RedirectKind::Input(word) => {
+                let value = self.single(word);
+                let file = self.path(&value).and_then(|p| self.state.files.find(&p));
+                Some(match file {
+                    Some(file) => Stream {
+                        text: file
+                            .content
+                            .clone()
+                            .unwrap_or_else(|| Value::unknown(Origin::File, word.span)),
+                        file: Some(Box::new(file)),
+                    },
+                    None => Stream { text: Value::unknown(Origin::File, word.span), file: None },
+                })
+            }
+            RedirectKind::HereDoc { body, .. } => {
+                Some(Stream { text: self.single(body), file: None })
+            }
+            RedirectKind::HereString(word) => Some(Stream { text: self.single(word), file: None }),
+            _ => None,
+        }
+    }
+
+    /// `> path`, also `tee path`.
+    pub(crate) fn write_file(&mut self, path: String, stream: Stream, append: bool, span: Span) {
+        if path.starts_with("/dev/") || path.starts_with("/proc/") {
+            return;
+        }
+        let station = self.station(path.clone(), span);
+        let certain = self.is_certain();
+        if let Some(file) = stream.file {
+            let artifact = Artifact { folder: false, ..file.moved(path, station, certain) };
+            self.state.files.put(artifact);
+            return;
+        }
+        let mut content = stream.text;
+        if append && let Some(old) = self.state.files.find(&path) {
+            let old = old.content.unwrap_or_else(|| Value::unknown(Origin::File, span));
+            content = old.concat(&content);
+        }
+        self.state.files.put(Artifact {
+            path,
+            folder: false,
+            made: Made::Written,
+            content: Some(content),
+            machine: Machine::independent(),
+            linkage: Linkage::Unknown,
+            way: vec![station],
+            certain,
+        });
+    }
+}
+
+fn out_of_loop(flow: Flow) -> Flow {
+    match flow {
+        Flow::Break(n) if n > 1 => Flow::Break(n - 1),
+        Flow::Continue(n) if n > 1 => Flow::Continue(n - 1),
+        Flow::Break(_) | Flow::Continue(_) => Flow::Next,
+        other => other,
+    }
+}

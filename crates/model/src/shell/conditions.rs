@@ -1,0 +1,213 @@
+//! `[ … ]`, `test`, `[[ … ]]`: three-valued.
+
+use mlint_syntax::shell::Condition;
+
+use super::Interpreter;
+use crate::{
+    effect::Argument,
+    glob,
+    value::{Truth, Value},
+};
+
+/// Whether a value fits a pattern.
+pub(super) fn fits(value: &Value, pattern: &str) -> Truth {
+    if pattern.chars().all(|c| c == '*') && !pattern.is_empty() {
+        return Truth::Yes;
+    }
+    if let Some(texts) = value.texts() {
+        let hits = texts.iter().filter(|t| glob::matches(pattern, t)).count();
+        return match hits {
+            0 => Truth::No,
+            n if n == texts.len() => Truth::Yes,
+            _ => Truth::Unknown,
+        };
+    }
+    // A plain start or end that contradicts the known start or end of the value.
+    let plain: String = pattern.chars().take_while(|c| !"*?[\\".contains(*c)).collect();
+    let prefix = value.known_prefix();
+    let common = plain.len().min(prefix.len());
+    if plain.as_bytes()[..common] != prefix.as_bytes()[..common] {
+        return Truth::No;
+    }
+    Truth::Unknown
+}
+
+impl Interpreter<'_, '_> {
+    /// `[ … ]` and `test …`, without the closing bracket.
+    pub(super) fn test(&mut self, words: &[Argument]) -> Truth {
+        let mut at = 0;
+        let truth = self.test_or(words, &mut at);
+        if at < words.len() { Truth::Unknown } else { truth }
+    }
+
+    fn test_or(&mut self, words: &[Argument], at: &mut usize) -> Truth {
+        let mut truth = self.test_and(words, at);
+        while words.get(*at).is_some_and(|w| w.value.is("-o")) {
+            *at += 1;
+            truth = truth.or(self.test_and(words, at));
+        }
+        truth
+    }
+
+    fn test_and(&mut self, words: &[Argument], at: &mut usize) -> Truth {
+        let mut truth = self.test_one(words, at);
+        while words.get(*at).is_some_and(|w| w.value.is("-a")) {
+            *at += 1;
+            truth = truth.and(self.test_one(words, at));
+        }
+        truth
+    }
+
+    fn test_one(&mut self, words: &[Argument], at: &mut usize) -> Truth {
+        let text = |i: usize| words.get(i).and_then(|w| w.value.as_known());
+        let rest = words.len().saturating_sub(*at);
+        if rest == 0 {
+            return Truth::No;
+        }
+        if text(*at).as_deref() == Some("!") && rest > 1 {
+            *at += 1;
+            return self.test_one(words, at).negate();
+        }
+        if text(*at).as_deref() == Some("(") && rest > 2 {
+            *at += 1;
+            let truth = self.test_or(words, at);
+            if text(*at).as_deref() == Some(")") {
+                *at += 1;
+            }
+            return truth;
+        }
+        if rest >= 3
+            && let Some(op) = text(*at + 1)
+            && is_binary(&op)
+        {
+            let (left, right) = (words[*at].value.clone(), words[*at + 2].value.clone());
+            *at += 3;
+            return self.compare(&op, &left, &right, None);
+        }
+        if rest >= 2
+            && let Some(op) = text(*at)
+            && op.len() == 2
+            && op.starts_with('-')
+        {
+            let operand = words[*at + 1].value.clone();
+            *at += 2;
+            return self.unary(&op, &operand);
+        }
+        let value = &words[*at].value;
+        *at += 1;
+        value.emptiness().negate()
+    }
+
+    /// `[[ … ]]`.
+    pub(super) fn condition(&mut self, condition: &Condition) -> Truth {
+        match condition {
+            Condition::Unary { op, operand } => {
+                let value = self.single(operand);
+                self.unary(&op.value, &value)
+            }
+            Condition::Binary { op, left, right } => {
+                let left = self.single(left);
+                let pattern = self.pattern(right);
+                let right = self.single(right);
+                self.compare(&op.value, &left, &right, Some(pattern))
+            }
+            Condition::Word(word) => self.single(word).emptiness().negate(),
+            Condition::Not(inner) => self.condition(inner).negate(),
+            Condition::And(a, b) => {
+                let a = self.condition(a);
+                // The right side is not looked at when the left is false.
+                if a == Truth::No { a } else { a.and(self.condition(b)) }
+            }
+            Condition::Or(a, b) => {
+                let a = self.condition(a);
+                if a == Truth::Yes { a } else { a.or(self.condition(b)) }
+            }
+            Condition::Opaque(_) => Truth::Unknown,
+        }
+    }
+
+    fn unary(&mut self, op: &str, value: &Value) -> Truth {
+        match op {
+            "-z" => {
+                self.subject = Some(value.clone());
+                value.emptiness()
+            }
+            "-n" => {
+                self.subject = Some(value.clone());
+                value.emptiness().negate()
+            }
+            "-e" | "-f" | "-s" | "-x" | "-r" => match self.path(value) {
+                Some(path)
+                    if self
+                        .state
+                        .files
+                        .entries
+                        .get(&path)
+                        .is_some_and(|a| a.certain && !a.folder) =>
+                {
+                    Truth::Yes
+                }
+                _ => Truth::Unknown,
+            },
+            _ => Truth::Unknown,
+        }
+    }
+
+    /// `pattern`: the right side as a pattern, inside `[[ … ]]`.
+    fn compare(
+        &mut self,
+        op: &str,
+        left: &Value,
+        right: &Value,
+        pattern: Option<Option<String>>,
+    ) -> Truth {
+        // The side that is not just literal is what the question is about.
+        let is_literal = |v: &Value| v.pieces().iter().all(crate::value::Piece::is_literal);
+        let subject = if is_literal(left) && !is_literal(right) { right } else { left };
+        self.subject = Some(subject.clone());
+        let number = |v: &Value| v.as_known().and_then(|t| t.trim().parse::<i64>().ok());
+        let numbers = |compare: fn(&i64, &i64) -> bool| match (number(left), number(right)) {
+            (Some(a), Some(b)) => Truth::from(compare(&a, &b)),
+            _ => Truth::Unknown,
+        };
+        let equal = || match &pattern {
+            None => left.equals(right),
+            Some(Some(pattern)) => fits(left, pattern),
+            Some(None) => Truth::Unknown,
+        };
+        match op {
+            "=" | "==" => equal(),
+            "!=" => equal().negate(),
+            "=~" => match (left.as_known(), right.as_known()) {
+                (Some(text), Some(regex)) => super::sed::search(&regex, &text),
+                _ => Truth::Unknown,
+            },
+            "-eq" => numbers(|a, b| a == b),
+            "-ne" => numbers(|a, b| a != b),
+            "-lt" => numbers(|a, b| a < b),
+            "-le" => numbers(|a, b| a <= b),
+            "-gt" => numbers(|a, b| a > b),
+            "-ge" => numbers(|a, b| a >= b),
+            _ => Truth::Unknown,
+        }
+    }
+}
+
+fn is_binary(op: &str) -> bool {
+    matches!(
+        op,
+        "=" | "=="
+            | "!="
+            | "<"
+            | ">"
+            | "-eq"
+            | "-ne"
+            | "-lt"
+            | "-le"
+            | "-gt"
+            | "-ge"
+            | "-nt"
+            | "-ot"
+            | "-ef"
+    )
+}

@@ -1,0 +1,436 @@
+//! An abstract interpreter for the shell inside RUN. It never runs anything: it follows the script
+//! as far as values are known, answers what probes would answer on the platform that the stage
+//! runs on, and records what the commands do. Where a condition is not known, all branches are
+//! followed and joined.
+//!
+//! Work is bounded by [`MAX_STEPS`] commands and [`MAX_DEPTH`] levels per RUN; beyond that, values
+//! become unknown and commands are not followed.
+
+mod arithmetic;
+mod builtins;
+mod compound;
+mod conditions;
+mod filters;
+mod operators;
+mod printf;
+mod probes;
+mod sed;
+mod simple;
+mod vars;
+mod words;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use mlint_oci::Platform;
+use mlint_syntax::{
+    Span,
+    shell::{Command, Script},
+};
+
+use crate::{
+    artifact::Artifact,
+    effect::{Argument, Effect, EffectKind, Guard},
+    expand::Binding,
+    files::absolute,
+    run::{StageState, World},
+    stage::{Failure, LostVariable, Step},
+    value::{HopKind, Origin, Truth, Value},
+};
+
+pub(crate) use simple::Call;
+use vars::{Delta, Var, Vars};
+
+/// Commands followed in one RUN.
+const MAX_STEPS: u32 = 20_000;
+/// Nesting of compound commands, substitutions and calls.
+const MAX_DEPTH: u32 = 64;
+/// Rounds of one loop.
+const MAX_ROUNDS: usize = 64;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// With 0.
+    Success,
+    /// With something else.
+    Failure,
+    /// Not followed; assumed to do its work where the script relies on it.
+    Assumed,
+    /// It may be either: a test of something that is not known.
+    Unknown,
+}
+
+impl From<Truth> for Status {
+    fn from(truth: Truth) -> Self {
+        match truth {
+            Truth::Yes => Self::Success,
+            Truth::No => Self::Failure,
+            Truth::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// Where control goes after a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// On to the next one.
+    Next,
+    /// The shell ends; the status is in the interpreter.
+    Exit,
+    /// The function ends.
+    Return,
+    /// Out of so many loops.
+    Break(u32),
+    /// The next round of the loop that many levels out.
+    Continue(u32),
+}
+
+/// What flows through a pipe or out of a substitution.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stream {
+    pub(crate) text: Value,
+    /// The file that it is, when it comes from a download or an archive.
+    pub(crate) file: Option<Box<Artifact>>,
+}
+
+/// The interpreter for one RUN.
+pub(crate) struct Interpreter<'s, 'e> {
+    pub(crate) world: &'s World<'e>,
+    pub(crate) state: &'s mut StageState,
+    pub(crate) step: &'s mut Step,
+    pub(crate) directory: Option<String>,
+    vars: Vars,
+    functions: HashMap<String, Arc<Command>>,
+    positional: Vec<Value>,
+    /// Whether the current command is certainly reached.
+    certain: bool,
+    /// The script may have ended (successfully) before the current command.
+    maybe_over: bool,
+    guards: Vec<Guard>,
+    status: Status,
+    output: Option<Stream>,
+    input: Option<Stream>,
+    errexit: bool,
+    nounset: bool,
+    /// A file was sourced: any variable may be set.
+    sourced: bool,
+    /// What the last test asked about.
+    subject: Option<Value>,
+    steps: u32,
+    depth: u32,
+    entered: HashSet<Span>,
+    dead: Vec<Span>,
+    failure: Option<Failure>,
+}
+
+impl<'s, 'e> Interpreter<'s, 'e> {
+    pub(crate) fn new(
+        world: &'s World<'e>,
+        state: &'s mut StageState,
+        step: &'s mut Step,
+        errexit: bool,
+    ) -> Self {
+        Self {
+            world,
+            directory: state.directory.clone(),
+            state,
+            step,
+            vars: Vars::default(),
+            functions: HashMap::new(),
+            positional: Vec::new(),
+            certain: true,
+            maybe_over: false,
+            guards: Vec::new(),
+            status: Status::Success,
+            output: None,
+            input: None,
+            errexit,
+            nounset: false,
+            sourced: false,
+            subject: None,
+            steps: 0,
+            depth: 0,
+            entered: HashSet::new(),
+            dead: Vec::new(),
+            failure: None,
+        }
+    }
+
+    /// Follows a whole script and writes what is known at its end into the step.
+    pub(crate) fn run(mut self, script: &Script) {
+        self.script(script);
+        self.finish();
+    }
+
+    /// Follows a command given as words, without a shell.
+    pub(crate) fn run_exec(mut self, argv: Vec<Argument>, span: Span) {
+        self.simple_call(Call { argv, prefix: Vec::new(), span });
+        self.finish();
+    }
+
+    fn finish(self) {
+        if self.status == Status::Failure && !self.maybe_over && self.step.failure.is_none() {
+            let span = self.step.span;
+            self.step.failure = Some(self.failure.unwrap_or(Failure {
+                span,
+                message: "the last command ends with a status other than 0".to_owned(),
+            }));
+        }
+        let entered = self.entered;
+        let mut dead = self.dead;
+        dead.retain(|span| !entered.contains(span));
+        dead.sort_unstable();
+        dead.dedup();
+        self.step.dead.extend(dead);
+        let mut lost: Vec<LostVariable> = self
+            .vars
+            .iter()
+            .filter_map(|(name, var)| match &var.binding {
+                Binding::Set(value) => Some(LostVariable {
+                    name: name.to_string(),
+                    value: value.clone(),
+                    span: var.span,
+                }),
+                _ => None,
+            })
+            .collect();
+        lost.sort_by(|a, b| (a.span, &a.name).cmp(&(b.span, &b.name)));
+        self.step.lost.extend(lost);
+    }
+
+    /// The platform that the stage runs on.
+    pub(crate) fn runs_on(&self) -> Option<Platform> {
+        self.state.platform.platform.clone()
+    }
+
+    /// Whether what happens now certainly happens when the step succeeds.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.certain && !self.maybe_over
+    }
+
+    pub(crate) fn effect(&mut self, kind: EffectKind, span: Span) {
+        let (certain, guards) = (self.is_certain(), self.guards.clone());
+        self.step.effects.push(Effect { kind, span, certain, guards });
+    }
+
+    /// A path as an absolute one, if both it and the working directory are known.
+    pub(crate) fn absolute(&self, path: &str) -> Option<String> {
+        if path.starts_with('/') {
+            return Some(absolute("/", path));
+        }
+        self.directory.as_deref().map(|d| absolute(d, path))
+    }
+
+    /// The absolute path that a value names.
+    pub(crate) fn path(&self, value: &Value) -> Option<String> {
+        let text = value.as_known().filter(|t| !t.is_empty())?;
+        self.absolute(&text)
+    }
+
+    /// Prints.
+    pub(crate) fn print(&mut self, value: &Value) {
+        if let Some(output) = &mut self.output {
+            output.text = output.text.concat(value);
+        }
+    }
+
+    /// Prints what is a file.
+    pub(crate) fn print_file(&mut self, file: Artifact, span: Span) {
+        if let Some(output) = &mut self.output {
+            let text = file.content.clone();
+            let text = text.unwrap_or_else(|| Value::unknown(Origin::File, span));
+            output.text = output.text.concat(&text);
+            output.file = Some(Box::new(file));
+        }
+    }
+
+    fn lookup(&self, name: &str) -> Binding {
+        match self.vars.get(name) {
+            Some(var) => var.binding.clone(),
+            None => self.state.scope.binding(name),
+        }
+    }
+
+    fn assign(&mut self, name: &str, value: Value, span: Span) {
+        let value = value.hop(HopKind::Assigned, name, span);
+        self.bind(name, Binding::Set(value), span);
+    }
+
+    fn bind(&mut self, name: &str, binding: Binding, span: Span) {
+        let exported = match self.vars.get(name) {
+            Some(var) => var.exported,
+            None => self.state.scope.get(name).is_some(),
+        };
+        self.vars.set(name, Some(Var { binding, exported, span, elements: None }));
+    }
+
+    fn export(&mut self, name: &str) {
+        if let Some(var) = self.vars.get(name).cloned() {
+            self.vars.set(name, Some(Var { exported: true, ..var }));
+        }
+    }
+
+    /// A variable as a program that is started sees it, with where it was set.
+    pub(crate) fn environment(&self, call: &Call, name: &str) -> Option<Argument> {
+        if let Some((_, argument)) = call.prefix.iter().rev().find(|(n, _)| n == name) {
+            return Some(argument.clone());
+        }
+        if let Some(var) = self.vars.get(name) {
+            return match &var.binding {
+                Binding::Set(value) if var.exported => {
+                    Some(Argument { value: value.clone(), span: var.span })
+                }
+                _ => None,
+            };
+        }
+        let value = self.state.scope.get(name)?.clone();
+        let set_at = value.pieces().first().and_then(|piece| {
+            let hops = piece.trail.hops();
+            let setting = |h: &&&crate::value::Hop| h.kind != HopKind::Used;
+            hops.iter().rev().find(setting).map(|h| h.span)
+        });
+        Some(Argument { span: set_at.or(value.written_at()).unwrap_or_default(), value })
+    }
+
+    /// Follows what `run` does in an environment of its own.
+    fn subshell<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
+        let mark = self.vars.mark();
+        let directory = self.directory.clone();
+        let saved = (self.maybe_over, self.errexit, self.nounset, self.sourced);
+        let functions = self.functions.clone();
+        let result = run(self);
+        self.vars.undo(mark);
+        self.directory = directory;
+        (self.maybe_over, self.errexit, self.nounset, self.sourced) = saved;
+        self.functions = functions;
+        result
+    }
+
+    /// What `run` prints.
+    fn capture(&mut self, run: impl FnOnce(&mut Self)) -> Stream {
+        let outer = self.output.replace(Stream::default());
+        run(self);
+        std::mem::replace(&mut self.output, outer).unwrap_or_default()
+    }
+
+    /// Follows each arm from the same state, and goes on in a state that is one of theirs. Arms
+    /// that end the build vanish: the step only succeeds by way of the others.
+    fn fork(&mut self, span: Span, arms: &mut [Arm<'_, 's, 'e>]) -> Flow {
+        let certain = std::mem::replace(&mut self.certain, false);
+        let directory = self.directory.clone();
+        let maybe_over = self.maybe_over;
+        let output = self.output.take();
+        let mut ends: Vec<End> = Vec::new();
+        for (guard, run) in arms {
+            let mark = self.vars.mark();
+            let first_effect = self.step.effects.len();
+            self.output = output.as_ref().map(|_| Stream::default());
+            self.directory.clone_from(&directory);
+            self.maybe_over = maybe_over;
+            let guarded = guard.is_some();
+            self.guards.extend(guard.take());
+            let flow = run(self);
+            if guarded {
+                self.guards.pop();
+            }
+            ends.push(End {
+                flow,
+                status: self.status,
+                delta: self.vars.undo(mark),
+                directory: self.directory.clone(),
+                output: self.output.take(),
+                maybe_over: self.maybe_over,
+                effects: first_effect..self.step.effects.len(),
+            });
+        }
+        self.certain = certain;
+        self.maybe_over = maybe_over;
+        self.output = output;
+        let all_fail = ends.iter().all(End::ends_the_build);
+        if !all_fail {
+            ends.retain(|e| !e.ends_the_build());
+        }
+        if let [only] = &ends[..] {
+            let now = self.is_certain();
+            for effect in &mut self.step.effects[only.effects.clone()] {
+                effect.certain = now && !only.maybe_over;
+            }
+        }
+        self.join(span, ends)
+    }
+
+    fn join(&mut self, span: Span, ends: Vec<End>) -> Flow {
+        let flow = match ends.iter().find(|e| e.flow == Flow::Next) {
+            Some(_) => Flow::Next,
+            None => ends.first().map_or(Flow::Next, |e| e.flow),
+        };
+        self.maybe_over |= ends.iter().any(|e| e.maybe_over || e.flow != flow);
+        // What an arm leaves behind counts only where control goes on from it.
+        let ends: Vec<End> = ends.into_iter().filter(|e| e.flow == flow).collect();
+        self.status = match ends.first() {
+            Some(first) if ends.iter().all(|e| e.status == first.status) => first.status,
+            Some(_) => Status::Unknown,
+            None => self.status,
+        };
+        if let Some(first) = ends.first() {
+            let same = ends.iter().all(|e| e.directory == first.directory);
+            self.directory = if same { first.directory.clone() } else { None };
+        }
+        if let Some(output) = &mut self.output {
+            let texts = ends.iter().filter_map(|e| e.output.as_ref().map(|o| o.text.clone()));
+            output.text = output.text.concat(&Value::one_of(texts, span));
+            if let Some(file) = ends.iter().filter_map(|e| e.output.as_ref()?.file.clone()).next() {
+                output.file = Some(file);
+            }
+        }
+        let deltas: Vec<Delta> = ends.into_iter().map(|e| e.delta).collect();
+        if !deltas.is_empty() {
+            let scope = self.state.scope.clone();
+            self.vars.apply(deltas, span, &|name| scope.binding(name));
+        }
+        flow
+    }
+
+    /// Goes into a branch that is certainly taken.
+    fn enter<T>(&mut self, guard: Option<Guard>, run: impl FnOnce(&mut Self) -> T) -> T {
+        let guarded = guard.is_some();
+        self.guards.extend(guard);
+        let result = run(self);
+        if guarded {
+            self.guards.pop();
+        }
+        result
+    }
+
+    /// The build stops here, if this place is certainly reached.
+    fn fail(&mut self, span: Span, message: impl Into<String>) -> Flow {
+        self.status = Status::Failure;
+        if self.is_certain() && self.failure.is_none() {
+            self.failure = Some(Failure { span, message: message.into() });
+        }
+        Flow::Exit
+    }
+}
+
+/// A branch: its condition and what it does.
+type Arm<'a, 's, 'e> = (Option<Guard>, &'a mut dyn FnMut(&mut Interpreter<'s, 'e>) -> Flow);
+
+/// Where an arm of a fork ended.
+struct End {
+    flow: Flow,
+    status: Status,
+    delta: Delta,
+    directory: Option<String>,
+    output: Option<Stream>,
+    maybe_over: bool,
+    effects: std::ops::Range<usize>,
+}
+
+impl End {
+    fn ends_the_build(&self) -> bool {
+        self.flow == Flow::Exit && self.status == Status::Failure
+    }
+}
