@@ -248,9 +248,7 @@ fn run_commands(
         Some(Program::Shell(script)) if shell_known => {
             Interpreter::new(world, state, step, errexit).run(script);
         }
-        Some(
-            Program::Interpreter { script: Some(script), .. } | Program::ExecShell(script),
-        ) => {
+        Some(Program::Interpreter { script: Some(script), .. } | Program::ExecShell(script)) => {
             Interpreter::new(world, state, step, false).run(script);
         }
         Some(Program::Exec(argv)) => {

@@ -50,8 +50,7 @@ fn unpack(
             for name in names {
                 let kept: Vec<&str> = name.split('/').skip(strip).collect();
                 if !kept.is_empty() {
-                    // A member may be a folder as well; then what is below it is found through it.
-                    put(join(folder, &kept.join("/")), true);
+                    put(join(folder, &kept.join("/")), name.ends_with('/'));
                 }
             }
         }

@@ -113,16 +113,15 @@ impl Interpreter<'_, '_> {
             }
             Condition::Word(word) => self.single(word).emptiness().negate(),
             Condition::Not(inner) => self.condition(inner).negate(),
-            Condition::And(a, b) => {
-                let a = self.condition(a);
-                // The right side is not looked at when the left is false.
-                if a == Truth::No { a } else { a.and(self.condition(b)) }
-            }
-            Condition::Or(a, b) => {
-                let a = self.condition(a);
-                if a == Truth::Yes { a } else { a.or(self.condition(b)) }
-            }
-            Condition::Opaque(_) => Truth::Unknown,
+            // What follows a decided part is not looked at.
+            Condition::And(parts) => parts.iter().fold(Truth::Yes, |truth, part| match truth {
+                Truth::No => Truth::No,
+                truth => truth.and(self.condition(part)),
+            }),
+            Condition::Or(parts) => parts.iter().fold(Truth::No, |truth, part| match truth {
+                Truth::Yes => Truth::Yes,
+                truth => truth.or(self.condition(part)),
+            }),
         }
     }
 
