@@ -264,6 +264,8 @@ pub enum WordPart {
     Arithmetic {
         /// The text between.
         text: String,
+        /// The text once more, with its parameters and substitutions told apart.
+        parts: Vec<WordPart>,
         /// From the dollar to the last parenthesis.
         span: Span,
         /// Whether it stands between double quotes.

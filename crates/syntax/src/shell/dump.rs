@@ -217,8 +217,10 @@ fn word(one: &ShellWord, out: &mut String) {
             WordPart::CommandSub { script: inner, quoted, .. } => {
                 substitution(if *quoted { "\"$" } else { "$" }, inner, out);
             }
-            WordPart::Arithmetic { text, .. } => {
-                let _ = write!(out, "$(({text}))");
+            WordPart::Arithmetic { parts, .. } => {
+                out.push_str("$((");
+                word(&ShellWord { parts: parts.clone(), ..ShellWord::default() }, out);
+                out.push_str("))");
             }
             WordPart::ProcessSub { script: inner, output, .. } => {
                 substitution(if *output { ">" } else { "<" }, inner, out);

@@ -81,12 +81,13 @@ fn substitutions() {
         ),
         (
             "echo $((1 + (2))) $( (a) ) $((a); b)",
-            "(cmd echo $((1 + (2))) $[(subshell (cmd a))] $[(subshell (cmd a)) (cmd b)])",
+            "(cmd echo $((\"1 + (2)\")) $[(subshell (cmd a))] $[(subshell (cmd a)) (cmd b)])",
         ),
         ("diff <(a) >(b)", "(cmd diff <[(cmd a)] >[(cmd b)])"),
         ("echo $(case x in a) b;; esac)", "(cmd echo $[(case x [a] (do (cmd b)))])"),
         ("echo $(if) y; z", "(cmd echo (opaque) y) (cmd z)"),
         ("echo $()", "(cmd echo $[])"),
+        ("echo $(($x + $(b))) $[1]", "(cmd echo $(($x\" + \"\"$[(cmd b)])) $((\"1\")))"),
     ]);
 }
 

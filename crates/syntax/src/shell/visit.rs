@@ -123,6 +123,7 @@ pub fn walk_part<V: Visitor + ?Sized>(visitor: &mut V, part: &WordPart) {
         WordPart::CommandSub { script, .. } | WordPart::ProcessSub { script, .. } => {
             walk_script(visitor, script);
         }
+        WordPart::Arithmetic { parts, .. } => parts.iter().for_each(|p| visitor.part(p)),
         WordPart::Param(param) => {
             param.index.iter().for_each(|w| visitor.word(w));
             match param.op.as_deref() {

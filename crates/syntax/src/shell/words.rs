@@ -252,7 +252,8 @@ impl Parser<'_> {
                         let text = self.text[start + 2..start + close].to_owned();
                         self.at = start + close + 1;
                         let span = self.span(start, self.at);
-                        parts.push(WordPart::Arithmetic { text, span, quoted });
+                        let inner = self.arithmetic_parts(start + 2, start + close);
+                        parts.push(WordPart::Arithmetic { text, parts: inner, span, quoted });
                     }
                     None => self.lone_dollar(quoted, parts),
                 }
@@ -312,7 +313,9 @@ impl Parser<'_> {
         {
             self.at = end + 2;
             let text = self.text[start + 3..end].to_owned();
-            return Ok(WordPart::Arithmetic { text, span: self.span(start, self.at), quoted });
+            let parts = self.arithmetic_parts(start + 3, end);
+            let span = self.span(start, self.at);
+            return Ok(WordPart::Arithmetic { text, parts, span, quoted });
         }
         self.at = start + 2;
         match self.substituted(start) {
@@ -321,6 +324,15 @@ impl Parser<'_> {
             }
             Err(Broken) => self.opaque_substitution(start, start + 2),
         }
+    }
+
+    /// What expands inside of `$((…))`, which is as if it were in double quotes.
+    fn arithmetic_parts(&mut self, from: usize, to: usize) -> Vec<WordPart> {
+        let inner = self.slice(from, to);
+        let mut parser = Parser::new(&inner, self.depth + 1);
+        let word = parser.here_text();
+        self.errors.append(&mut parser.errors);
+        word.parts
     }
 
     /// `<(…)` or `>(…)`.
