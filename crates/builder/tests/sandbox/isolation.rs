@@ -71,8 +71,8 @@ pub fn devices_and_kernel_files(session: &Session, fixture: &Fixture) -> Outcome
     let out = sh(session, &fixture.native, line)?;
     ensure!(out.starts_with("8\n0\n0\n"), "{out}");
     let mounts: Vec<&str> = out.lines().skip(3).collect();
-    let first = mounts.first().copied().unwrap_or("");
-    ensure!(first.starts_with("overlay / overlay rw"), "the root is {first}");
+    let root = mounts.iter().any(|line| line.starts_with("overlay / overlay rw"));
+    ensure!(root, "the root is no overlay: {out}");
     for line in &mounts {
         let fields: Vec<&str> = line.split(' ').collect();
         let read_only = fields[3].split(',').any(|option| option == "ro");
