@@ -35,7 +35,8 @@ pub fn export(
         Output::OciArchive(path) => {
             let partial = path.with_extension("partial");
             let file = File::create(&partial).map_err(FsError::new("write", &partial))?;
-            let mut sink = ArchiveSink { tar: TarStream::new(BufWriter::new(file)), path: &partial };
+            let mut sink =
+                ArchiveSink { tar: TarStream::new(BufWriter::new(file)), path: &partial };
             let written = layout(exec, images, root, names, &mut sink).and_then(|()| {
                 let ended = sink.tar.finish().and_then(|mut out| out.flush());
                 Ok(ended.map_err(FsError::new("write", &partial))?)

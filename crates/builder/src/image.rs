@@ -50,8 +50,8 @@ pub fn assemble(exec: &Exec<'_>, image: &ImagePlan) -> Result<BuiltImage, BuildE
     let manifest = Manifest::new(config_descriptor.clone(), layers);
     config.check_against(&manifest).map_err(|e| wrong(e.to_string()))?;
     let manifest_bytes = serde_json::to_vec(&manifest).map_err(|e| wrong(e.to_string()))?;
-    let descriptor = Descriptor::of(media_type::OCI_MANIFEST, &manifest_bytes)
-        .with_platform(&image.platform);
+    let descriptor =
+        Descriptor::of(media_type::OCI_MANIFEST, &manifest_bytes).with_platform(&image.platform);
     Ok(BuiltImage {
         platform: image.platform.clone(),
         snapshot,
@@ -72,10 +72,8 @@ pub fn root(images: &[BuiltImage]) -> Result<Root, BuildError> {
         });
     }
     let index = Index::new(images.iter().map(|i| i.descriptor.clone()).collect());
-    let bytes = serde_json::to_vec(&index).map_err(|e| Problem::Image {
-        platform: Platform::host(),
-        reason: e.to_string(),
-    })?;
+    let bytes = serde_json::to_vec(&index)
+        .map_err(|e| Problem::Image { platform: Platform::host(), reason: e.to_string() })?;
     Ok(Root { descriptor: Descriptor::of(media_type::OCI_INDEX, &bytes), index: Some(bytes) })
 }
 

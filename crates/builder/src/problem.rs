@@ -34,7 +34,9 @@ pub enum Problem {
     Expansion(String),
     #[error("the file has no FROM: there is nothing to build")]
     NoStage,
-    #[error("{what} is not supported by mlint's own builder yet; BuildKit builds it: docker buildx build")]
+    #[error(
+        "{what} is not supported by mlint's own builder yet; BuildKit builds it: docker buildx build"
+    )]
     Unsupported { what: String },
     #[error("{flag} is no flag of {instruction}")]
     UnknownFlag { flag: String, instruction: String },
@@ -44,7 +46,9 @@ pub enum Problem {
     Platform(#[from] mlint_oci::PlatformError),
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    #[error("the image's name is empty after expansion: a variable in it has no value here (only ARGs before the first FROM count)")]
+    #[error(
+        "the image's name is empty after expansion: a variable in it has no value here (only ARGs before the first FROM count)"
+    )]
     EmptyImage,
     #[error("{image} has no image for {platform}; it offers {offered}")]
     NoPlatform { image: String, platform: Platform, offered: String },
@@ -60,7 +64,9 @@ pub enum Problem {
     LaterStage { name: String },
     #[error("stage {number} is not above this line: there are {count} stages above")]
     NoStageNumber { number: usize, count: usize },
-    #[error("variables do not work in --from; give the image a stage of its own: FROM {value} AS name")]
+    #[error(
+        "variables do not work in --from; give the image a stage of its own: FROM {value} AS name"
+    )]
     VariableInFrom { value: String },
     #[error("there is no build context, and this line needs one")]
     NoContext,

@@ -112,11 +112,7 @@ fn blame(
 
 /// The instruction of another stage that made a copied file: the one that brought a file of the
 /// same name that says the same of itself.
-fn maker(
-    exec: &Exec<'_>,
-    id: StepId,
-    file: &Wrong,
-) -> Result<Option<(Span, String)>, BuildError> {
+fn maker(exec: &Exec<'_>, id: StepId, file: &Wrong) -> Result<Option<(Span, String)>, BuildError> {
     let Op::Copy(copy) = &exec.plan.steps[id].op else { return Ok(None) };
     let MountSource::Step(Some(source)) = copy.from else { return Ok(None) };
     let snapshot = exec.snapshot(Some(source));

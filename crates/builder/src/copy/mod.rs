@@ -45,7 +45,9 @@ pub enum CopyError {
         path: String,
     },
     /// A name that a layer cannot carry.
-    #[error("'{path}' cannot be put into an image: names that begin with '.wh.' mean deletions there")]
+    #[error(
+        "'{path}' cannot be put into an image: names that begin with '.wh.' mean deletions there"
+    )]
     WhiteoutName {
         /// The path.
         path: String,

@@ -96,9 +96,7 @@ impl Placement {
             }
         }
         let mut out: Vec<Placed> = all.into_values().collect();
-        out.sort_by(|a, b| {
-            a.entry.path.components().cmp(b.entry.path.components())
-        });
+        out.sort_by(|a, b| a.entry.path.components().cmp(b.entry.path.components()));
         out
     }
 
@@ -113,7 +111,12 @@ impl Placement {
         Placed { entry, content: Content::None }
     }
 
-    fn tree(&mut self, view: &View, source: &Selected, target: &ImagePath) -> Result<(), CopyError> {
+    fn tree(
+        &mut self,
+        view: &View,
+        source: &Selected,
+        target: &ImagePath,
+    ) -> Result<(), CopyError> {
         let skip = if source.path.is_root() { 0 } else { source.path.0.len() + 1 };
         // Hard links stay hard links within what is copied together.
         let targets: BTreeSet<(usize, &ImagePath)> = view
@@ -243,9 +246,7 @@ impl Placement {
         let path = ImagePath::clean(dest.as_bytes());
         match self.dest.resolve(&path, true) {
             Lookup::Found(path) | Lookup::Missing(path) => Ok(path),
-            Lookup::NotADirectory(path) => {
-                Err(CopyError::NotADirectory { path: path.display() })
-            }
+            Lookup::NotADirectory(path) => Err(CopyError::NotADirectory { path: path.display() }),
             Lookup::Loop => Err(CopyError::Loop { path: dest.to_owned() }),
         }
     }
@@ -359,17 +360,20 @@ mod tests {
     #[test]
     fn hard_links_survive_a_tree() {
         let index = LayerIndex {
-            entries: [("d/one", EntryKind::File(3)), ("d/two", EntryKind::Hardlink("d/one".into()))]
-                .into_iter()
-                .map(|(path, kind)| IndexEntry {
-                    path: path.into(),
-                    kind,
-                    mode: 0o755,
-                    uid: 0,
-                    gid: 0,
-                    elf: None,
-                })
-                .collect(),
+            entries: [
+                ("d/one", EntryKind::File(3)),
+                ("d/two", EntryKind::Hardlink("d/one".into())),
+            ]
+            .into_iter()
+            .map(|(path, kind)| IndexEntry {
+                path: path.into(),
+                kind,
+                mode: 0o755,
+                uid: 0,
+                gid: 0,
+                elf: None,
+            })
+            .collect(),
         };
         let mut c = case(&[], &[]);
         c.source = View::of([&index]);

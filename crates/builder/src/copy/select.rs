@@ -25,10 +25,8 @@ pub fn select(
     missing: &dyn Fn(&ImagePath) -> String,
 ) -> Result<Vec<Selected>, CopyError> {
     let path = ImagePath::clean(argument.as_bytes());
-    let not_found = |path: &ImagePath| CopyError::NotFound {
-        path: argument.to_owned(),
-        hint: missing(path),
-    };
+    let not_found =
+        |path: &ImagePath| CopyError::NotFound { path: argument.to_owned(), hint: missing(path) };
     if !is_pattern(argument) {
         return match found(view, &path)? {
             Some(selected) => Ok(vec![selected]),

@@ -157,9 +157,7 @@ pub fn fetch_layer(
 /// A full disk is no fault of the registry: told as the store tells it.
 fn storage_error(error: RegistryError) -> BuildError {
     match error {
-        RegistryError::File { action, path, source } => {
-            FsError { action, path, source }.into()
-        }
+        RegistryError::File { action, path, source } => FsError { action, path, source }.into(),
         error => error.into(),
     }
 }

@@ -108,18 +108,12 @@ impl Exec<'_> {
         let entries = work.placement.entries();
         let identity = self.layer_identity(&entries, &work, sources)?;
         let key = key("copy-layer", self.request.compression, &identity);
-        let made = self.cached_or("copy-layer", &key, || {
-            self.write_copy(&entries, &work, sources)
-        })?;
+        let made =
+            self.cached_or("copy-layer", &key, || self.write_copy(&entries, &work, sources))?;
         Ok(made.layer)
     }
 
-    fn place(
-        &self,
-        op: &CopyOp,
-        parent: &Snapshot,
-        sources: &Sources,
-    ) -> Result<Work, BuildError> {
+    fn place(&self, op: &CopyOp, parent: &Snapshot, sources: &Sources) -> Result<Work, BuildError> {
         let dest = self.view(parent)?;
         let owner = match &op.chown {
             Some(spec) => Some(self.owner(spec, parent, &dest)?),

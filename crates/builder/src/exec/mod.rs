@@ -104,9 +104,7 @@ impl<'a> Exec<'a> {
     ) -> Self {
         let results = Mutex::new((0..plan.steps.len()).map(|_| None).collect());
         let (emulation, context) = (None, OnceLock::new());
-        Self {
-            session, store, client, runtime, plan, request, events, emulation, context, results,
-        }
+        Self { session, store, client, runtime, plan, request, events, emulation, context, results }
     }
 
     /// What a step made, once it is done.
@@ -197,7 +195,8 @@ impl<'a> Exec<'a> {
 
     /// The context, read when the first step needs it.
     fn context(&self) -> Result<Arc<LoadedContext>, BuildError> {
-        let loaded = self.context.get_or_init(|| self.load_context().map(Arc::new).map_err(Arc::new));
+        let loaded =
+            self.context.get_or_init(|| self.load_context().map(Arc::new).map_err(Arc::new));
         match loaded {
             Ok(loaded) => Ok(loaded.clone()),
             // The first to fail has told why; the others stop with it.

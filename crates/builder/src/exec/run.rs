@@ -114,8 +114,8 @@ impl Exec<'_> {
         if matches!(spec, "" | "0" | "root" | "0:0") {
             return Ok(user::User::root());
         }
-        let overlay = Overlay::mount(self.session, lower, None)
-            .map_err(|e| Problem::Step(e.into()))?;
+        let overlay =
+            Overlay::mount(self.session, lower, None).map_err(|e| Problem::Step(e.into()))?;
         let root = overlay.root().map_err(FsError::new("open", overlay.path()))?;
         Ok(user::resolve(&root, spec)?)
     }

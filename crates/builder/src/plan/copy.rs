@@ -81,8 +81,7 @@ impl StageState {
         }
         let parsed = word::parse_heredoc_body(&heredoc.body);
         let lookup = |name: &str| self.scope.get(name).map(text_of);
-        word::expand(&parsed, &lookup)
-            .map_err(|e| Problem::Expansion(e.to_string()).at(e.span()))
+        word::expand(&parsed, &lookup).map_err(|e| Problem::Expansion(e.to_string()).at(e.span()))
     }
 
     fn flag_text(
@@ -100,8 +99,11 @@ impl StageState {
         let span = instruction.flag("chmod").map_or(instruction.span, |f| f.span);
         match u32::from_str_radix(&text, 8) {
             Ok(mode) if mode <= 0o7777 => Ok(Some(mode)),
-            _ if text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '+' | '=' | '-')) => {
-                Err(Problem::unsupported(format!("--chmod={text} (other than an octal mode)")).at(span))
+            _ if text
+                .starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '+' | '=' | '-')) =>
+            {
+                Err(Problem::unsupported(format!("--chmod={text} (other than an octal mode)"))
+                    .at(span))
             }
             _ => Err(Problem::BadValue {
                 what: "--chmod".to_owned(),
@@ -135,13 +137,9 @@ mod tests {
 
     #[test]
     fn destinations() {
-        for (dest, want) in [
-            ("/a/", "/a/"),
-            ("a", "/w/a"),
-            (".", "/w/./"),
-            ("./", "/w/./"),
-            ("/", "/"),
-        ] {
+        for (dest, want) in
+            [("/a/", "/a/"), ("a", "/w/a"), (".", "/w/./"), ("./", "/w/./"), ("/", "/")]
+        {
             assert_eq!(destination(dest, "/w"), want, "{dest}");
         }
         assert_eq!(destination("x", "/"), "/x");

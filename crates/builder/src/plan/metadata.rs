@@ -26,7 +26,9 @@ impl StageState {
                 let said = pairs.iter().map(|pair| {
                     let value = self.scope.get(pair.key.as_str());
                     match (&pair.value, value) {
-                        (Some(_), Some(value)) => format!("{}={}", pair.key.as_str(), text_of(value)),
+                        (Some(_), Some(value)) => {
+                            format!("{}={}", pair.key.as_str(), text_of(value))
+                        }
                         _ => pair.key.as_str().to_owned(),
                     }
                 });

@@ -182,13 +182,12 @@ impl Parsed {
         cwd: &str,
     ) -> Result<RunMount, Problem> {
         let kind = self.kind.as_deref().unwrap_or("bind");
-        let target = self.target.as_deref().map(|t| absolute(t, cwd)).ok_or_else(|| {
-            Problem::BadValue {
+        let target =
+            self.target.as_deref().map(|t| absolute(t, cwd)).ok_or_else(|| Problem::BadValue {
                 what: "--mount".to_owned(),
                 value: kind.to_owned(),
                 expected: "complete: target= is missing",
-            }
-        });
+            });
         match kind {
             "cache" if self.from.is_some() => {
                 Err(Problem::unsupported("RUN --mount=type=cache with from="))
@@ -278,9 +277,13 @@ mod tests {
     #[test]
     fn mistakes_are_refused() {
         for bad in [
-            "type=cache", "type=bogus,target=/x", "type=bind,target=/x,colour=red",
-            "type=cache,target=/x,sharing=maybe", "type=cache,target=/x,mode=9",
-            "type=tmpfs,target=/x,size=lots", "type=secret,id=x,target=/x",
+            "type=cache",
+            "type=bogus,target=/x",
+            "type=bind,target=/x,colour=red",
+            "type=cache,target=/x,sharing=maybe",
+            "type=cache,target=/x,mode=9",
+            "type=tmpfs,target=/x,size=lots",
+            "type=secret,id=x,target=/x",
         ] {
             assert!(mount(bad).is_err(), "{bad}");
         }

@@ -31,10 +31,8 @@ impl Planner<'_> {
             let args = self.inputs.build_args.iter().rev();
             args.filter(|(n, _)| n == name).map(|(_, v)| v.clone()).next()
         };
-        let proxies = PROXY_ARGS
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), known(name)?)))
-            .collect();
+        let proxies =
+            PROXY_ARGS.iter().filter_map(|name| Some(((*name).to_owned(), known(name)?))).collect();
         let op = RunOp {
             argv: command.argv,
             script: command.script,

@@ -53,8 +53,7 @@ pub fn plan_platform(
     labels: &[(String, String)],
     plan: &mut Plan,
 ) -> Result<(), BuildError> {
-    let mut planner =
-        Planner { inputs, reach, images, target, plan, done: HashMap::new() };
+    let mut planner = Planner { inputs, reach, images, target, plan, done: HashMap::new() };
     for number in &reach.stages {
         let state = planner.stage(*number)?;
         planner.done.insert(*number, state);
@@ -177,8 +176,7 @@ impl Planner<'_> {
     ) -> Result<MountSource, BuildError> {
         let span = from.span();
         let text = from.as_str();
-        let source =
-            self.inputs.stages.source(text, state.number, numbers, self.target, span)?;
+        let source = self.inputs.stages.source(text, state.number, numbers, self.target, span)?;
         Ok(MountSource::Step(match source {
             Source::Scratch => None,
             Source::Stage(stage) => self.done.get(&stage).and_then(|s| s.last),

@@ -231,7 +231,11 @@ impl Reach {
         let platform = match instruction.flag("platform").and_then(|f| f.value.as_ref()) {
             Some(word) => {
                 let text = self.global.expand(word).into_text().map_err(expansion)?;
-                if text.is_empty() { target.clone() } else { parse_platform(&text).at(word.span())? }
+                if text.is_empty() {
+                    target.clone()
+                } else {
+                    parse_platform(&text).at(word.span())?
+                }
             }
             None => target.clone(),
         };

@@ -10,14 +10,14 @@ use crate::layer::{View, entry::ImagePath};
 pub fn is_variant(path: &ImagePath, platform: &Platform, view: &View) -> bool {
     let Ok(text) = std::str::from_utf8(&path.0) else { return false };
     find_words(text).into_iter().filter(|word| !word.means(platform)).any(|word| {
-        let component_end = text[word.range.end..]
-            .find('/')
-            .map_or(text.len(), |slash| word.range.end + slash);
+        let component_end =
+            text[word.range.end..].find('/').map_or(text.len(), |slash| word.range.end + slash);
         let component_start = text[..word.range.start].rfind('/').map_or(0, |slash| slash + 1);
         // Every image has a library directory of its own machine: there the very file must have
         // its counterpart.
         let whole_path = is_multiarch(&text[component_start..component_end]);
-        let tail = if whole_path { &text[word.range.end..] } else { &text[word.range.end..component_end] };
+        let tail =
+            if whole_path { &text[word.range.end..] } else { &text[word.range.end..component_end] };
         word.counterparts(platform).into_iter().any(|(_, other)| {
             let beside = format!("{}{other}{tail}", &text[..word.range.start]);
             beside != text && view.get(&ImagePath::from(beside.as_str())).is_some()

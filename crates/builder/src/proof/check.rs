@@ -110,8 +110,7 @@ fn is_foreign(facts: &ElfFacts, want: Machine) -> bool {
     if !matches!(facts.kind, ElfType::Exec | ElfType::Dyn) || !is_host_machine(facts.machine) {
         return false;
     }
-    let have =
-        Machine { e_machine: facts.machine, is_64: facts.wide, little_endian: facts.little };
+    let have = Machine { e_machine: facts.machine, is_64: facts.wide, little_endian: facts.little };
     // Every amd64 kernel that runs containers runs 32-bit x86 and x32 programs as well.
     let x86 = |m: u16| m == elf::EM_X86_64.0 || m == elf::EM_386.0;
     have != want && !(want.e_machine == elf::EM_X86_64.0 && x86(have.e_machine))
@@ -163,11 +162,13 @@ fn lacks_interpreter(
     }
     // Bundled parts for another C library are no mistake; a program in a place for programs, one
     // that the container starts with, or any in an image without a loader is.
-    let in_bin = path.parent().is_some_and(|dir| {
-        dir.is_root() || matches!(dir.file_name(), b"bin" | b"sbin")
-    });
+    let in_bin = path
+        .parent()
+        .is_some_and(|dir| dir.is_root() || matches!(dir.file_name(), b"bin" | b"sbin"));
     let started = scope.started.iter().any(|program| match program.starts_with('/') {
-        true => view.resolve(&ImagePath::from(program.as_str()), true) == Lookup::Found(path.clone()),
+        true => {
+            view.resolve(&ImagePath::from(program.as_str()), true) == Lookup::Found(path.clone())
+        }
         false => program.as_bytes() == path.file_name(),
     });
     in_bin || started || !has_loader(view)
@@ -176,7 +177,9 @@ fn lacks_interpreter(
 fn has_loader(view: &View) -> bool {
     view.iter().any(|(path, _)| {
         let name = path.file_name();
-        name.starts_with(b"ld-linux") || name.starts_with(b"ld-musl") || name.starts_with(b"ld64.so")
+        name.starts_with(b"ld-linux")
+            || name.starts_with(b"ld-musl")
+            || name.starts_with(b"ld64.so")
     })
 }
 
@@ -260,7 +263,10 @@ mod tests {
     fn programs_find_their_interpreter() {
         let ld = "/lib/ld-linux-aarch64.so.1";
         let missing = format!("needs {ld}, which is not in the image");
-        assert_eq!(wrong(&[("bin/x", 183, Some(ld))], "linux/arm64"), [format!("/bin/x {missing}")]);
+        assert_eq!(
+            wrong(&[("bin/x", 183, Some(ld))], "linux/arm64"),
+            [format!("/bin/x {missing}")]
+        );
         let glibc = ("lib/ld-linux-aarch64.so.1", 183, None);
         assert_eq!(wrong(&[("bin/x", 183, Some(ld)), glibc], "linux/arm64"), [""; 0]);
         let musl = Some("/lib/ld-musl-aarch64.so.1");

@@ -54,7 +54,8 @@ impl ForeignFiles {
             }
         }
         notes.push(
-            "if these files are meant to be there, say so with --allow-foreign <pattern>".to_owned(),
+            "if these files are meant to be there, say so with --allow-foreign <pattern>"
+                .to_owned(),
         );
         notes
     }

@@ -66,10 +66,8 @@ fn default_body(abi: &Abi, body: &mut Program) {
     if let Some(socket) = abi.socket {
         body.errno_if_argument(socket, 0, AF_VSOCK, libc::EINVAL);
     }
-    for number in abi.denied.iter().chain(tables::DENIED_EVERYWHERE) {
-        body.errno_if(*number, libc::EPERM);
-    }
-    body.allow();
+    let denied = abi.denied.iter().chain(tables::DENIED_EVERYWHERE).copied().collect();
+    body.errno_if_any_else_allow(denied, libc::EPERM);
 }
 
 fn install(program: &[libc::sock_filter]) -> Result<(), Errno> {
@@ -146,6 +144,23 @@ mod tests {
         }
         assert_eq!(call(libc::SYS_clone3), errno(libc::ENOSYS));
         assert_eq!(call(100_000), errno(libc::ENOSYS), "a call of the future");
+    }
+
+    #[test]
+    fn every_number_gets_the_verdict_of_the_tables() {
+        let program = default_program();
+        for abi in ABIS {
+            for number in 0..=tables::NEWEST {
+                let listed =
+                    abi.denied.contains(&number) || tables::DENIED_EVERYWHERE.contains(&number);
+                let wanted = match number {
+                    number if number == abi.clone3 => errno(libc::ENOSYS),
+                    _ if listed => errno(libc::EPERM),
+                    _ => ALLOW,
+                };
+                assert_eq!(verdict(&program, abi.audit, number, [0; 6]), wanted, "{number}");
+            }
+        }
     }
 
     #[test]
