@@ -38,7 +38,7 @@ impl Checker<'_> {
         self.span(word.span());
         let parsed = parse_word(&word.raw, self.escape);
         self.parsed(&parsed);
-        let lookup = |name: &str| (name.len() % 2 == 0).then(|| "v *".to_owned());
+        let lookup = |name: &str| name.len().is_multiple_of(2).then(|| "v *".to_owned());
         let _ = expand(&parsed, &lookup);
         let _ = expand_words(&parsed, &lookup);
     }

@@ -264,13 +264,11 @@ impl Parser<'_> {
             return InstructionKind::Invalid;
         }
         let inner = self.instruction_of(rest, true);
-        match Keyword::of(&inner.keyword) {
-            Some(keyword @ (Keyword::From | Keyword::Maintainer)) => {
-                let instruction = keyword.name().to_owned();
-                let span = inner.keyword.full_span();
-                self.error(span, Kind::OnbuildTrigger { instruction });
-            }
-            _ => {}
+        let keyword = Keyword::of(&inner.keyword);
+        if let Some(keyword @ (Keyword::From | Keyword::Maintainer)) = keyword {
+            let instruction = keyword.name().to_owned();
+            let span = inner.keyword.full_span();
+            self.error(span, Kind::OnbuildTrigger { instruction });
         }
         InstructionKind::Onbuild(Box::new(inner))
     }

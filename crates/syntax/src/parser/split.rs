@@ -154,18 +154,19 @@ pub(super) fn quoted_words(rest: &LogicalText, escape: char) -> Vec<Word> {
             continue;
         }
         let from = *start.get_or_insert(at);
+        // Nothing escapes inside single quotes.
+        if c == escape && quote != Some('\'') {
+            if chars.next().is_none() {
+                // At the very end the escape character is dropped.
+                push(from, at);
+                return words;
+            }
+            continue;
+        }
         match quote {
             None if c.is_whitespace() => {
                 push(from, at);
                 start = None;
-            }
-            // Nothing escapes inside single quotes.
-            _ if c == escape && quote != Some('\'') => {
-                if chars.next().is_none() {
-                    // At the very end the escape character is dropped.
-                    push(from, at);
-                    return words;
-                }
             }
             None if c == '\'' || c == '"' => quote = Some(c),
             Some(q) if c == q => quote = None,

@@ -36,7 +36,7 @@ fn words_and_quotes() {
     check(&[
         ("echo 'a b'\"c $d\"e\\ f", "(cmd echo 'a b'\"c \"$de\\ f)"),
         ("echo \"\" '' \"a\\\"b\\n\"", "(cmd echo \"\" '' \"a\"b\\n\")"),
-        ("echo $'a\\tb\\x41' $\"x\"", "(cmd echo 'a\tbA' \"x\")"),
+        ("echo $'a\\tb\\x41\\q\\'' $\"x\"", "(cmd echo 'a\tbA\\q'' \"x\")"),
         ("echo $ $x $1x $@ a$", "(cmd echo $ $x $1x $@ a$)"),
         ("echo {a,b} *.c [x] ~", "(cmd echo {a,b} *.c [x] ~)"),
         ("ls !(*.c|*.h)", "(cmd ls !(*.c|*.h))"),

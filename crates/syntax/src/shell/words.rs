@@ -434,6 +434,10 @@ impl Parser<'_> {
             }
             let at = self.raw.to_file(self.at as u32);
             self.at += 1;
+            if self.peek().is_some_and(|b| !b"abeEfnrtv01234567xuU\\'\"?".contains(&b)) {
+                // Before any other character the backslash stays.
+                out.push("\\", at);
+            }
             let decoded = self.ansi_escape()?;
             out.push(decoded.encode_utf8(&mut [0; 4]), at);
         }
@@ -448,7 +452,8 @@ impl Parser<'_> {
         let digits = |radix: u32, from: usize, most: usize| {
             let text = &rest[from..];
             let len = text.chars().take(most).take_while(|c| c.is_digit(radix)).count();
-            (u32::from_str_radix(&text[..len], radix).ok().and_then(char::from_u32), from + len)
+            let code = u32::from_str_radix(&text[..len], radix).ok();
+            (code.and_then(char::from_u32).unwrap_or('\u{fffd}'), from + len)
         };
         let (decoded, len) = match c {
             'n' => ('\n', 1),
@@ -459,21 +464,15 @@ impl Parser<'_> {
             'e' | 'E' => ('\u{1b}', 1),
             'f' => ('\u{c}', 1),
             'v' => ('\u{b}', 1),
-            '0'..='7' => match digits(8, 0, 3) {
-                (decoded, len) => (decoded.unwrap_or('\u{fffd}'), len),
-            },
+            '0'..='7' => digits(8, 0, 3),
             'x' | 'u' | 'U' => {
                 let most = match c {
                     'x' => 2,
                     'u' => 4,
                     _ => 8,
                 };
-                match digits(16, 1, most) {
-                    (decoded, len) => (decoded.unwrap_or('\u{fffd}'), len),
-                }
+                digits(16, 1, most)
             }
-            // The others stand for themselves, and lose their backslash where bash keeps it only
-            // for letters without a meaning.
             c => (c, c.len_utf8()),
         };
         self.at += len;

@@ -172,7 +172,7 @@ impl<'t> Parser<'t> {
         let escape = self.mode.escape;
         loop {
             let rest = &self.text[self.at..];
-            self.at += rest.find(|c| c == '"' || c == '$' || c == escape).unwrap_or(rest.len());
+            self.at += rest.find(['"', '$', escape]).unwrap_or(rest.len());
             let here = self.at;
             match self.peek() {
                 None => return Err(self.error(open, Kind::UnclosedDoubleQuote)),
