@@ -208,9 +208,27 @@ fn by_new_api(layers: &[&Path], writable: Option<Writable<'_>>) -> Result<OwnedF
         }
         None => "mount an overlay".to_owned(),
     };
-    fsconfig_create(&context).during(describe)?;
+    fsconfig_create(&context)
+        .during(|| format!("{}{}", describe(), kernel_words(context.as_fd())))?;
     drop(held);
     fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).during(describe)
+}
+
+/// What the kernel noted about a failed set-up, to be put behind the action.
+fn kernel_words(context: BorrowedFd<'_>) -> String {
+    let mut words = String::new();
+    let mut buffer = [0_u8; 512];
+    while let Ok(length @ 1..) = rustix::io::read(context, &mut buffer) {
+        let line = String::from_utf8_lossy(&buffer[..length]);
+        // A letter for the severity, then the text.
+        let line = line.get(2..).unwrap_or("").trim();
+        words.push_str(if words.is_empty() { " (the kernel: " } else { "; " });
+        words.push_str(line);
+    }
+    if !words.is_empty() {
+        words.push(')');
+    }
+    words
 }
 
 /// The old way: all layers in one string, which the kernel cuts at a page.

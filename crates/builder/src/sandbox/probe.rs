@@ -6,7 +6,7 @@ use mlint_oci::platform::Platform;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    emulation::{Emulation, Kind},
+    emulation::{self, Emulation, Kind},
     error::SysError,
     overlay::{Overlay, Writable},
     session::{self, IdMapMode, Session, SessionError, SessionOptions},
@@ -49,17 +49,24 @@ pub fn run(options: &SessionOptions, platforms: &[Platform]) -> Result<Probe, Se
 
 /// The part inside the session.
 pub(super) fn inside(session: &Session, request: &ProbeRequest) -> Vec<u8> {
-    let probe = Probe {
-        id_map: session.id_map().clone(),
-        overlay: try_overlay(session),
-        platforms: request.platforms.iter().map(|name| try_platform(session, name)).collect(),
-    };
+    let mut platforms: Vec<PlatformProbe> =
+        request.platforms.iter().map(|name| try_platform(session, name, false)).collect();
+    // Those with an emulator of their own come last: they hide what the host has registered.
+    for found in platforms.iter_mut().filter(|found| found.kind.is_err()) {
+        *found = try_platform(session, &found.platform, true);
+    }
+    let probe =
+        Probe { id_map: session.id_map().clone(), overlay: try_overlay(session), platforms };
     serde_json::to_vec(&probe).unwrap_or_default()
 }
 
-fn try_platform(session: &Session, name: &str) -> PlatformProbe {
+/// In the first round only what runs without a private instance.
+fn try_platform(session: &Session, name: &str, private: bool) -> PlatformProbe {
     let kind = match name.parse::<Platform>() {
         Err(error) => Err(error.to_string()),
+        Ok(platform) if !private && emulation::has_emulator(session, &platform) => {
+            Err("not tried yet".to_owned())
+        }
         Ok(platform) => Emulation::prepare(session, std::slice::from_ref(&platform))
             .map_err(|error| error.to_string())
             .map(|emulation| emulation.kind(&platform).cloned().unwrap_or(Kind::Native)),

@@ -181,6 +181,13 @@ impl Emulation {
     }
 }
 
+/// Whether a platform would be run by an emulator of the session's own.
+pub(super) fn has_emulator(session: &Session, platform: &Platform) -> bool {
+    machine_of(platform).is_ok_and(|machine| {
+        !runs_natively(session, platform, &machine) && find_qemu(session, &machine).is_ok()
+    })
+}
+
 /// All of them with their emulators, or `None` if one has none.
 fn all_found(foreign: &[Foreign]) -> Option<Vec<(&Foreign, PathBuf)>> {
     foreign.iter().map(|entry| Some((entry, entry.qemu.clone().ok()?))).collect()

@@ -160,13 +160,14 @@ fn set_up(request: &Request, life: &OwnedFd) -> Result<(), StepError> {
         return Err(StepError::Died("the session is gone".to_owned()));
     }
     let spec = &request.spec;
-    let mut namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    let mut namespaces =
+        UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
     if spec.network == Network::None {
         namespaces |= UnshareFlags::NEWNET;
     }
     // SAFETY: as above.
     unsafe { unshare_unsafe(namespaces) }
-        .during(|| "take mount, ipc, uts and network namespaces".to_owned())?;
+        .during(|| "take mount, ipc, uts, cgroup and network namespaces".to_owned())?;
     if spec.network == Network::None {
         raise_loopback().during(|| "bring the loopback device up".to_owned())?;
     }

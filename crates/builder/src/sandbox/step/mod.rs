@@ -33,7 +33,8 @@ pub struct RunSpec {
     pub lower: Vec<PathBuf>,
     /// The directory that collects what the step changes.
     pub upper: PathBuf,
-    /// An empty directory on the file system of `upper`, for the kernel.
+    /// An empty directory on the file system of `upper`, for the kernel. Fresh for each step: one
+    /// that was used before is refused.
     pub work: PathBuf,
     /// What else is mounted. The order does not matter: parents come before what is below them.
     pub mounts: Vec<Mount>,
