@@ -94,10 +94,6 @@ fn fix_all(document: &Document, encoding: Encoding) -> Option<CodeAction> {
     })
 }
 
-#[expect(
-    clippy::mutable_key_type,
-    reason = "the protocol's type; a URI's cache is no part of its hash"
-)]
 fn workspace_edit(document: &Document, edits: Vec<TextEdit>) -> WorkspaceEdit {
     WorkspaceEdit {
         changes: Some(HashMap::from([(document.uri.clone(), edits)])),
