@@ -182,7 +182,11 @@ impl Dumper {
             Made::Image { reference } => format!("of {reference}"),
         };
         let way: Vec<String> = artifact.way.iter().map(|s| self.line(s.span).to_string()).collect();
-        let folder = if artifact.folder { "/*" } else { "" };
+        let folder = match artifact.folder {
+            true if artifact.path.ends_with('/') => "*",
+            true => "/*",
+            false => "",
+        };
         let maybe = if artifact.certain { "" } else { "maybe " };
         let _ = writeln!(
             self.out,

@@ -19,6 +19,9 @@ pub enum Binding {
     Unset,
     /// It may be set by the base image.
     Unknown,
+    /// An ARG without default lets it in, and it may be given with `--build-arg`. Where an
+    /// operator provides for its absence, it counts as not given.
+    Declared,
 }
 
 /// An expanded word.
@@ -91,7 +94,9 @@ impl Expander<'_> {
             variable.op.as_ref().map(|op| op.kind),
             Some(OpKind::Default { .. } | OpKind::Alternative { .. } | OpKind::Required { .. })
         );
-        if !provides && !matches!(binding, Binding::Set(_)) {
+        let required =
+            matches!(variable.op.as_ref().map(|op| op.kind), Some(OpKind::Required { .. }));
+        if !provides && !matches!(binding, Binding::Set(_) | Binding::Declared) {
             self.unset.push(UnsetUse { name: variable.name.clone(), span: variable.span });
         }
         let (is_set, value) = match binding {
@@ -100,6 +105,11 @@ impl Expander<'_> {
             }
             Binding::Unset => (Truth::No, Value::empty()),
             Binding::Unknown => (Truth::Unknown, Value::unknown(Origin::Unset, variable.span)),
+            Binding::Declared if required => {
+                (Truth::Unknown, Value::unknown(Origin::BuildArg, variable.span))
+            }
+            Binding::Declared if provides => (Truth::No, Value::empty()),
+            Binding::Declared => (Truth::Unknown, Value::unknown(Origin::BuildArg, variable.span)),
         };
         match &variable.op {
             None => value,

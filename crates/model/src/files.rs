@@ -45,6 +45,15 @@ fn may_be_program(name: &str) -> bool {
     !name.contains('.') && name.chars().any(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
 }
 
+/// Whether a path below a usual folder is more likely a part of the base image than of what was
+/// unpacked there.
+fn belongs_to_system(folder: &str, path: &str) -> bool {
+    const SYSTEM: &[&str] =
+        &["/etc/", "/usr/share/", "/var/", "/lib/", "/usr/lib/", "/proc/", "/sys/", "/dev/"];
+    let folder = format!("{folder}/");
+    SYSTEM.iter().any(|root| path.starts_with(root) && !folder.starts_with(root))
+}
+
 /// Makes an absolute, clean path of `path`, relative to `directory`.
 pub(crate) fn absolute(directory: &str, path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
@@ -123,6 +132,7 @@ impl Files {
 
     /// Takes a file or a whole folder away; where that is not certain, it stays, uncertain.
     pub(crate) fn remove(&mut self, path: &str, certain: bool) {
+        self.disturb(path);
         let mut paths: Vec<String> = self.below(path).map(|(p, _)| p.clone()).collect();
         paths.push(path.to_owned());
         for path in paths {
@@ -132,6 +142,27 @@ impl Files {
                 artifact.certain = false;
             }
         }
+    }
+
+    /// Something below a folder of unknown names goes: what is left there is not certain.
+    fn disturb(&mut self, path: &str) {
+        let mut at = path;
+        while let Some((parent, _)) = at.rsplit_once('/') {
+            let parent = if parent.is_empty() { "/" } else { parent };
+            if let Some(folder) = self.entries.get_mut(parent).filter(|a| a.folder) {
+                folder.certain = false;
+            }
+            if parent == "/" {
+                break;
+            }
+            at = parent;
+        }
+    }
+
+    /// Takes away all that is in a folder, but not the folder.
+    pub(crate) fn clear(&mut self, folder: &str, certain: bool) {
+        self.remove(folder, certain);
+        self.make_folder(folder);
     }
 
     /// The artifact at a path: the entry itself, or the folder that holds it under an unknown name.
@@ -149,7 +180,14 @@ impl Files {
         while let Some((parent, _)) = at.rsplit_once('/') {
             let parent = if parent.is_empty() { "/" } else { parent };
             if let Some(found) = self.entries.get(parent).filter(|a| a.folder) {
-                return Some(Artifact { path: path.to_owned(), folder: false, ..found.clone() });
+                if belongs_to_system(parent, path) {
+                    return None;
+                }
+                // Other files lie in the folders that every image has; temporary ones are empty.
+                let shared = USUAL_FOLDERS.contains(&parent) && !parent.ends_with("/tmp");
+                let certain = found.certain && !shared;
+                let path = path.to_owned();
+                return Some(Artifact { path, folder: false, certain, ..found.clone() });
             }
             if parent == "/" {
                 break;

@@ -337,7 +337,8 @@ impl Planner<'_> {
             self.options.build_args.iter().cloned(),
             target_stage,
             self.file.escape,
-        );
+        )
+        .with_open_args();
         for instruction in &self.file.instructions[self.outline.globals.clone()] {
             if let InstructionKind::Arg(pairs) = &instruction.kind {
                 let outcome = global.arg(pairs);

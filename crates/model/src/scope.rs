@@ -136,6 +136,8 @@ pub struct GlobalScope {
     build_args: Arc<BTreeMap<String, String>>,
     declared: Vec<GlobalArg>,
     escape: char,
+    /// Arguments without a value may still be given.
+    open: bool,
 }
 
 impl GlobalScope {
@@ -166,7 +168,14 @@ impl GlobalScope {
             set(&format!("{prefix}VARIANT"), platform.variant().unwrap_or_default());
         }
         set("TARGETSTAGE", target_stage.filter(|s| !s.is_empty()).unwrap_or("default"));
-        Self { env, build_args: Arc::new(build_args), declared: Vec::new(), escape }
+        Self { env, build_args: Arc::new(build_args), declared: Vec::new(), escape, open: false }
+    }
+
+    /// The scope for one who does not know all build arguments: what an ARG without default lets
+    /// in is then [`Binding::Declared`] and not unset.
+    #[must_use]
+    pub fn with_open_args(self) -> Self {
+        Self { open: true, ..self }
     }
 
     /// An `ARG` before the first `FROM`.
@@ -207,6 +216,7 @@ impl GlobalScope {
     pub fn expand(&self, word: &Word) -> Expansion {
         expand_word(word, self.escape, &|name| match self.env.get(name) {
             Some(value) => Binding::Set(value.clone()),
+            None if self.open && self.declared.iter().any(|d| d.name == name) => Binding::Declared,
             None => Binding::Unset,
         })
     }
@@ -341,6 +351,9 @@ impl StageScope {
     pub fn binding(&self, name: &str) -> Binding {
         match self.env.get(name) {
             Some(value) => Binding::Set(value.clone()),
+            None if self.global.open && self.args.iter().any(|(n, _)| n == name) => {
+                Binding::Declared
+            }
             None if self.complete || automatic_arg(name).is_some() => Binding::Unset,
             None => Binding::Unknown,
         }

@@ -170,7 +170,8 @@ fn record(
     span: Span,
 ) {
     let path = output.as_ref().and_then(|o| shell.path(o));
-    let absolute = path.as_ref().map(|p| Value::known(p.as_str(), Origin::Literal, span));
+    let whole = path.as_ref().filter(|p| !p.contains(crate::value::GAP));
+    let absolute = whole.map(|p| Value::known(p.as_str(), Origin::Literal, span));
     let kind = EffectKind::Download(Download {
         tool,
         url: url.value.clone(),

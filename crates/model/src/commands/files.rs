@@ -4,7 +4,6 @@ use mlint_syntax::Span;
 
 use super::options::Line;
 use crate::{
-    artifact::Artifact,
     effect::{Argument, Copy, CopyFrom, EffectKind},
     files::{Files, Selected, file_name, join},
     shell::{Call, Interpreter},
@@ -121,16 +120,12 @@ pub(super) fn remove(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
     let certain = shell.is_certain();
     for operand in &line.operands {
         let Some(path) = shell.path(&operand.value) else { continue };
-        if path.contains(['*', '?', '[']) {
-            let paths: Vec<String> = shell
-                .state
-                .files
-                .select(&path)
-                .into_iter()
-                .filter(|s| !s.artifact.folder)
-                .map(|s: Selected| s.artifact)
-                .map(|a: Artifact| a.path)
-                .collect();
+        if let Some(folder) = path.strip_suffix("/*") {
+            shell.state.files.clear(if folder.is_empty() { "/" } else { folder }, certain);
+        } else if path.contains(['*', '?', '[']) {
+            let selected = shell.state.files.select(&path).into_iter();
+            let named = selected.filter(|s| !s.artifact.folder);
+            let paths: Vec<String> = named.map(|s| s.artifact.path).collect();
             for path in paths {
                 shell.state.files.remove(&path, certain);
             }

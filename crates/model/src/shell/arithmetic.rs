@@ -170,7 +170,7 @@ impl Parser<'_, '_, '_> {
                 if text.is_empty() { Some(0) } else { text.trim().parse().ok() }
             }
             Binding::Unset => Some(0),
-            Binding::Unknown => None,
+            Binding::Unknown | Binding::Declared => None,
         }
     }
 }

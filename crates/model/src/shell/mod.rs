@@ -37,7 +37,7 @@ use crate::{
     files::absolute,
     run::{StageState, World},
     stage::{Failure, LostVariable, Step},
-    value::{HopKind, Origin, Truth, Value},
+    value::{Content, GAP, HopKind, Origin, Truth, Value},
 };
 
 pub(crate) use simple::Call;
@@ -224,9 +224,18 @@ impl<'s, 'e> Interpreter<'s, 'e> {
         self.directory.as_deref().map(|d| absolute(d, path))
     }
 
-    /// The absolute path that a value names.
+    /// The absolute path that a value names. A part that is not known (a version) stands as a gap
+    /// in it: the same name written a second time is the same file.
     pub(crate) fn path(&self, value: &Value) -> Option<String> {
-        let text = value.as_known().filter(|t| !t.is_empty())?;
+        let text = value.spelled().text;
+        let has_alternatives =
+            || value.pieces().iter().any(|p| matches!(p.content, Content::Alternatives(_)));
+        let name = crate::files::file_name(&text);
+        let unclear = text.contains(GAP)
+            && (text.starts_with(GAP) || name.chars().all(|c| c == GAP) || has_alternatives());
+        if text.is_empty() || unclear {
+            return None;
+        }
         self.absolute(&text)
     }
 

@@ -36,6 +36,8 @@ impl Interpreter<'_, '_> {
             Binding::Set(_) => Truth::Yes,
             Binding::Unset => Truth::No,
             Binding::Unknown => Truth::Unknown,
+            Binding::Declared if matches!(op, ParamOp::Required { .. }) => Truth::Unknown,
+            Binding::Declared => Truth::No,
         };
         let provided = |null: bool| match null {
             true => is_set.and(value.emptiness().negate()),
@@ -60,7 +62,7 @@ impl Interpreter<'_, '_> {
                         true => format!("{} is not set", param.name),
                         false => format!("{}: {message}", param.name),
                     };
-                    self.fail(span, text);
+                    self.stop_at(span, text);
                 }
                 value
             }
@@ -105,7 +107,7 @@ impl Interpreter<'_, '_> {
                 Some(name) => match self.lookup(&name) {
                     Binding::Set(value) => value,
                     Binding::Unset => Value::empty(),
-                    Binding::Unknown => Value::unknown(Origin::Unset, span),
+                    Binding::Unknown | Binding::Declared => Value::unknown(Origin::Unset, span),
                 },
                 None => value.obscured(span),
             },

@@ -104,7 +104,9 @@ impl Interpreter<'_, '_> {
                     let before = match self.lookup(name) {
                         Binding::Set(value) => value,
                         Binding::Unset => Value::empty(),
-                        Binding::Unknown => Value::unknown(Origin::Unset, assignment.span),
+                        Binding::Unknown | Binding::Declared => {
+                            Value::unknown(Origin::Unset, assignment.span)
+                        }
                     };
                     value = before.concat(&value);
                 }

@@ -20,7 +20,9 @@ impl Var {
     fn same(&self, other: &Self) -> bool {
         match (&self.binding, &other.binding) {
             (Binding::Set(a), Binding::Set(b)) => a == b,
-            (Binding::Unset, Binding::Unset) | (Binding::Unknown, Binding::Unknown) => true,
+            (Binding::Unset, Binding::Unset)
+            | (Binding::Unknown, Binding::Unknown)
+            | (Binding::Declared, Binding::Declared) => true,
             _ => false,
         }
     }
@@ -142,7 +144,7 @@ fn join(
         match binding {
             Binding::Set(value) => values.push(value),
             Binding::Unset => values.push(Value::empty()),
-            Binding::Unknown => unknown = true,
+            Binding::Unknown | Binding::Declared => unknown = true,
         }
     }
     if unknown {

@@ -190,11 +190,14 @@ impl Interpreter<'_, '_> {
             Some(index) => self.element(&param.name, index),
         };
         let has_fallback = param.op.as_ref().is_some_and(|op| super::operators::has_fallback(op));
-        if param.index.is_none() && !has_fallback && !matches!(binding, Binding::Set(_)) {
+        if param.index.is_none()
+            && !has_fallback
+            && !matches!(binding, Binding::Set(_) | Binding::Declared)
+        {
             self.note_unset(&param.name, span);
         }
         if matches!(binding, Binding::Unset) && self.nounset && !has_fallback {
-            self.pending_failure(
+            self.stop_at(
                 span,
                 format!("{} is not set, and the script forbids that (set -u)", param.name),
             );
@@ -208,6 +211,7 @@ impl Interpreter<'_, '_> {
                 None => Value::unknown(Origin::Unset, span),
             },
             Binding::Unknown => Value::unknown(Origin::Unset, span),
+            Binding::Declared => Value::unknown(Origin::BuildArg, span),
         };
         match &param.op {
             None => value,
@@ -223,7 +227,8 @@ impl Interpreter<'_, '_> {
         }
     }
 
-    fn pending_failure(&mut self, span: Span, message: String) {
+    /// The shell stops in the middle of an expansion.
+    pub(super) fn stop_at(&mut self, span: Span, message: String) {
         if self.is_certain() && self.failure.is_none() && self.step.failure.is_none() {
             self.step.failure = Some(crate::stage::Failure { span, message });
         }
