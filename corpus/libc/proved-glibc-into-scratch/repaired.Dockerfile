@@ -1,0 +1,10 @@
+ARG REGISTRY=docker.io/library
+FROM ${REGISTRY}/gcc:12 AS build
+WORKDIR /src
+COPY probe.c .
+RUN mkdir -p /out \
+    && gcc -O2 -Wall -static -o /out/probe probe.c
+
+FROM scratch
+COPY --from=build /out/probe /probe
+ENTRYPOINT ["/probe"]
