@@ -105,7 +105,8 @@ pub(super) mod tests {
             .iter()
             .map(|s| {
                 let name = String::from_utf8_lossy(&s.name);
-                format!("{}{} as {name}", s.path.display(), if s.is_dir { "/" } else { "" })
+                let slash = if s.is_dir && !s.path.is_root() { "/" } else { "" };
+                format!("{}{slash} as {name}", s.path.display())
             })
             .collect())
     }

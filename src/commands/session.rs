@@ -1,0 +1,48 @@
+//! What happens inside a session: the other end of `build` and `verify`.
+
+use mlint_builder::{
+    build::build,
+    request::{BuildReply, BuildRequest, Failure, VerifyRequest},
+    sandbox::{Session, SessionReply},
+    verify::verify,
+};
+use serde::{Deserialize, Serialize};
+
+use super::build::ProgressMode;
+use crate::report::progress;
+
+/// What a session is asked to do.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionRequest {
+    /// A build.
+    Build {
+        /// Of this.
+        request: Box<BuildRequest>,
+        /// Shown like this.
+        progress: ProgressMode,
+    },
+    /// A verification.
+    Verify(VerifyRequest),
+}
+
+/// The body of every session.
+pub fn body(session: Session, request: Vec<u8>) -> SessionReply {
+    let bytes = match serde_json::from_slice(&request) {
+        Ok(SessionRequest::Build { request, progress }) => {
+            let display = progress::display(progress);
+            let reply = build(&session, &request, &*display);
+            display.close();
+            serde_json::to_vec(&reply)
+        }
+        Ok(SessionRequest::Verify(request)) => serde_json::to_vec(&verify(&session, &request)),
+        Err(error) => serde_json::to_vec(&BuildReply::Failed(Failure {
+            message: format!("the session's request cannot be read: {error}"),
+            place: None,
+            related: Vec::new(),
+            notes: Vec::new(),
+            interrupted: false,
+        })),
+    };
+    SessionReply { bytes: bytes.unwrap_or_default(), status: 0 }
+}

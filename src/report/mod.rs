@@ -1,0 +1,4 @@
+//! How results are shown.
+
+pub mod failure;
+pub mod progress;

@@ -1,0 +1,129 @@
+//! Progress of a build, on standard error.
+
+mod live;
+mod plain;
+
+use std::sync::{Mutex, PoisonError};
+
+use mlint_builder::events::{Event, Events, StepInfo};
+
+use crate::commands::build::ProgressMode;
+
+/// A display of a build's progress.
+pub trait Display: Events {
+    /// Leaves the terminal as it should be.
+    fn close(&self) {}
+}
+
+/// The display for a mode.
+pub fn display(mode: ProgressMode) -> Box<dyn Display> {
+    match mode {
+        ProgressMode::Tty => Box::new(live::Live::new()),
+        ProgressMode::Json => Box::new(Json),
+        ProgressMode::Quiet => Box::new(Quiet),
+        ProgressMode::Auto | ProgressMode::Plain => Box::new(plain::Plain::default()),
+    }
+}
+
+/// Nothing.
+struct Quiet;
+
+impl Events for Quiet {
+    fn event(&self, _: Event) {}
+}
+
+impl Display for Quiet {}
+
+/// One JSON object a line.
+struct Json;
+
+impl Events for Json {
+    fn event(&self, event: Event) {
+        if let Ok(text) = serde_json::to_string(&event) {
+            line(&text);
+        }
+    }
+}
+
+impl Display for Json {}
+
+/// Writes a line; nobody reading is no reason to stop.
+fn line(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// What to call a step: its platforms and stage, and whether it is emulated.
+fn title(step: &StepInfo) -> String {
+    let mut place: Vec<&str> = step
+        .platforms
+        .iter()
+        .map(|p| p.strip_prefix("linux/").unwrap_or(p))
+        .collect();
+    place.push(&step.stage);
+    let emulated = if step.emulated.is_some() { " (emulated)" } else { "" };
+    format!("[{}]{emulated}", place.join(" "))
+}
+
+/// Splits chunks of output into lines, per step.
+#[derive(Debug, Default)]
+struct Lines(Mutex<Vec<(usize, String)>>);
+
+impl Lines {
+    /// The lines that a chunk completes.
+    fn add(&self, step: usize, text: &str) -> Vec<String> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = match open.iter().position(|(number, _)| *number == step) {
+            Some(at) => at,
+            None => {
+                open.push((step, String::new()));
+                open.len() - 1
+            }
+        };
+        let rest = &mut open[at].1;
+        rest.push_str(text);
+        let mut lines = Vec::new();
+        while let Some(end) = rest.find('\n') {
+            let line: String = rest.drain(..=end).collect();
+            lines.push(visible(&line));
+        }
+        // Somebody who never ends a line must not fill the memory.
+        if rest.len() > 64 * 1024 {
+            lines.push(visible(&std::mem::take(rest)));
+        }
+        lines
+    }
+
+    /// What is left of a step's output at its end.
+    fn rest(&self, step: usize) -> Option<String> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = open.iter().position(|(number, _)| *number == step)?;
+        let (_, rest) = open.swap_remove(at);
+        Some(visible(&rest)).filter(|rest| !rest.is_empty())
+    }
+}
+
+/// A line as it would stand on a terminal: what a carriage return overwrites is gone, and no
+/// control sequence of the build's reaches the user's terminal.
+fn visible(line: &str) -> String {
+    let line = line.trim_end_matches(['\n', '\r']);
+    let line = line.rsplit('\r').next().unwrap_or(line);
+    let text = anstream::adapter::strip_str(line).to_string();
+    text.chars().filter(|c| !c.is_control() || *c == '\t').collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_become_lines() {
+        let lines = Lines::default();
+        assert_eq!(lines.add(1, "a\nb"), ["a"]);
+        assert_eq!(lines.add(2, "x\n"), ["x"]);
+        assert_eq!(lines.add(1, "c\r\n10%\r20%\n"), ["bc", "20%"]);
+        assert_eq!(lines.add(1, "\x1b[31mred\x1b[0m\x07\nend"), ["red"]);
+        assert_eq!(lines.rest(1).as_deref(), Some("end"));
+        assert_eq!(lines.rest(1), None);
+    }
+}
