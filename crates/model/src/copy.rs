@@ -361,10 +361,10 @@ pub(crate) fn unmount(state: &mut StageState, mounted: Mounted) {
         let hidden: Vec<Artifact> = before
             .below(&target)
             .map(|(_, a)| a.clone())
-            .chain(before.entries.get(&target).cloned())
+            .chain(before.at(&target).cloned())
             .collect();
         for artifact in hidden {
-            state.files.entries.insert(artifact.path.clone(), artifact);
+            state.files.put(artifact);
         }
     }
 }

@@ -3,11 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
+    sync::Arc,
 };
 
 use crate::{
     artifact::{Artifact, Station},
     machine::{Linkage, Machine, MachineKind},
+    value::Value,
 };
 
 /// Folders that every image (scratch aside) has.
@@ -83,15 +85,39 @@ pub(crate) fn join(folder: &str, name: &str) -> String {
 /// Files by absolute path.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Files {
-    pub(crate) entries: BTreeMap<String, Artifact>,
-    folders: BTreeSet<String>,
+    /// Shared with the stages that start from this one, until they change something.
+    entries: Arc<BTreeMap<String, Artifact>>,
+    folders: Arc<BTreeSet<String>>,
 }
 
 impl Files {
+    /// All entries.
+    pub(crate) fn all(&self) -> Arc<BTreeMap<String, Artifact>> {
+        Arc::clone(&self.entries)
+    }
+
+    /// The entry at exactly this path.
+    pub(crate) fn at(&self, path: &str) -> Option<&Artifact> {
+        self.entries.get(path)
+    }
+
+    /// What was known of a file's text is not known any more.
+    pub(crate) fn blur(&mut self, path: &str, content: Value) {
+        if self.at(path).is_some_and(|a| a.content.is_some())
+            && let Some(artifact) = Arc::make_mut(&mut self.entries).get_mut(path)
+        {
+            artifact.content = Some(content);
+        }
+    }
+
     /// A folder is made.
     pub(crate) fn make_folder(&mut self, path: &str) {
+        if self.folders.contains(path) {
+            return;
+        }
+        let folders = Arc::make_mut(&mut self.folders);
         let mut at = path;
-        while at.len() > 1 && self.folders.insert(at.to_owned()) {
+        while at.len() > 1 && folders.insert(at.to_owned()) {
             at = at.rsplit_once('/').map_or("", |(parent, _)| parent);
         }
     }
@@ -118,14 +144,15 @@ impl Files {
     /// Puts an artifact at its path. An uncertain one beside an older one gives what both have in
     /// common.
     pub(crate) fn put(&mut self, artifact: Artifact) {
+        let entries = Arc::make_mut(&mut self.entries);
         if artifact.certain && !artifact.folder {
-            self.entries.insert(artifact.path.clone(), artifact);
+            entries.insert(artifact.path.clone(), artifact);
             return;
         }
-        match self.entries.get_mut(&artifact.path) {
+        match entries.get_mut(&artifact.path) {
             Some(old) => merge(old, artifact),
             None => {
-                self.entries.insert(artifact.path.clone(), artifact);
+                entries.insert(artifact.path.clone(), artifact);
             }
         }
     }
@@ -134,11 +161,17 @@ impl Files {
     pub(crate) fn remove(&mut self, path: &str, certain: bool) {
         self.disturb(path);
         let mut paths: Vec<String> = self.below(path).map(|(p, _)| p.clone()).collect();
-        paths.push(path.to_owned());
+        if self.entries.contains_key(path) {
+            paths.push(path.to_owned());
+        }
+        if paths.is_empty() {
+            return;
+        }
+        let entries = Arc::make_mut(&mut self.entries);
         for path in paths {
             if certain {
-                self.entries.remove(&path);
-            } else if let Some(artifact) = self.entries.get_mut(&path) {
+                entries.remove(&path);
+            } else if let Some(artifact) = entries.get_mut(&path) {
                 artifact.certain = false;
             }
         }
@@ -149,7 +182,9 @@ impl Files {
         let mut at = path;
         while let Some((parent, _)) = at.rsplit_once('/') {
             let parent = if parent.is_empty() { "/" } else { parent };
-            if let Some(folder) = self.entries.get_mut(parent).filter(|a| a.folder) {
+            if self.entries.get(parent).is_some_and(|a| a.folder && a.certain)
+                && let Some(folder) = Arc::make_mut(&mut self.entries).get_mut(parent)
+            {
                 folder.certain = false;
             }
             if parent == "/" {

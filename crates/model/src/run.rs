@@ -114,7 +114,7 @@ fn run_stage(world: &World<'_>, build: &Platform) -> (Stage, Option<StageState>)
     }
     stage.libc = state.libc;
     stage.toolchains = state.toolchains.iter().copied().collect();
-    stage.files = state.files.entries.clone();
+    stage.files = state.files.all();
     (stage, Some(state))
 }
 

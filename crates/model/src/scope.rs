@@ -15,7 +15,10 @@
 //! - all pairs of one ENV are expanded before any of them is set; the pairs of one ARG one by one;
 //! - what starts from a stage has the ENVs of that stage applied once more, over its ARGs.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use mlint_oci::Platform;
 use mlint_syntax::{KeyValue, Span, Word};
@@ -258,31 +261,62 @@ impl BaseEnv {
 pub struct StageScope {
     global: Arc<GlobalScope>,
     env: Environment,
-    /// The image configuration's environment, in its order.
-    image: Vec<(String, Value)>,
-    /// Every ARG so far, repeated ones too: what RUN's history shows.
-    args: Vec<(String, Option<Value>)>,
+    /// The image configuration's environment.
+    image: Arc<Ordered<Value>>,
+    /// Every ARG so far, with its last value: what RUN's history shows.
+    args: Arc<Ordered<Option<Value>>>,
     complete: bool,
+}
+
+/// Names in the order of their first appearance, with what they have now.
+#[derive(Clone, Debug)]
+struct Ordered<T> {
+    items: Vec<(String, T)>,
+    index: HashMap<String, usize>,
+}
+
+impl<T> Default for Ordered<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), index: HashMap::new() }
+    }
+}
+
+impl<T> Ordered<T> {
+    fn set(&mut self, name: &str, value: T) {
+        match self.index.get(name) {
+            Some(at) => self.items[*at].1 = value,
+            None => {
+                self.index.insert(name.to_owned(), self.items.len());
+                self.items.push((name.to_owned(), value));
+            }
+        }
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.index.contains_key(name)
+    }
 }
 
 impl StageScope {
     /// The scope of a stage on an image or on scratch.
     pub fn from_image(global: &Arc<GlobalScope>, base: &BaseEnv) -> Self {
         let known = |text: &str| Value::known(text, Origin::BaseEnv, Span::default());
-        let mut image: Vec<(String, Value)> =
-            base.variables.iter().map(|(name, text)| (name.clone(), known(text))).collect();
-        if !image.iter().any(|(name, _)| name == "PATH") {
+        let mut image = Ordered::default();
+        for (name, text) in &base.variables {
+            image.set(name, known(text));
+        }
+        if !image.contains("PATH") {
             let path = match base.complete {
                 true => known(DEFAULT_PATH),
                 false => Value::unknown(Origin::BaseEnv, Span::default()),
             };
-            image.push(("PATH".to_owned(), path));
+            image.set("PATH", path);
         }
         let mut scope = Self {
             global: Arc::clone(global),
             env: Environment::default(),
-            image,
-            args: Vec::new(),
+            image: Arc::new(image),
+            args: Arc::default(),
             complete: base.complete,
         };
         scope.apply_image_env();
@@ -297,7 +331,7 @@ impl StageScope {
     }
 
     fn apply_image_env(&mut self) {
-        for (name, value) in &self.image {
+        for (name, value) in &self.image.items {
             self.env.set(name, value.clone());
         }
     }
@@ -319,7 +353,7 @@ impl StageScope {
                 self.env.set(name, value.clone());
                 outcome.set.push((name.to_owned(), value.clone(), pair.span));
             }
-            self.args.push((name.to_owned(), value));
+            Arc::make_mut(&mut self.args).set(name, value);
         }
         outcome
     }
@@ -337,10 +371,7 @@ impl StageScope {
         }
         for (name, value, _) in &expanded {
             self.env.set(name, value.clone());
-            match self.image.iter_mut().find(|(n, _)| n == name) {
-                Some((_, old)) => *old = value.clone(),
-                None => self.image.push((name.clone(), value.clone())),
-            }
+            Arc::make_mut(&mut self.image).set(name, value.clone());
         }
         outcome.set = expanded;
         outcome
@@ -351,9 +382,7 @@ impl StageScope {
     pub fn binding(&self, name: &str) -> Binding {
         match self.env.get(name) {
             Some(value) => Binding::Set(value.clone()),
-            None if self.global.open && self.args.iter().any(|(n, _)| n == name) => {
-                Binding::Declared
-            }
+            None if self.global.open && self.args.contains(name) => Binding::Declared,
             None if self.complete || automatic_arg(name).is_some() => Binding::Unset,
             None => Binding::Unknown,
         }
@@ -377,21 +406,16 @@ impl StageScope {
 
     /// The image configuration's environment.
     pub fn image_env(&self) -> &[(String, Value)] {
-        &self.image
+        &self.image.items
     }
 
     /// The ARGs that RUN's history entry names (`|2 A=1 B=2`), in the order of their first
     /// declaration, with what they are now. An ARG without any value is the empty text.
     pub fn run_args(&self) -> Vec<(&str, Value)> {
-        let mut out: Vec<(&str, Value)> = Vec::new();
-        for (name, declared) in &self.args {
-            let value = self.env.get(name).or(declared.as_ref()).cloned().unwrap_or_default();
-            match out.iter_mut().find(|(n, _)| n == name) {
-                Some((_, old)) => *old = value,
-                None => out.push((name, value)),
-            }
-        }
-        out
+        let now = |name: &str, declared: &Option<Value>| {
+            self.env.get(name).or(declared.as_ref()).cloned().unwrap_or_default()
+        };
+        self.args.items.iter().map(|(name, value)| (name.as_str(), now(name, value))).collect()
     }
 
     /// The global scope that it hangs on.

@@ -1,6 +1,6 @@
 //! Stages and their steps, on one platform.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use mlint_oci::Platform;
 use mlint_syntax::Span;
@@ -83,7 +83,7 @@ pub struct Stage {
     /// Files that this Dockerfile brought into it, by absolute path, as they are at its end;
     /// those of its parent stage included. A folder that is known to hold one artifact, under
     /// unknown names, stands under its own path.
-    pub files: BTreeMap<String, Artifact>,
+    pub files: Arc<BTreeMap<String, Artifact>>,
 }
 
 /// An instruction of a stage.

@@ -29,7 +29,7 @@ pub(crate) fn execute(shell: &mut Interpreter<'_, '_>, call: &Call) {
     } else {
         ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin", "/go/bin"]
             .iter()
-            .find_map(|folder| shell.state.files.entries.get(&format!("{folder}/{text}")).cloned())
+            .find_map(|folder| shell.state.files.at(&format!("{folder}/{text}")).cloned())
     };
     if let Some(artifact) = found {
         let kind = EffectKind::Execute { path: artifact.path, machine: artifact.machine };

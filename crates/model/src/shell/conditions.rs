@@ -137,12 +137,7 @@ impl Interpreter<'_, '_> {
             }
             "-e" | "-f" | "-s" | "-x" | "-r" => match self.path(value) {
                 Some(path)
-                    if self
-                        .state
-                        .files
-                        .entries
-                        .get(&path)
-                        .is_some_and(|a| a.certain && !a.folder) =>
+                    if self.state.files.at(&path).is_some_and(|a| a.certain && !a.folder) =>
                 {
                     Truth::Yes
                 }

@@ -106,11 +106,8 @@ impl Interpreter<'_, '_> {
     /// What was known of a file is not known any more.
     fn edit_in_place(&mut self, call: &Call) {
         for argument in call.arguments() {
-            if let Some(path) = self.path(&argument.value)
-                && let Some(file) = self.state.files.entries.get_mut(&path)
-                && file.content.is_some()
-            {
-                file.content = Some(Value::unknown(Origin::File, call.span));
+            if let Some(path) = self.path(&argument.value) {
+                self.state.files.blur(&path, Value::unknown(Origin::File, call.span));
             }
         }
     }

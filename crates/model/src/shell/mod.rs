@@ -397,7 +397,7 @@ impl<'s, 'e> Interpreter<'s, 'e> {
         }
         let deltas: Vec<Delta> = ends.into_iter().map(|e| e.delta).collect();
         if !deltas.is_empty() {
-            let scope = self.state.scope.clone();
+            let scope = &self.state.scope;
             self.vars.apply(deltas, span, &|name| scope.binding(name));
         }
         flow
