@@ -11,6 +11,7 @@ pub mod rule;
 mod runner;
 mod signature;
 mod suppress;
+pub mod testing;
 
 pub use builtin::BUILTIN;
 pub use context::{CheckOptions, Context, Level};

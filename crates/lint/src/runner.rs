@@ -1,6 +1,6 @@
 //! Runs rules over a file and puts the report together.
 
-use mlint_model::{Evaluation, Fact, ImageFacts};
+use mlint_model::{Evaluation, Fact, ImageFacts, Prepared};
 use mlint_oci::Platform;
 use mlint_syntax::{Dockerfile, Span};
 
@@ -101,10 +101,11 @@ impl Analysis {
         rules: &[&dyn Rule],
     ) -> Self {
         let model = options.model();
+        let prepared = Prepared::new(file);
         let evaluations: Vec<Evaluation> = options
             .platforms
             .iter()
-            .map(|platform| mlint_model::evaluate(file, platform, &model, facts))
+            .map(|platform| prepared.evaluate(platform, &model, facts))
             .collect();
         let cx = Context { file, evaluations: &evaluations, facts, options };
         let mut drafts = syntax_errors(&cx);
