@@ -1,8 +1,30 @@
-//! The rules, one file each, and the tables of facts that they read.
+//! The rules, one file each, and the tables of facts that they read. No I/O.
+
+mod assets;
+mod automatic;
+mod cross;
+pub mod downloads;
+pub mod images;
+pub mod libc;
+pub mod stages;
+mod support;
+pub mod toolchains;
+pub mod values;
 
 use mlint_lint::Rule;
 
 /// All rules, in the order of the index page.
 pub fn all() -> &'static [&'static dyn Rule] {
-    &[]
+    &[
+        &values::platform_arg_default::PlatformArgDefault,
+        &values::undeclared_platform_arg::UndeclaredPlatformArg,
+        &downloads::hardcoded_arch_url::HardcodedArchUrl,
+        &stages::missing_build_platform::MissingBuildPlatform,
+        &stages::constant_platform::ConstantPlatform,
+        &stages::wrong_arch_copy::WrongArchCopy,
+        &toolchains::hardcoded_goarch::HardcodedGoarch,
+        &libc::cgo_cross_compile::CgoCrossCompile,
+        &libc::libc_mismatch::LibcMismatch,
+        &images::base_image_platform::BaseImagePlatform,
+    ]
 }

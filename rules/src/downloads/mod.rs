@@ -1,0 +1,3 @@
+//! What comes from the network.
+
+pub mod hardcoded_arch_url;

@@ -1,0 +1,3 @@
+//! Base images.
+
+pub mod base_image_platform;

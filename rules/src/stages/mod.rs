@@ -1,0 +1,5 @@
+//! Stages and what flows between them.
+
+pub mod constant_platform;
+pub mod missing_build_platform;
+pub mod wrong_arch_copy;

@@ -1,0 +1,229 @@
+//! What several rules need: architecture words in values, the way of a value, where a literal
+//! stands.
+
+use mlint_lint::{Context, Finding, edit};
+use mlint_model::{
+    Artifact, Effect, Evaluation, HopKind, MachineSource, Origin, Piece, RunsOn, Stage, Value,
+};
+use mlint_oci::{
+    Platform,
+    arch::{ArchWord, find_words},
+};
+use mlint_syntax::{InstructionKind, Span};
+
+/// An architecture word in a value.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundWord {
+    /// The word.
+    pub(crate) word: ArchWord,
+    /// As it is written.
+    pub(crate) text: String,
+    /// Its own place, if all of it stands in the file in one piece that can be replaced there.
+    pub(crate) place: Option<Span>,
+    /// The best place to point at.
+    pub(crate) span: Span,
+    /// The piece that it (mostly) lies in.
+    pub(crate) piece: Piece,
+}
+
+/// The architecture words that the file's author wrote: those of literal text, not those that come
+/// from a platform argument, a probe or a build argument. Unknown parts count as a separator.
+pub(crate) fn literal_words(value: &Value) -> Vec<FoundWord> {
+    let (text, starts) = flat_text(value);
+    let mut found = Vec::new();
+    for word in find_words(&text) {
+        let parts: Vec<usize> = (0..starts.len())
+            .filter(|&i| {
+                let end = starts.get(i + 1).copied().unwrap_or(text.len());
+                starts[i] < word.range.end && word.range.start < end
+            })
+            .collect();
+        let pieces = value.pieces();
+        if parts.is_empty() || !parts.iter().all(|&i| pieces[i].is_literal()) {
+            continue;
+        }
+        // Of several pieces, the one from farther away is the one that says the architecture:
+        // in `linux-$ARCH` that is ARCH's text.
+        let Some(&main) = parts.iter().max_by_key(|&&i| pieces[i].trail.hops().len()) else {
+            continue;
+        };
+        let piece = &pieces[main];
+        let len = piece.text().map_or(0, str::len);
+        let from = word.range.start.saturating_sub(starts[main]);
+        let to = (word.range.end - starts[main]).min(len);
+        let whole = parts.len() == 1;
+        let place = piece
+            .source
+            .as_ref()
+            .filter(|_| whole)
+            .map(|s| s.pieces(from as u32, to as u32))
+            .and_then(|spans| <[Span; 1]>::try_from(spans).ok())
+            .map(|[span]| span);
+        found.push(FoundWord {
+            text: text[word.range.clone()].to_owned(),
+            span: piece.subspan(from..to),
+            place,
+            piece: piece.clone(),
+            word,
+        });
+    }
+    found
+}
+
+/// The known text, with a star for each unknown part, and where each piece begins in it.
+fn flat_text(value: &Value) -> (String, Vec<usize>) {
+    let mut text = String::new();
+    let mut starts = Vec::new();
+    for piece in value.pieces() {
+        starts.push(text.len());
+        text.push_str(piece.text().unwrap_or("*"));
+    }
+    (text, starts)
+}
+
+/// The known text of a value, with a star for each unknown part.
+pub(crate) fn shown(value: &Value) -> String {
+    flat_text(value).0
+}
+
+/// Adds the way of a piece to a finding: where it was set, and where it is used.
+pub(crate) fn with_trail(mut finding: Finding, piece: &Piece) -> Finding {
+    for hop in piece.trail.hops() {
+        let name = &hop.name;
+        finding = match hop.kind {
+            HopKind::GlobalArg => finding.related(hop.span, format!("the default of ARG {name}")),
+            HopKind::Arg => finding.related(hop.span, format!("ARG {name} takes it")),
+            HopKind::Env => finding.related(hop.span, format!("ENV {name} holds it")),
+            HopKind::Assigned => finding.related(hop.span, format!("it is assigned to {name}")),
+            HopKind::Used if !name.is_empty() => {
+                finding.related(hop.span, format!("{name} is used here"))
+            }
+            _ => finding,
+        };
+    }
+    finding
+}
+
+/// Whether a value is what the user gave with `--build-arg`, at least in part.
+pub(crate) fn comes_from_build_arg(value: &Value) -> bool {
+    value.all_pieces().iter().any(|p| p.origin == Origin::BuildArg)
+}
+
+/// The stages that make up the image: the target and those that it starts from.
+pub(crate) fn final_chain(evaluation: &Evaluation) -> Vec<usize> {
+    let mut chain = Vec::new();
+    let mut at = evaluation.target;
+    while let Some(i) = at {
+        if chain.contains(&i) {
+            break;
+        }
+        chain.push(i);
+        at = match evaluation.stages.get(i).map(|s| &s.base) {
+            Some(mlint_model::Base::Stage(parent)) => Some(*parent),
+            _ => None,
+        };
+    }
+    chain
+}
+
+/// The stage whose FROM decides the platform of `stage`: itself, or the one it descends from.
+pub(crate) fn root_stage<'e>(evaluation: &'e Evaluation, stage: &'e Stage) -> &'e Stage {
+    let mut at = stage;
+    while let mlint_model::Base::Stage(parent) = at.base {
+        match evaluation.stages.get(parent) {
+            Some(next) if next.index < at.index => at = next,
+            _ => break,
+        }
+    }
+    at
+}
+
+/// Artifacts of the image that an instruction of that stage made or brought, and that are for
+/// another machine.
+pub(crate) fn wrong_from_stage(
+    evaluation: &Evaluation,
+    stage: usize,
+) -> impl Iterator<Item = &Artifact> {
+    evaluation
+        .wrong_artifacts()
+        .filter(move |a| a.way.first().is_some_and(|station| station.stage == stage))
+}
+
+/// Why an artifact is of the machine that it is: which rule has the word on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A literal in a download's URL.
+    Url,
+    /// A literal in a toolchain's setting.
+    Setting,
+    /// Its stage is on a constant platform.
+    ConstantStage,
+    /// Its stage is on the build platform.
+    BuildStage,
+    /// A literal in a file's name.
+    Name,
+    /// Something else.
+    Other,
+}
+
+/// The cause of an artifact's machine.
+pub(crate) fn cause(evaluation: &Evaluation, artifact: &Artifact) -> Cause {
+    let maker = artifact.way.first().and_then(|s| evaluation.stages.get(s.stage));
+    let role = maker.map(|stage| root_stage(evaluation, stage).platform.role);
+    let by_stage = match role {
+        Some(RunsOn::Constant) => Cause::ConstantStage,
+        Some(RunsOn::Build) => Cause::BuildStage,
+        _ => Cause::Other,
+    };
+    match &artifact.machine.source {
+        MachineSource::Name { value } => {
+            if !has_literal_arch(value) {
+                return by_stage;
+            }
+            match artifact.made {
+                mlint_model::Made::Downloaded { .. } => Cause::Url,
+                _ => Cause::Name,
+            }
+        }
+        MachineSource::Setting { value, .. } if is_literal(value) => Cause::Setting,
+        _ => by_stage,
+    }
+}
+
+fn has_literal_arch(value: &Value) -> bool {
+    literal_words(value).iter().any(|w| w.word.is_linux())
+}
+
+/// Whether a value is text that the file's author wrote, all of it.
+pub(crate) fn is_literal(value: &Value) -> bool {
+    !value.is_empty() && value.pieces().iter().all(Piece::is_literal)
+}
+
+/// The TARGETARCH of a platform.
+pub(crate) fn target_arch(platform: &Platform) -> &str {
+    platform.arch()
+}
+
+/// The instruction that an edit at `span` changes, if it is one of `stage`: its index.
+pub(crate) fn instruction_in_stage(
+    cx: &Context<'_>,
+    stage: &Stage,
+    span: Span,
+) -> Option<usize> {
+    let (index, _) = cx.instruction_at(span.start)?;
+    (stage.from < index && index < edit::end_of(cx.file, stage)).then_some(index)
+}
+
+/// Whether the instruction is a RUN.
+pub(crate) fn is_run(cx: &Context<'_>, instruction: usize) -> bool {
+    cx.file
+        .instructions
+        .get(instruction)
+        .is_some_and(|i| matches!(i.kind, InstructionKind::Run(_)))
+}
+
+/// Whether an effect happens under a condition that asks for the platform, so that a literal in it
+/// was written for certain platforms on purpose.
+pub(crate) fn is_deliberate(effect: &Effect) -> bool {
+    effect.is_guarded_by_platform()
+}

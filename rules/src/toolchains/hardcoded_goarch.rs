@@ -1,0 +1,318 @@
+//! `hardcoded-goarch`
+
+use mlint_lint::{
+    Confidence, Context, Finding, Meta, ProposedFix, Rule, Severity, Sink, edit,
+};
+use mlint_model::{
+    Compile, Effect, EffectKind, Evaluation, MachineSource, RunsOn, Setting, Stage, Step, Tool,
+    Value,
+};
+use mlint_syntax::{Edit, EditSet};
+
+use crate::support::{
+    FoundWord, final_chain, instruction_in_stage, is_deliberate, is_literal, literal_words,
+    root_stage, with_trail, wrong_from_stage,
+};
+
+mlint_lint::declare_rule! {
+    /// A Go build says `GOARCH=amd64` (in front of the command, with `export`, `ENV` or `ARG`), so
+    /// the image for every other platform gets a binary for that one. The build itself succeeds:
+    /// the image fails where it runs, with "exec format error".
+    ///
+    /// ## Example
+    ///
+    /// ```dockerfile
+    /// FROM golang:1.23 AS build
+    /// COPY . /src
+    /// RUN cd /src && CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -o /out/app .
+    ///
+    /// FROM scratch
+    /// COPY --from=build /out/app /app
+    /// ```
+    ///
+    /// ## Repaired
+    ///
+    /// ```dockerfile
+    /// FROM golang:1.23 AS build
+    /// ARG TARGETARCH
+    /// COPY . /src
+    /// RUN cd /src && CGO_ENABLED=0 GOOS=linux GOARCH=$TARGETARCH go build -o /out/app .
+    ///
+    /// FROM scratch
+    /// COPY --from=build /out/app /app
+    /// ```
+    ///
+    /// ## Silent
+    ///
+    /// - when the value follows `TARGETARCH`, or was given with `--build-arg`;
+    /// - inside a branch that asks for the platform;
+    /// - when the same stage also builds for the target, as a loop over architectures does;
+    /// - when what is built stays in its stage.
+    ///
+    /// ## Fix
+    ///
+    /// The literal becomes `$TARGETARCH`, declared where it is needed. Safe if the build for the
+    /// platform that the literal means is unchanged.
+    pub struct HardcodedGoarch {
+        name: "hardcoded-goarch",
+        group: Toolchains,
+        summary: "GOARCH is tied to one architecture",
+        severity: Error,
+        confidence: High,
+        effect: WrongBinary,
+        needs_image_facts: false,
+        fixes: Sometimes,
+    }
+}
+
+impl Rule for HardcodedGoarch {
+    fn meta(&self) -> &'static Meta {
+        &Self::META
+    }
+
+    fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
+        for evaluation in cx.evaluations {
+            let chain = final_chain(evaluation);
+            for stage in evaluation.reachable() {
+                let in_image = chain.contains(&stage.index);
+                for (step, effect) in stage.effects() {
+                    if is_deliberate(effect) {
+                        continue;
+                    }
+                    let EffectKind::Compile(compile) = &effect.kind else { continue };
+                    let reaches =
+                        in_image || wrong_from_stage(evaluation, stage.index).next().is_some();
+                    if reaches && !also_right(evaluation, stage) {
+                        check_compile(cx, evaluation, stage, step, effect, compile, sink);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether the stage also builds for the target, because something says so.
+fn also_right(evaluation: &Evaluation, stage: &Stage) -> bool {
+    stage.effects().any(|(_, e)| match &e.kind {
+        EffectKind::Compile(c) => {
+            matches!(c.machine.source, MachineSource::Setting { .. })
+                && c.machine.platform().is_some()
+                && !c.machine.is_wrong_for(&evaluation.platform)
+        }
+        _ => false,
+    })
+}
+
+fn check_compile(
+    cx: &Context<'_>,
+    evaluation: &Evaluation,
+    stage: &Stage,
+    step: &Step,
+    effect: &Effect,
+    compile: &Compile,
+    sink: &mut Sink<'_>,
+) {
+    let Some(setting) = compile.settings.iter().find(|s| s.name == "GOARCH") else { return };
+    let (certain, machine) = match compile.machine.platform() {
+        Some(p) if compile.machine.is_wrong_for(&evaluation.platform) => {
+            (compile.tool == Tool::Go && effect.certain, p.to_string())
+        }
+        // `make` reads GOARCH, if it builds Go at all.
+        None if compile.tool == Tool::Make => match wrong_literal(evaluation, &setting.value) {
+            Some(machine) => (false, machine),
+            None => return,
+        },
+        _ => return,
+    };
+    if !is_literal(&setting.value) {
+        return;
+    }
+    let words = literal_words(&setting.value);
+    let [found] = words.as_slice() else { return };
+    let mut finding = Finding::new(found.span, &evaluation.platform, move |on| {
+        format!("the binary in the image for {on} is for {machine}: GOARCH is tied to it")
+    })
+    .help("GOARCH=$TARGETARCH builds for each target; the stage has to declare `ARG TARGETARCH`");
+    if !certain {
+        finding = finding.severity(Severity::Warning).confidence(Confidence::Medium);
+    }
+    finding = with_trail(finding, &found.piece).related(effect.span, "it is built here");
+    sink.report(finding.maybe_fix(fix(cx, evaluation, stage, step, setting, found)));
+}
+
+fn wrong_literal(evaluation: &Evaluation, value: &Value) -> Option<String> {
+    let text = value.as_known()?;
+    (*text != *evaluation.platform.arch()).then(|| format!("linux/{text}"))
+}
+
+fn fix(
+    cx: &Context<'_>,
+    evaluation: &Evaluation,
+    stage: &Stage,
+    step: &Step,
+    setting: &Setting,
+    found: &FoundWord,
+) -> Option<ProposedFix> {
+    let place = found.place?;
+    let from = found.word.platforms.first()?;
+    if !setting.value.is(from.arch()) {
+        return None;
+    }
+    let braces = cx.file.text.as_bytes().get(place.end as usize).is_some_and(|b| {
+        b.is_ascii_alphanumeric() || *b == b'_'
+    });
+    let text = if braces { "${TARGETARCH}" } else { "$TARGETARCH" };
+    let mut edits =
+        EditSet::from_edits([Edit { span: place, text: text.to_owned() }]).ok()?;
+    // A default before the first FROM sees the platform arguments without a declaration.
+    let (index, _) = cx.instruction_at(place.start)?;
+    if index > stage.from || instruction_in_stage(cx, stage, place).is_some() {
+        let user = index.min(step.instruction);
+        let shared = root_stage(evaluation, stage).platform.role != RunsOn::Target;
+        if let Some(edit) =
+            edit::declare(cx.file, evaluation, stage, user, &["TARGETARCH"], shared)
+        {
+            edits.insert(edit).ok()?;
+        }
+    }
+    Some(ProposedFix::safe("build for the target's architecture", edits).keeping(from))
+}
+
+#[cfg(test)]
+mod tests {
+    use mlint_lint::testing::Harness;
+
+    fn harness() -> Harness<'static> {
+        Harness::new(crate::all(), "hardcoded-goarch")
+    }
+
+    #[test]
+    fn in_front_of_the_command() {
+        let found = harness().check(
+            r"
+            FROM golang:1.23 AS build
+            COPY . /src
+            RUN cd /src && CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -o /app .
+                                                           ^^^^^ error: hardcoded-goarch: the image for linux/arm64 is for linux/amd64
+            FROM scratch
+            COPY --from=build /app /app
+            ",
+        );
+        assert_eq!(found[0].platforms.len(), 1);
+    }
+
+    #[test]
+    fn through_env() {
+        harness().check_fix(
+            r"
+            FROM golang:1.23 AS build
+            ENV CGO_ENABLED=0 \
+                GOARCH=amd64
+            COPY . /src
+            RUN cd /src && go build -o /app .
+            FROM scratch
+            COPY --from=build /app /app
+            ",
+            r"
+            FROM golang:1.23 AS build
+            ARG TARGETARCH
+            ENV CGO_ENABLED=0 \
+                GOARCH=$TARGETARCH
+            COPY . /src
+            RUN cd /src && go build -o /app .
+            FROM scratch
+            COPY --from=build /app /app
+            ",
+        );
+    }
+
+    #[test]
+    fn through_an_exported_variable() {
+        harness().check_fix(
+            r"
+            FROM --platform=$BUILDPLATFORM golang:1.23 AS build
+            COPY . /src
+            RUN export GOARCH=amd64 CGO_ENABLED=0; cd /src && go build -o /app .
+            FROM scratch
+            COPY --from=build /app /app
+            ",
+            r"
+            FROM --platform=$BUILDPLATFORM golang:1.23 AS build
+            COPY . /src
+            ARG TARGETARCH
+            RUN export GOARCH=$TARGETARCH CGO_ENABLED=0; cd /src && go build -o /app .
+            FROM scratch
+            COPY --from=build /app /app
+            ",
+        );
+    }
+
+    #[test]
+    fn an_argument_s_default() {
+        harness().check_fix(
+            r"
+            FROM golang:1.23 AS build
+            ARG GOARCH=amd64
+            COPY . /src
+            RUN cd /src && CGO_ENABLED=0 go build -o /app .
+            FROM scratch
+            COPY --from=build /app /app
+            ",
+            r"
+            FROM golang:1.23 AS build
+            ARG TARGETARCH
+            ARG GOARCH=$TARGETARCH
+            COPY . /src
+            RUN cd /src && CGO_ENABLED=0 go build -o /app .
+            FROM scratch
+            COPY --from=build /app /app
+            ",
+        );
+    }
+
+    #[test]
+    fn silent_where_it_follows_the_target_or_is_meant() {
+        for text in [
+            r"
+            FROM golang:1.23 AS build
+            ARG TARGETARCH
+            RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -o /app .
+            FROM scratch
+            COPY --from=build /app /app
+            ",
+            r"
+            FROM golang:1.23 AS build
+            RUN for arch in amd64 arm64; do GOARCH=$arch CGO_ENABLED=0 go build -o /out/app-$arch .; done
+            FROM scratch
+            ARG TARGETARCH
+            COPY --from=build /out/app-$TARGETARCH /app
+            ",
+            r#"
+            FROM golang:1.23 AS build
+            ARG TARGETARCH
+            RUN if [ "$TARGETARCH" = amd64 ]; then GOARCH=amd64 GOAMD64=v2 go build -o /app .; else go build -o /app .; fi
+            FROM scratch
+            COPY --from=build /app /app
+            "#,
+            // A generator that runs on the build machine.
+            r"
+            FROM --platform=$BUILDPLATFORM golang:1.23 AS build
+            ARG TARGETARCH
+            RUN GOARCH=amd64 CGO_ENABLED=0 go build -o /tmp/gen ./gen && /tmp/gen
+            RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -o /app .
+            FROM scratch
+            COPY --from=build /app /app
+            ",
+        ] {
+            harness().silent(text);
+        }
+        let text = r"
+            FROM golang:1.23 AS build
+            ARG GOARCH=amd64
+            RUN CGO_ENABLED=0 go build -o /app .
+            FROM scratch
+            COPY --from=build /app /app
+            ";
+        harness().build_arg("GOARCH", "riscv64").silent(text);
+    }
+}

@@ -1,0 +1,3 @@
+//! Compilers and their settings.
+
+pub mod hardcoded_goarch;
