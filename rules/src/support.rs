@@ -180,10 +180,7 @@ pub(crate) fn cause(evaluation: &Evaluation, artifact: &Artifact) -> Cause {
             if !has_literal_arch(value) {
                 return by_stage;
             }
-            match artifact.made {
-                mlint_model::Made::Downloaded { .. } => Cause::Url,
-                _ => Cause::Name,
-            }
+            if shown(value).contains("://") { Cause::Url } else { Cause::Name }
         }
         MachineSource::Setting { value, .. } if is_literal(value) => Cause::Setting,
         _ => by_stage,
@@ -205,21 +202,14 @@ pub(crate) fn target_arch(platform: &Platform) -> &str {
 }
 
 /// The instruction that an edit at `span` changes, if it is one of `stage`: its index.
-pub(crate) fn instruction_in_stage(
-    cx: &Context<'_>,
-    stage: &Stage,
-    span: Span,
-) -> Option<usize> {
+pub(crate) fn instruction_in_stage(cx: &Context<'_>, stage: &Stage, span: Span) -> Option<usize> {
     let (index, _) = cx.instruction_at(span.start)?;
     (stage.from < index && index < edit::end_of(cx.file, stage)).then_some(index)
 }
 
 /// Whether the instruction is a RUN.
 pub(crate) fn is_run(cx: &Context<'_>, instruction: usize) -> bool {
-    cx.file
-        .instructions
-        .get(instruction)
-        .is_some_and(|i| matches!(i.kind, InstructionKind::Run(_)))
+    cx.file.instructions.get(instruction).is_some_and(|i| matches!(i.kind, InstructionKind::Run(_)))
 }
 
 /// Whether an effect happens under a condition that asks for the platform, so that a literal in it

@@ -86,13 +86,9 @@ pub fn declare(
 
 /// Where an instruction begins together with the comment lines right above it.
 fn top_of(file: &Dockerfile, instruction: usize) -> Option<u32> {
-    let at =
-        file.elements.iter().position(|e| e.kind == ElementKind::Instruction(instruction))?;
-    let above = file.elements[..at]
-        .iter()
-        .rev()
-        .take_while(|e| e.kind == ElementKind::Comment)
-        .last();
+    let at = file.elements.iter().position(|e| e.kind == ElementKind::Instruction(instruction))?;
+    let above =
+        file.elements[..at].iter().rev().take_while(|e| e.kind == ElementKind::Comment).last();
     Some(above.unwrap_or(&file.elements[at]).span.start)
 }
 

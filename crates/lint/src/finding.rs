@@ -36,6 +36,8 @@ pub struct ProposedFix {
     /// Platforms on which the file must do after the fix what it did before, beside those that the
     /// finding does not name: the one that a literal in the file means.
     pub keeps: Vec<Platform>,
+    /// Refused, not demoted, if a platform that was right would do something else.
+    pub or_nothing: bool,
 }
 
 impl ProposedFix {
@@ -55,13 +57,25 @@ impl ProposedFix {
     }
 
     fn new(title: impl Into<String>, applicability: Applicability, edits: EditSet) -> Self {
-        Self { fix: Fix { title: title.into(), applicability, caution: None, edits }, keeps: Vec::new() }
+        Self {
+            fix: Fix { title: title.into(), applicability, caution: None, edits },
+            keeps: Vec::new(),
+            or_nothing: false,
+        }
     }
 
     /// Says what has to be looked at before a fix that is not safe is taken.
     #[must_use]
     pub fn because(mut self, caution: impl Into<String>) -> Self {
         self.fix.caution = Some(caution.into());
+        self
+    }
+
+    /// Withdraws the fix where it changes what a right platform does: it would then be nonsense
+    /// and not just daring.
+    #[must_use]
+    pub fn or_nothing(mut self) -> Self {
+        self.or_nothing = true;
         self
     }
 

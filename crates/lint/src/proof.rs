@@ -45,6 +45,9 @@ pub enum Refusal {
         /// Where.
         platform: Platform,
     },
+    /// A platform that is right would do something else.
+    #[error(transparent)]
+    Changed(Doubt),
     /// Something else would be found.
     #[error("{rule} would find something new on {platform} afterwards")]
     NewFinding {
@@ -132,13 +135,18 @@ impl<'a> Prover<'a> {
         if let Err(refusal) = self.findings_shrink(diagnostic, &after) {
             return Proof::Refused(refusal);
         }
+        let keeps = self.kept_platforms(diagnostic, proposal);
+        if proposal.or_nothing
+            && let Err(doubt) = self.unchanged(&keeps, &fixed)
+        {
+            return Proof::Refused(Refusal::Changed(doubt));
+        }
         if proposal.fix.applicability < Applicability::Safe {
             let caution = proposal.fix.caution.clone();
             return Proof::Demoted(Doubt::Known(
                 caution.unwrap_or_else(|| "it changes what is built; look at it".to_owned()),
             ));
         }
-        let keeps = self.kept_platforms(diagnostic, proposal);
         match self
             .unchanged(&keeps, &fixed)
             .and_then(|()| self.analogous(diagnostic, &keeps, &fixed))
@@ -219,8 +227,9 @@ impl<'a> Prover<'a> {
     fn unchanged(&self, keeps: &[Platform], fixed: &Dockerfile) -> Result<(), Doubt> {
         for platform in keeps {
             let model = self.options.model_on(platform);
-            let run =
-                |f: &Dockerfile| signature(&mlint_model::evaluate(f, platform, &model, self.facts), f);
+            let run = |f: &Dockerfile| {
+                signature(&mlint_model::evaluate(f, platform, &model, self.facts), f)
+            };
             let (before, after) = (run(self.file), run(fixed));
             if let Some((before, after)) = first_difference(&before, &after) {
                 return Err(Doubt::Changed {
@@ -252,10 +261,7 @@ impl<'a> Prover<'a> {
             let must_shrink =
                 matches!(diagnostic.effect, Effect::WrongBinary | Effect::BuildFails) && before > 0;
             if after > before || must_shrink && after == before {
-                return Err(Doubt::NotAnalogous {
-                    platform: platform.clone(),
-                    like: like.clone(),
-                });
+                return Err(Doubt::NotAnalogous { platform: platform.clone(), like: like.clone() });
             }
         }
         Ok(())

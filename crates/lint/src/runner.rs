@@ -140,7 +140,8 @@ fn certain_failures(cx: &Context<'_>) -> Vec<Draft> {
     }
     let mut sink = Sink::new(&BuildStops::META, &cx.options.platforms);
     for evaluation in cx.evaluations {
-        let steps = evaluation.reachable().flat_map(|s| &s.steps).filter_map(|s| s.failure.as_ref());
+        let steps =
+            evaluation.reachable().flat_map(|s| &s.steps).filter_map(|s| s.failure.as_ref());
         for failure in evaluation.failures.iter().chain(steps) {
             // A syntax error at the place says it already.
             if cx.file.errors.iter().any(|e| e.span.overlaps(failure.span)) {

@@ -41,7 +41,14 @@ pub(crate) fn signature(evaluation: &Evaluation, file: &Dockerfile) -> Vec<Strin
         lines.push(format!("stage {} from {base} on {on}", stage.index));
         for step in &stage.steps {
             lines.extend(step.failure.iter().map(|f| format!("fails: {}", f.message)));
-            lines.extend(step.effects.iter().filter_map(effect_line));
+            // A command that only asks for the machine changes nothing.
+            let asks = |e: &Effect| {
+                matches!(e.kind, EffectKind::Command(_))
+                    && step.effects.iter().any(|other| {
+                        matches!(other.kind, EffectKind::Ask { .. }) && other.span == e.span
+                    })
+            };
+            lines.extend(step.effects.iter().filter(|e| !asks(e)).filter_map(effect_line));
             lines.extend(fixed_text(file, step.instruction));
         }
     }

@@ -232,7 +232,11 @@ impl Suppressions {
                                     "nothing in this stage depends on being for {platform} only"
                                 )
                             })
-                            .fix(removal(file, entry.comment, "remove the comment")),
+                            .fix(removal(
+                                file,
+                                entry.comment,
+                                "remove the comment",
+                            )),
                         );
                     }
                 }
@@ -242,7 +246,8 @@ impl Suppressions {
                         if name.used || is_known && (!decidable || undecided(&name.text)) {
                             continue;
                         }
-                        unused.report(unused_name(file, entry, names, name, is_known, first, known));
+                        unused
+                            .report(unused_name(file, entry, names, name, is_known, first, known));
                     }
                 }
             }
@@ -384,7 +389,10 @@ mod tests {
         };
         assert_eq!(key("# mlint ignore=a,b: why not"), "ignore [a,b] Some(\"why not\")");
         assert_eq!(key("#mlint file-ignore= a"), "file-ignore [a] None");
-        assert_eq!(key("# mlint platform=linux/amd64: x: y"), "platform [linux/amd64] Some(\"x: y\")");
+        assert_eq!(
+            key("# mlint platform=linux/amd64: x: y"),
+            "platform [linux/amd64] Some(\"x: y\")"
+        );
         assert_eq!(key("# mlint is a tool"), "-");
         assert_eq!(key("# mlint is a=b"), "-");
         assert_eq!(key("# mlinter ignore=a"), "-");

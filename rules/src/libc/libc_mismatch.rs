@@ -1,9 +1,7 @@
 //! `libc-mismatch`
 
 use mlint_lint::{Confidence, Context, Finding, Meta, ProposedFix, Rule, Severity, Sink};
-use mlint_model::{
-    Artifact, EffectKind, Evaluation, Libc, Linkage, Made, Stage, Tool, Truth,
-};
+use mlint_model::{Artifact, EffectKind, Evaluation, Libc, Linkage, Made, Stage, Tool, Truth};
 use mlint_syntax::{Edit, EditSet, Span};
 
 use crate::cross;
@@ -88,12 +86,14 @@ impl Rule for LibcMismatch {
 /// Whether the image is given the other library, by a package or by copying its loader.
 fn brings_loader(evaluation: &Evaluation) -> bool {
     let chain = crate::support::final_chain(evaluation);
-    evaluation.effects().filter(|(stage, ..)| chain.contains(&stage.index)).any(|(_, _, e)| {
-        match &e.kind {
+    evaluation.effects().filter(|(stage, ..)| chain.contains(&stage.index)).any(
+        |(_, _, e)| match &e.kind {
             EffectKind::Install(install) => install.packages.iter().any(|p| {
                 let name = p.value.to_string();
                 ["gcompat", "libc6-compat", "glibc", "musl"].iter().any(|known| {
-                    name == *known || name.starts_with(&format!("{known}=")) || name.starts_with("glibc-")
+                    name == *known
+                        || name.starts_with(&format!("{known}="))
+                        || name.starts_with("glibc-")
                 })
             }),
             EffectKind::Copy(copy) => copy.sources.iter().chain([&copy.dest]).any(|s| {
@@ -106,8 +106,8 @@ fn brings_loader(evaluation: &Evaluation) -> bool {
                         && path != "/"
             }),
             _ => false,
-        }
-    })
+        },
+    )
 }
 
 fn report(
@@ -130,7 +130,7 @@ fn report(
         Libc::Unknown => return,
     };
     // Go links dynamically only if a package with C in it is used; the file does not tell.
-    let is_go = matches!(artifact.made, Made::Compiled { tool: Tool::Go });
+    let is_go = matches!(artifact.made, Made::Compiled { tool: Tool::Go, .. });
     let certain = artifact.certain && (!is_go || cgo_is_on(evaluation, artifact));
     let path = artifact.path.clone();
     let mut finding = Finding::new(last.span, &evaluation.platform, move |_| {
@@ -165,17 +165,14 @@ fn cgo_is_on(evaluation: &Evaluation, artifact: &Artifact) -> bool {
     })
 }
 
-fn fix(
-    cx: &Context<'_>,
-    evaluation: &Evaluation,
-    artifact: &Artifact,
-) -> Option<ProposedFix> {
+fn fix(cx: &Context<'_>, evaluation: &Evaluation, artifact: &Artifact) -> Option<ProposedFix> {
     let maker = artifact.way.first()?;
     let stage = evaluation.stages.get(maker.stage)?;
     let step = stage.steps.iter().find(|s| s.instruction == maker.instruction)?;
-    let compile_at = step.effects.iter().find(|e| {
-        matches!(&e.kind, EffectKind::Compile(c) if c.outputs.contains(&maker.path))
-    })?;
+    let compile_at = step
+        .effects
+        .iter()
+        .find(|e| matches!(&e.kind, EffectKind::Compile(c) if c.outputs.contains(&maker.path)))?;
     let EffectKind::Compile(compile) = &compile_at.kind else { return None };
     let command = step.effects.iter().find_map(|e| match &e.kind {
         EffectKind::Command(c) if e.span == compile_at.span => Some(c),

@@ -5,7 +5,7 @@ use mlint_model::{Evaluation, RunsOn, Stage};
 use mlint_oci::Platform;
 use mlint_syntax::EditSet;
 
-use crate::support::{final_chain, is_literal, root_stage, wrong_from_stage};
+use crate::support::{final_chain, root_stage, wrong_from_stage};
 
 mlint_lint::declare_rule! {
     /// A stage that the image is made of is tied to one platform with `FROM --platform=…`. The
@@ -111,13 +111,13 @@ fn maker_stage(
         .iter()
         .filter(|s| root_stage(evaluation, s).index == stage.index)
         .flat_map(|s| wrong_from_stage(evaluation, s.index))
-        .filter(|a| {
-            crate::support::cause(evaluation, a) == crate::support::Cause::ConstantStage
-        });
+        .filter(|a| crate::support::cause(evaluation, a) == crate::support::Cause::ConstantStage);
     let Some(artifact) = wrong.next() else { return };
     let (name, path) = (constant.to_string(), artifact.path.clone());
     let mut finding = Finding::new(span, &evaluation.platform, move |on| {
-        format!("{path} in the image for {on} is for {name}: the stage that makes it is tied to {name}")
+        format!(
+            "{path} in the image for {on} is for {name}: the stage that makes it is tied to {name}"
+        )
     })
     .help(
         "remove --platform, or build on $BUILDPLATFORM and cross-compile for $TARGETARCH; if the \
@@ -134,9 +134,7 @@ fn remove_flag(cx: &Context<'_>, stage: &Stage, constant: &Platform) -> Option<P
     let edit = edit::remove_flag(cx.file, instruction, "platform")?;
     let edits = EditSet::from_edits([edit]).ok()?;
     let title = "build the stage for each target";
-    let direct = stage.platform.flag.as_ref().is_some_and(|flag| {
-        is_literal(flag) && flag.pieces().iter().all(|p| p.trail.is_empty())
-    });
+    let direct = stage.platform.flag_span.is_some_and(|span| !cx.text(span).contains('$'));
     let fix = if direct {
         ProposedFix::safe(title, edits)
     } else {

@@ -130,9 +130,9 @@ fn kind(evaluation: &Evaluation, stage: &Stage) -> Option<Kind> {
     if compiles.iter().all(|c| c.tool == Tool::Go) {
         let pure = compiles.iter().all(|c| {
             c.cross != Truth::Yes
-                && c.cgo.as_ref().is_some_and(|cgo| {
-                    cgo.enabled == Truth::No && cgo.cross_compiler.is_none()
-                })
+                && c.cgo
+                    .as_ref()
+                    .is_some_and(|cgo| cgo.enabled == Truth::No && cgo.cross_compiler.is_none())
         });
         return (pure && takes_only_outputs(evaluation, stage, &compiles)).then_some(Kind::Go);
     }
@@ -145,15 +145,14 @@ fn kind(evaluation: &Evaluation, stage: &Stage) -> Option<Kind> {
             a.way.len() > 1 && a.way.first().is_some_and(|station| station.stage == stage.index)
         })
         .collect();
-    let all_independent = !copied.is_empty()
-        && copied.iter().all(|a| a.machine.kind == MachineKind::Independent);
+    let all_independent =
+        !copied.is_empty() && copied.iter().all(|a| a.machine.kind == MachineKind::Independent);
     (independent && all_independent).then_some(Kind::Independent)
 }
 
 /// Whether nothing but what is compiled is copied out of the stage.
 fn takes_only_outputs(evaluation: &Evaluation, stage: &Stage, compiles: &[&Compile]) -> bool {
-    let known: Vec<&str> =
-        compiles.iter().flat_map(|c| &c.outputs).map(String::as_str).collect();
+    let known: Vec<&str> = compiles.iter().flat_map(|c| &c.outputs).map(String::as_str).collect();
     let mut copies = evaluation
         .effects()
         .filter_map(|(_, _, e)| match &e.kind {
@@ -176,11 +175,9 @@ fn takes_only_outputs(evaluation: &Evaluation, stage: &Stage, compiles: &[&Compi
 
 /// Files that every platform has alike.
 fn is_data(path: &str) -> bool {
-    [
-        "/etc/ssl/", "/etc/passwd", "/etc/group", "/usr/share/zoneinfo", "/usr/share/ca-certificates",
-    ]
-    .iter()
-    .any(|known| path.starts_with(known))
+    ["/etc/ssl/", "/etc/passwd", "/etc/group", "/usr/share/zoneinfo", "/usr/share/ca-certificates"]
+        .iter()
+        .any(|known| path.starts_with(known))
         || path.ends_with("/zoneinfo.zip")
         || [".html", ".json", ".yaml", ".yml", ".toml", ".sql", ".txt", ".md", ".pem", ".crt"]
             .iter()
@@ -200,7 +197,13 @@ fn report(
     let (what, fix) = match kind {
         Kind::Go => (
             "Go can compile for it on the build machine",
-            cross::go_fix_with(cx, evaluation, stage, "cross-compile on the build machine", &[flag]),
+            cross::go_fix_with(
+                cx,
+                evaluation,
+                stage,
+                "cross-compile on the build machine",
+                &[flag],
+            ),
         ),
         Kind::Independent => (
             "what it makes runs everywhere",

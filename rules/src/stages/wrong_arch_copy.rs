@@ -148,7 +148,7 @@ fn reason(artifact: &Artifact, cause: Cause) -> String {
         return "its name says so".to_owned();
     }
     match &artifact.made {
-        Made::Compiled { tool: Tool::Go } => {
+        Made::Compiled { tool: Tool::Go, .. } => {
             "Go compiles for the machine it runs on unless GOARCH says otherwise".to_owned()
         }
         Made::Compiled { .. } => {
@@ -185,9 +185,12 @@ fn name_fix(
     for source in &copy.sources {
         for found in literal_words(&source.value) {
             let from = found.word.platforms.first()?;
-            let same = cx.options.platforms.iter().chain([from]).all(|p| {
-                found.word.counterparts(p).iter().any(|(_, word)| *word == p.arch())
-            });
+            let same = cx
+                .options
+                .platforms
+                .iter()
+                .chain([from])
+                .all(|p| found.word.counterparts(p).iter().any(|(_, word)| *word == p.arch()));
             let place = found.place?;
             if !same || !found.text.eq(from.arch()) || !effect.span.contains(place) {
                 return None;
@@ -220,7 +223,7 @@ fn stage_fix(
 ) -> Option<ProposedFix> {
     let maker = artifact.way.first()?;
     let stage = evaluation.stages.get(maker.stage)?;
-    if matches!(artifact.made, Made::Compiled { tool: Tool::Go }) {
+    if matches!(artifact.made, Made::Compiled { tool: Tool::Go, .. }) {
         return cross::go_fix(cx, evaluation, stage, "cross-compile for the target");
     }
     let root = root_stage(evaluation, stage);

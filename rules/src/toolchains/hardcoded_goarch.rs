@@ -1,8 +1,6 @@
 //! `hardcoded-goarch`
 
-use mlint_lint::{
-    Confidence, Context, Finding, Meta, ProposedFix, Rule, Severity, Sink, edit,
-};
+use mlint_lint::{Confidence, Context, Finding, Meta, ProposedFix, Rule, Severity, Sink, edit};
 use mlint_model::{
     Compile, Effect, EffectKind, Evaluation, MachineSource, RunsOn, Setting, Stage, Step, Tool,
     Value,
@@ -158,19 +156,20 @@ fn fix(
     if !setting.value.is(from.arch()) {
         return None;
     }
-    let braces = cx.file.text.as_bytes().get(place.end as usize).is_some_and(|b| {
-        b.is_ascii_alphanumeric() || *b == b'_'
-    });
+    let braces = cx
+        .file
+        .text
+        .as_bytes()
+        .get(place.end as usize)
+        .is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
     let text = if braces { "${TARGETARCH}" } else { "$TARGETARCH" };
-    let mut edits =
-        EditSet::from_edits([Edit { span: place, text: text.to_owned() }]).ok()?;
+    let mut edits = EditSet::from_edits([Edit { span: place, text: text.to_owned() }]).ok()?;
     // A default before the first FROM sees the platform arguments without a declaration.
     let (index, _) = cx.instruction_at(place.start)?;
     if index > stage.from || instruction_in_stage(cx, stage, place).is_some() {
         let user = index.min(step.instruction);
         let shared = root_stage(evaluation, stage).platform.role != RunsOn::Target;
-        if let Some(edit) =
-            edit::declare(cx.file, evaluation, stage, user, &["TARGETARCH"], shared)
+        if let Some(edit) = edit::declare(cx.file, evaluation, stage, user, &["TARGETARCH"], shared)
         {
             edits.insert(edit).ok()?;
         }

@@ -1,7 +1,7 @@
 //! `platform-arg-default`
 
 use mlint_lint::{Confidence, Context, Effect, Finding, Meta, ProposedFix, Rule, Severity, Sink};
-use mlint_model::{EffectKind, Evaluation, HopKind, RunsOn, Value};
+use mlint_model::{EffectKind, Evaluation, RunsOn, Value};
 use mlint_oci::Platform;
 use mlint_syntax::{Edit, EditSet, InstructionKind, KeyValue, Span};
 
@@ -79,11 +79,8 @@ fn check_globals(cx: &Context<'_>, evaluation: &Evaluation, sink: &mut Sink<'_>)
         let Some(value) = &global.value else { continue };
         let Some(wrong) = wrong_value(&global.name, value, evaluation) else { continue };
         let user = evaluation.reachable().find_map(|stage| {
-            let base = match &stage.base {
-                mlint_model::Base::Image { reference } => Some(reference),
-                _ => None,
-            };
-            base.into_iter().chain(&stage.platform.flag).find_map(|v| use_of(v, &global.name))
+            let from = cx.file.instructions.get(stage.from)?;
+            expands(cx.text(from.span), &global.name).then_some(from.span)
         });
         if let Some(user) = user {
             report(cx, evaluation, sink, global.span, &global.name, wrong, user, true);
@@ -91,11 +88,13 @@ fn check_globals(cx: &Context<'_>, evaluation: &Evaluation, sink: &mut Sink<'_>)
     }
 }
 
-fn use_of(value: &Value, name: &str) -> Option<Span> {
-    let pieces = value.all_pieces();
-    let hops = pieces.iter().flat_map(|p| p.trail.hops());
-    let mut named = hops.filter(|h| *h.name == *name && h.kind == HopKind::Used);
-    named.next().map(|h| h.span)
+/// Whether a text holds `$NAME` or `${NAME…}`.
+fn expands(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        let ends = !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        ends && (before.ends_with('$') || before.ends_with("${"))
+    })
 }
 
 fn check_stages(cx: &Context<'_>, evaluation: &Evaluation, sink: &mut Sink<'_>) {

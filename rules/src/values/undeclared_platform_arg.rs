@@ -6,7 +6,7 @@ use mlint_lint::{
     Confidence, Context, Effect, Finding, Meta, ProposedFix, Rule, Severity, Sink, edit,
 };
 use mlint_model::{EffectKind, Evaluation, RunsOn, Stage, Step, UnsetUse};
-use mlint_syntax::{EditSet, InstructionKind};
+use mlint_syntax::{EditSet, InstructionKind, Span};
 
 use crate::{automatic, support::root_stage};
 
@@ -74,7 +74,11 @@ impl Rule for UndeclaredPlatformArg {
 }
 
 fn check_stage(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage, sink: &mut Sink<'_>) {
+    let defaulted = defaulted_uses(cx, evaluation, stage);
     let mut uses: BTreeMap<&str, Vec<(&Step, &UnsetUse)>> = BTreeMap::new();
+    for (step, unset) in &defaulted {
+        uses.entry(&unset.name).or_default().push((step, unset));
+    }
     for step in &stage.steps {
         for unset in step.unset.iter().filter(|u| automatic::NAMES.contains(&u.name.as_str())) {
             uses.entry(&unset.name).or_default().push((step, unset));
@@ -112,12 +116,50 @@ fn check_stage(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage, sink: &
     }
 }
 
-/// What the empty value does; `None` where it does no harm on this platform.
-fn harm(
+/// Uses such as `${TARGETARCH:-amd64}` where nothing sets the name: the default is all they ever
+/// give. (A default tells the evaluation that the author expects the name to be unset.)
+fn defaulted_uses<'e>(
+    cx: &Context<'_>,
     evaluation: &Evaluation,
-    stage: &Stage,
-    uses: &[(&Step, &UnsetUse)],
-) -> Option<Effect> {
+    stage: &'e Stage,
+) -> Vec<(&'e Step, UnsetUse)> {
+    let mut found = Vec::new();
+    for step in &stage.steps {
+        let Some(instruction) = cx.file.instructions.get(step.instruction) else { continue };
+        let text = cx.text(instruction.span);
+        for name in automatic::NAMES {
+            let opening = format!("${{{name}");
+            for (at, _) in text.match_indices(&opening) {
+                let rest = &text[at + opening.len()..];
+                let start = instruction.span.start + at as u32;
+                let default = rest.strip_prefix(":-").or_else(|| rest.strip_prefix('-'));
+                let comment = instruction.trivia.iter().any(|t| t.contains(Span::empty(start)));
+                let Some(end) = default.and_then(|_| rest.find('}')).filter(|_| !comment) else {
+                    continue;
+                };
+                if edit::declares(cx.file, evaluation, stage, step.instruction, name)
+                    || is_assigned(cx, stage, name)
+                {
+                    continue;
+                }
+                let end = start + (opening.len() + end + 1) as u32;
+                let name = (*name).to_owned();
+                found.push((step, UnsetUse { name, span: Span::new(start, end) }));
+            }
+        }
+    }
+    found
+}
+
+/// Whether the stage's text gives the name a value in some other way.
+fn is_assigned(cx: &Context<'_>, stage: &Stage, name: &str) -> bool {
+    let range = stage.from + 1..edit::end_of(cx.file, stage);
+    let instructions = cx.file.instructions.get(range).unwrap_or_default();
+    instructions.iter().any(|i| cx.text(i.span).contains(&format!("{name}=")))
+}
+
+/// What the empty value does; `None` where it does no harm on this platform.
+fn harm(evaluation: &Evaluation, stage: &Stage, uses: &[(&Step, &UnsetUse)]) -> Option<Effect> {
     let mut worst = None;
     for (step, unset) in uses {
         let harm = match use_of(step, unset) {
@@ -168,11 +210,7 @@ fn use_of(step: &Step, unset: &UnsetUse) -> Use {
 }
 
 /// Where the argument is declared without effect on this stage.
-fn declared_elsewhere(
-    cx: &Context<'_>,
-    stage: &Stage,
-    name: &str,
-) -> Option<(mlint_syntax::Span, &'static str)> {
+fn declared_elsewhere(cx: &Context<'_>, stage: &Stage, name: &str) -> Option<(Span, &'static str)> {
     let end = edit::end_of(cx.file, stage);
     let declares = |i: usize| match &cx.file.instructions.get(i)?.kind {
         InstructionKind::Arg(pairs) => {
@@ -183,14 +221,9 @@ fn declared_elsewhere(
     if let Some(span) = (stage.from + 1..end).find_map(declares) {
         return Some((span, "it is declared too late, below its use"));
     }
-    let first_from = cx
-        .file
-        .instructions
-        .iter()
-        .position(|i| matches!(i.kind, InstructionKind::From { .. }))?;
-    (0..first_from)
-        .find_map(declares)
-        .map(|span| (span, "this declaration serves FROM lines only"))
+    let first_from =
+        cx.file.instructions.iter().position(|i| matches!(i.kind, InstructionKind::From { .. }))?;
+    (0..first_from).find_map(declares).map(|span| (span, "this declaration serves FROM lines only"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,444 @@
+//! Makes the architecture words of a download follow the target.
+
+use mlint_lint::{Context, ProposedFix, edit};
+use mlint_model::{EffectKind, Evaluation, RunsOn, Stage, Step, Value};
+use mlint_oci::{
+    Platform,
+    arch::{Vocabulary, word_for},
+};
+use mlint_syntax::{Edit, EditSet, Instruction, InstructionKind, Span};
+
+use crate::{
+    assets::Scheme,
+    support::{FoundWord, is_run, literal_words, root_stage, shown},
+};
+
+/// A download with the wrong words in its URL.
+pub(super) struct Site<'a> {
+    pub(super) evaluation: &'a Evaluation,
+    pub(super) stage: &'a Stage,
+    pub(super) step: &'a Step,
+    /// The URL as far as it is known.
+    pub(super) url: &'a str,
+    /// The platform that the words mean.
+    pub(super) from: &'a Platform,
+    pub(super) words: &'a [FoundWord],
+    pub(super) scheme: Option<&'static Scheme>,
+}
+
+/// What a word is on each platform.
+struct Mapping {
+    words: Vec<(Platform, String)>,
+    /// Whether the project is known to call its files so.
+    known: bool,
+}
+
+/// How the word is written from now on.
+enum Expression {
+    /// `${TARGETARCH}` between these.
+    TargetArch(String, String),
+    /// `$(uname -m)` between these.
+    Uname(String, String),
+    /// A variable that a `case` sets, between these; the values by TARGETARCH.
+    Case(String, String, Vec<(String, String)>),
+}
+
+pub(super) fn fix(cx: &Context<'_>, site: &Site<'_>) -> Option<ProposedFix> {
+    let places = places(site)?;
+    let homes: Vec<usize> = places
+        .iter()
+        .map(|(_, place)| cx.instruction_at(place.start).map(|(i, _)| i))
+        .collect::<Option<_>>()?;
+    let in_run = homes.iter().all(|&i| i == site.step.instruction && is_run(cx, i));
+    let mut edits = EditSet::new();
+    let mut known = true;
+    let mut cases: Option<Vec<(String, String)>> = None;
+    let mut needs_arg = false;
+    for (word, place) in &places {
+        let mapping = mapping(cx, site, word)?;
+        known &= mapping.known;
+        let text = match expression(site, &mapping, in_run)? {
+            Expression::TargetArch(before, after) => {
+                needs_arg = true;
+                format!("{before}${{TARGETARCH}}{after}")
+            }
+            Expression::Uname(before, after) => format!("{before}$(uname -m){after}"),
+            Expression::Case(before, after, arms) => {
+                // Two words that need two variables: a person does that better.
+                if cases.as_ref().is_some_and(|known| *known != arms) {
+                    return None;
+                }
+                cases = Some(arms);
+                needs_arg = true;
+                format!("{before}${{{}}}{after}", variable(cx))
+            }
+        };
+        edits.insert(Edit { span: *place, text }).ok()?;
+    }
+    if let Some(arms) = cases {
+        let instruction = cx.file.instructions.get(site.step.instruction)?;
+        edits.insert(case_before(cx, instruction, &arms)?).ok()?;
+    }
+    if needs_arg {
+        declare_for(cx, site, &homes, &mut edits)?;
+    }
+    let title = "let the download follow the target";
+    let fix = match caution(cx, site, known) {
+        None => ProposedFix::safe(title, edits),
+        Some(caution) => ProposedFix::needs_look(title, edits).because(caution),
+    };
+    Some(fix.keeping(site.from).or_nothing())
+}
+
+/// The words to change: those of the URL, and the same words in file names beside it.
+fn places(site: &Site<'_>) -> Option<Vec<(FoundWord, Span)>> {
+    let mut places: Vec<(FoundWord, Span)> = Vec::new();
+    for word in site.words {
+        places.push((word.clone(), word.place?));
+    }
+    let folder = site.url.rsplit_once('/').map_or(site.url, |(folder, _)| folder);
+    for value in values_beside(site.step) {
+        let text = shown(value);
+        let is_url = text.contains("://");
+        if is_url && !text.starts_with(folder) {
+            continue;
+        }
+        for found in literal_words(value) {
+            let same = site.words.iter().any(|w| w.text == found.text);
+            let in_name = found.text != text && !text.starts_with('-');
+            let Some(place) = found.place.filter(|_| same && (in_name || is_url)) else { continue };
+            if !places.iter().any(|(_, p)| p.overlaps(place)) {
+                places.push((found, place));
+            }
+        }
+    }
+    Some(places)
+}
+
+/// The words of the step's commands that may name the downloaded file. Commands whose arguments
+/// name architectures as such are left alone.
+fn values_beside(step: &Step) -> impl Iterator<Item = &Value> {
+    const ABOUT_ARCHITECTURES: &[&str] =
+        &["dpkg", "apt", "apt-get", "apk", "rustup", "cargo", "go", "docker", "gcc", "make"];
+    step.effects.iter().filter(|e| !e.is_guarded_by_platform()).flat_map(|e| match &e.kind {
+        EffectKind::Command(command) => {
+            let name = command.name().unwrap_or_default();
+            let installs_file = |v: &Value| {
+                [".deb", ".rpm", ".apk"].iter().any(|end| v.known_suffix().ends_with(end))
+            };
+            let named = ABOUT_ARCHITECTURES.contains(&name.as_str());
+            command
+                .argv
+                .iter()
+                .map(|a| &a.value)
+                .filter(|v| !named || installs_file(v))
+                .collect::<Vec<_>>()
+        }
+        EffectKind::Download(d) => d.output.iter().chain([&d.url]).collect(),
+        _ => Vec::new(),
+    })
+}
+
+fn mapping(cx: &Context<'_>, site: &Site<'_>, found: &FoundWord) -> Option<Mapping> {
+    let mut platforms: Vec<&Platform> = vec![site.from];
+    platforms.extend(cx.options.platforms.iter().filter(|p| *p != site.from));
+    if let Some(scheme) = site.scheme {
+        let words = platforms
+            .iter()
+            .map(|p| Some(((*p).clone(), scheme.translate(&found.text, site.from, p)?)))
+            .collect::<Option<Vec<_>>>()?;
+        return Some(Mapping { words, known: true });
+    }
+    let in_vocabulary = |vocabulary: Vocabulary| {
+        let ours = word_for(site.from, vocabulary)?;
+        if ours != found.text {
+            return None;
+        }
+        platforms
+            .iter()
+            .map(|p| Some(((*p).clone(), word_for(p, vocabulary)?.to_owned())))
+            .collect::<Option<Vec<_>>>()
+    };
+    let mut candidates: Vec<Vec<(Platform, String)>> =
+        found.word.vocabularies.iter().filter_map(in_vocabulary).collect();
+    let first = candidates.first()?.clone();
+    // Docker Hub's `arm64v8` is for repositories of images, not for files.
+    let docker = word_for(site.from, Vocabulary::Docker) == Some(&found.text);
+    candidates.retain(|c| *c != first);
+    let agreed = cx.options.platforms.iter().all(|p| matches!(p.arch(), "amd64" | "arm64"));
+    Some(Mapping { words: first, known: docker && found.text != "386" && agreed })
+}
+
+fn expression(site: &Site<'_>, mapping: &Mapping, in_run: bool) -> Option<Expression> {
+    let words: Vec<&str> = mapping.words.iter().map(|(_, w)| w.as_str()).collect();
+    let (before, after) = common_ends(&words);
+    let core = |w: &str| w[before.len()..w.len() - after.len()].to_owned();
+    let (before, after) = (before.to_owned(), after.to_owned());
+    let all =
+        |is: &dyn Fn(&Platform, &str) -> bool| mapping.words.iter().all(|(p, w)| is(p, &core(w)));
+    if all(&|p, w| w == p.arch()) {
+        return Some(Expression::TargetArch(before, after));
+    }
+    if !in_run {
+        return None;
+    }
+    let on_target = root_stage(site.evaluation, site.stage).platform.role == RunsOn::Target;
+    if on_target && all(&|p, w| word_for(p, Vocabulary::Uname) == Some(w)) {
+        return Some(Expression::Uname(before, after));
+    }
+    let mut arms: Vec<(String, String)> = Vec::new();
+    for (platform, word) in &mapping.words {
+        let arm = (platform.arch().to_owned(), core(word));
+        match arms.iter().find(|(arch, _)| *arch == arm.0) {
+            Some(known) if *known != arm => return None,
+            Some(_) => {}
+            None => arms.push(arm),
+        }
+    }
+    // An architecture whose name is `…` would need quotes; none has such a name.
+    Some(Expression::Case(before, after, arms))
+}
+
+/// What all words begin and end with, cut at a separator.
+fn common_ends<'w>(words: &[&'w str]) -> (&'w str, &'w str) {
+    let Some((first, rest)) = words.split_first() else { return ("", "") };
+    let is_separator = |b: u8| matches!(b, b'-' | b'_' | b'.' | b'/');
+    let mut before = 0;
+    let mut after = 0;
+    for (i, b) in first.bytes().enumerate() {
+        if !rest.iter().all(|w| w.as_bytes().get(i) == Some(&b)) {
+            break;
+        }
+        if is_separator(b) {
+            before = i + 1;
+        }
+    }
+    let longest = words.iter().map(|w| w.len() - before).min().unwrap_or(0);
+    for (i, b) in first.bytes().rev().enumerate().take(longest.saturating_sub(1)) {
+        if !rest.iter().all(|w| w.bytes().rev().nth(i) == Some(b)) {
+            break;
+        }
+        if is_separator(b) {
+            after = i + 1;
+        }
+    }
+    // `x86_64` against `aarch_64`: the separator is inside of the word.
+    if first[first.len() - after..].bytes().any(|b| b.is_ascii_digit()) {
+        after = 0;
+    }
+    (&first[..before], &first[first.len() - after..])
+}
+
+/// A shell variable that the file does not use.
+fn variable(cx: &Context<'_>) -> &'static str {
+    let text = &cx.file.text;
+    ["arch", "target_arch", "asset_arch"]
+        .into_iter()
+        .find(|name| {
+            !["=", "}"].iter().any(|end| text.contains(&format!("{name}{end}")))
+                && !text.contains(&format!("${name}"))
+        })
+        .unwrap_or("mlint_arch")
+}
+
+/// A `case` that sets the variable, in front of the script's first command, or after its `set`.
+fn case_before(
+    cx: &Context<'_>,
+    instruction: &Instruction,
+    arms: &[(String, String)],
+) -> Option<Edit> {
+    let end = edit::line_end(cx.file);
+    let variable = variable(cx);
+    let script = instruction.shell_script()?;
+    let is_heredoc = instruction
+        .heredocs
+        .first()
+        .is_some_and(|h| h.body_span.contains(script.text.full_span()) && !script.text.is_empty());
+    let text = script.text.as_str();
+    let lead = text.len() - text.trim_start().len();
+    let (at, separator) = after_set(text, lead);
+    let place = script.text.to_file(at as u32);
+    let lines = |indent: &str, go_on: &str| {
+        let mut out = format!("case \"${{TARGETARCH}}\" in{go_on}{end}");
+        for (arch, word) in arms {
+            out.push_str(&format!("{indent}  {arch}) {variable}={word} ;;{go_on}{end}"));
+        }
+        out.push_str(&format!(
+            "{indent}  *) echo \"unsupported architecture: ${{TARGETARCH}}\" >&2; exit 1 ;;{go_on}{end}\
+             {indent}esac"
+        ));
+        out
+    };
+    if is_heredoc {
+        // Leading tabs would be stripped, and an inner indentation is kept as it is.
+        return Some(Edit { span: Span::empty(place), text: format!("{}{end}", lines("", "")) });
+    }
+    let go_on = format!(" {}", cx.file.escape);
+    let (indent, joins_ahead) = continuation(cx, instruction);
+    let body = lines(&indent, &go_on);
+    let text = match separator {
+        Some(";") => format!("{body};{go_on}{end}{indent}"),
+        _ => match joins_ahead {
+            Some(lead) => format!("{body}{go_on}{end}{lead}&& "),
+            None => format!("{body} &&{go_on}{end}{indent}"),
+        },
+    };
+    Some(Edit { span: Span::empty(place), text })
+}
+
+/// Where the first command after a leading `set …` begins, and what separates the two.
+fn after_set(text: &str, lead: usize) -> (usize, Option<&'static str>) {
+    let body = &text[lead..];
+    if !body.starts_with("set -") {
+        return (lead, None);
+    }
+    let semicolon = body.find(';').map(|i| (i, ";"));
+    let and = body.find("&&").map(|i| (i, "&&"));
+    let line = body.find('\n').map(|i| (i, "\n"));
+    match [semicolon, and, line].into_iter().flatten().min() {
+        Some((i, separator)) => {
+            let rest = &body[i + separator.len()..];
+            let blanks = rest.len() - rest.trim_start().len();
+            (lead + i + separator.len() + blanks, Some(separator))
+        }
+        None => (lead, None),
+    }
+}
+
+/// The indentation of the instruction's continuation lines, and, where these begin with `&&`, what
+/// stands before that.
+fn continuation(cx: &Context<'_>, instruction: &Instruction) -> (String, Option<String>) {
+    let text = cx.text(instruction.span);
+    let second = text.lines().skip(1).find(|l| {
+        let l = l.trim_start();
+        !l.is_empty() && !l.starts_with('#')
+    });
+    match second {
+        Some(line) => {
+            let body = line.trim_start();
+            let indent = line[..line.len() - body.len()].to_owned();
+            if body.starts_with("&&") { ("    ".to_owned(), Some(indent)) } else { (indent, None) }
+        }
+        None => ("    ".to_owned(), None),
+    }
+}
+
+/// Declares TARGETARCH in each stage whose instructions now use it.
+fn declare_for(
+    cx: &Context<'_>,
+    site: &Site<'_>,
+    homes: &[usize],
+    edits: &mut EditSet,
+) -> Option<()> {
+    for stage in &site.evaluation.stages {
+        let end = edit::end_of(cx.file, stage);
+        let first = homes.iter().copied().filter(|&i| stage.from < i && i < end).min();
+        let Some(user) = first else { continue };
+        let shared = root_stage(site.evaluation, stage).platform.role != RunsOn::Target;
+        let declared =
+            edit::declare(cx.file, site.evaluation, stage, user, &["TARGETARCH"], shared);
+        if let Some(edit) = declared {
+            edits.insert(edit).ok()?;
+        }
+    }
+    Some(())
+}
+
+/// Why the fix needs a look, if it does.
+fn caution(cx: &Context<'_>, site: &Site<'_>, known: bool) -> Option<String> {
+    if !known {
+        return Some(
+            "what the project calls its files for the other platforms is a guess; look at its \
+             release page"
+                .to_owned(),
+        );
+    }
+    if has_checksum(cx, site.step) {
+        return Some(
+            "the checksum beside it is that of one file; the others need their own".to_owned(),
+        );
+    }
+    if is_named_elsewhere(site) {
+        return Some("the file's name stands in other instructions too".to_owned());
+    }
+    None
+}
+
+/// Whether the step compares something with a checksum that stands in the file.
+fn has_checksum(cx: &Context<'_>, step: &Step) -> bool {
+    let Some(instruction) = cx.file.instructions.get(step.instruction) else { return false };
+    if matches!(instruction.kind, InstructionKind::Add { .. })
+        && instruction.flag("checksum").is_some()
+    {
+        return true;
+    }
+    let in_arguments = step.effects.iter().any(|e| match &e.kind {
+        EffectKind::Command(c) => c.argv.iter().any(|a| has_digest(&shown(&a.value))),
+        _ => false,
+    });
+    in_arguments || has_digest(cx.text(instruction.span))
+}
+
+/// Whether a text holds a digest in hexadecimal digits.
+fn has_digest(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_hexdigit()).any(|run| {
+        matches!(run.len(), 32 | 40 | 56 | 64 | 96 | 128)
+            && run.bytes().any(|b| b.is_ascii_digit())
+            && run.bytes().any(|b| b.is_ascii_alphabetic())
+    })
+}
+
+/// Whether another step names the downloaded file with the architecture in its name.
+fn is_named_elsewhere(site: &Site<'_>) -> bool {
+    let path = site.url.split(['?', '#']).next().unwrap_or(site.url);
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let Some(word) = site.words.iter().find(|w| name.contains(w.text.as_str())) else {
+        return false;
+    };
+    let at = name.rfind(word.text.as_str()).unwrap_or_default();
+    let stem = &name[..at + word.text.len()];
+    site.evaluation.effects().any(|(_, step, effect)| {
+        if step.instruction == site.step.instruction {
+            return false;
+        }
+        let names = |value: &Value| {
+            let text = shown(value);
+            !text.contains("://") && text.contains(stem)
+        };
+        match &effect.kind {
+            EffectKind::Command(c) => c.argv.iter().any(|a| names(&a.value)),
+            EffectKind::Copy(c) => c.sources.iter().any(|a| names(&a.value)),
+            _ => false,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_cut_at_separators() {
+        assert_eq!(common_ends(&["linux-x64", "linux-arm64"]), ("linux-", ""));
+        assert_eq!(common_ends(&["x86_64", "aarch_64"]), ("", ""));
+        assert_eq!(
+            common_ends(&["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"]),
+            ("", "-unknown-linux-gnu")
+        );
+        assert_eq!(common_ends(&["amd64", "amd64"]), ("", ""));
+        assert_eq!(common_ends(&[]), ("", ""));
+    }
+
+    #[test]
+    fn finds_where_a_script_begins_after_set() {
+        assert_eq!(after_set("set -eux; curl a", 0), (10, Some(";")));
+        assert_eq!(after_set(" set -e && curl a; b", 1), (11, Some("&&")));
+        assert_eq!(after_set("curl a; set -e", 0), (0, None));
+    }
+
+    #[test]
+    fn knows_digests() {
+        assert!(has_digest("echo 5d41402abc4b2a76b9719d911017c592 x"));
+        assert!(!has_digest("https://example.org/deadbeef"));
+    }
+}

@@ -1,0 +1,411 @@
+//! `hardcoded-arch-url`
+
+use mlint_lint::{Confidence, Context, Effect as Harm, Finding, Meta, Rule, Severity, Sink};
+use mlint_model::{
+    Artifact, Download, Effect, EffectKind, Evaluation, Fetcher, RunsOn, Stage, Step,
+};
+use mlint_oci::{Platform, arch::find_words};
+
+use crate::{
+    assets::Scheme,
+    automatic,
+    downloads::follow_target::{self, Site},
+    support::{
+        Cause, FoundWord, cause, is_deliberate, literal_words, root_stage, shown, with_trail,
+    },
+};
+
+mlint_lint::declare_rule! {
+    /// A URL names one architecture as text, so the build for every other platform downloads that
+    /// one's file: with `curl`, `wget`, `ADD`, `pip`, a package manager; directly or through `ARG`,
+    /// `ENV` and shell variables. The image then holds a program that does not start, or the build
+    /// stops where it is run or installed.
+    ///
+    /// ## Example
+    ///
+    /// ```dockerfile
+    /// FROM debian:12
+    /// ADD https://example.org/tool-linux-amd64 /usr/local/bin/tool
+    /// ```
+    ///
+    /// ## Repaired
+    ///
+    /// ```dockerfile
+    /// FROM debian:12
+    /// ARG TARGETARCH
+    /// ADD https://example.org/tool-linux-${TARGETARCH} /usr/local/bin/tool
+    /// ```
+    ///
+    /// ## Silent
+    ///
+    /// - when the word follows the platform (`TARGETARCH`, `uname -m`, `dpkg
+    ///   --print-architecture`, a `case` over them), or the download stands in a branch that asks
+    ///   for it;
+    /// - when the URL also has the right word, or names a cross toolchain, an emulator or a system
+    ///   root, whose name tells its target;
+    /// - in a stage on the build platform or on a constant one, unless the file reaches the image;
+    /// - for repositories that are cloned, and for other systems than Linux.
+    ///
+    /// ## Fix
+    ///
+    /// The word follows the target, in the URL and in the file names beside it:
+    ///
+    /// - `${TARGETARCH}` where the project uses Docker's words (`amd64`, `arm64`): safe;
+    /// - `$(uname -m)`, or a `case` over `TARGETARCH` with a failing default, in a `RUN`, where
+    ///   mlint knows the project's words: safe; where it only knows whose word it is: unsafe, since
+    ///   `x86_64` goes with `aarch64` here and with `arm64` there;
+    /// - unsafe as well if a checksum stands beside it, which is that of one file.
+    ///
+    /// Safe means that the platform of the literal gets the same file as before.
+    pub struct HardcodedArchUrl {
+        name: "hardcoded-arch-url",
+        group: Downloads,
+        summary: "A URL names one architecture, whatever the target is",
+        severity: Error,
+        confidence: High,
+        effect: WrongBinary,
+        needs_image_facts: false,
+        fixes: Sometimes,
+    }
+}
+
+impl Rule for HardcodedArchUrl {
+    fn meta(&self) -> &'static Meta {
+        &Self::META
+    }
+
+    fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
+        for evaluation in cx.evaluations {
+            for (stage, step, effect) in evaluation.effects() {
+                if let EffectKind::Download(download) = &effect.kind
+                    && !is_deliberate(effect)
+                    && download.tool != Fetcher::Git
+                {
+                    check_download(cx, evaluation, (stage, step, effect), download, sink);
+                }
+            }
+        }
+    }
+}
+
+fn check_download(
+    cx: &Context<'_>,
+    evaluation: &Evaluation,
+    (stage, step, effect): (&Stage, &Step, &Effect),
+    download: &Download,
+    sink: &mut Sink<'_>,
+) {
+    let url = shown(&download.url);
+    if names_something_else(&url) {
+        return;
+    }
+    let role = root_stage(evaluation, stage).platform.role;
+    if role != RunsOn::Target && !reaches_image(evaluation, effect, &url) {
+        return;
+    }
+    let expected = &evaluation.platform;
+    // A right word anywhere means that somebody has thought of it.
+    if find_words(&url).iter().any(|w| w.means(expected)) {
+        return;
+    }
+    let mut words = literal_words(&download.url);
+    words.retain(|w| is_wrong(w, expected));
+    // `${TARGETARCH:-amd64}` where nothing declares TARGETARCH is another rule's matter.
+    words.retain(|w| !is_default_of_platform_arg(cx, w));
+    let Some(main) = words.last() else { return };
+    let Some(from) = main.word.platforms.first().cloned() else { return };
+    let scheme = Scheme::of(&url);
+    let (said, machine) = (main.text.clone(), from.to_string());
+    let mut finding = Finding::new(main.span, expected, move |on| {
+        format!(
+            "the build for {on} downloads the file for {machine}: the URL says '{said}' whatever \
+             the target is"
+        )
+    })
+    .effect(harm(stage, download, &url, expected));
+    if !effect.certain || download.url.texts().is_some_and(|t| t.len() > 1) {
+        finding = finding.severity(Severity::Warning).confidence(Confidence::Medium);
+    }
+    finding = with_trail(finding, &main.piece);
+    if !effect.span.contains(main.span) {
+        finding = finding.related(download.url_span, "it is downloaded here");
+    }
+    let missing: Vec<Platform> = scheme.map_or(Vec::new(), |s| {
+        cx.options.platforms.iter().filter(|p| !s.offers(p)).cloned().collect()
+    });
+    finding = match (scheme, missing.as_slice()) {
+        (Some(scheme), [_, ..]) => finding.help(format!(
+            "{} publishes no file for {}, as far as mlint knows",
+            scheme.project,
+            mlint_lint::list(&missing)
+        )),
+        _ => finding.help(
+            "let the word follow the target: `ARG TARGETARCH` and ${TARGETARCH} where the project \
+             uses Docker's words, a `case` where it has its own",
+        ),
+    };
+    let site = Site { evaluation, stage, step, url: &url, from: &from, words: &words, scheme };
+    let fix = follow_target::fix(cx, &site);
+    sink.report(finding.maybe_fix(fix));
+}
+
+fn is_default_of_platform_arg(cx: &Context<'_>, found: &FoundWord) -> bool {
+    let before = cx.file.text.get(..found.span.start as usize).unwrap_or_default();
+    let Some((_, inner)) = before.rsplit_once("${") else { return false };
+    let name = inner.strip_suffix(":-").or_else(|| inner.strip_suffix('-'));
+    name.is_some_and(|name| automatic::NAMES.contains(&name))
+}
+
+fn is_wrong(found: &FoundWord, expected: &Platform) -> bool {
+    let word = &found.word;
+    word.is_linux() && !word.means(expected) && (!word.weak || word.system_is_written)
+}
+
+/// Files whose architecture word is about something other than where they run, and companions of
+/// the file itself.
+fn names_something_else(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    const ABOUT_A_TARGET: &[&str] =
+        &["qemu", "cross", "toolchain", "sysroot", "rootfs", "-none-", "gcc-arm", "binutils"];
+    const COMPANIONS: &[&str] = &[
+        ".sha256",
+        ".sha256sum",
+        ".sha512",
+        ".sha512sum",
+        ".sha1",
+        ".md5",
+        ".asc",
+        ".sig",
+        ".pem",
+        ".crt",
+        ".minisig",
+        ".sbom",
+        ".json",
+        ".txt",
+        ".md",
+        ".jar",
+    ];
+    ABOUT_A_TARGET.iter().any(|part| name.contains(part))
+        || COMPANIONS.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether what is downloaded here reaches the image and is wrong there.
+fn reaches_image(evaluation: &Evaluation, effect: &Effect, url: &str) -> bool {
+    let ours = |a: &&Artifact| {
+        cause(evaluation, a) == Cause::Url
+            && (a.way.first().is_some_and(|s| s.span == effect.span)
+                || matches!(&a.made, mlint_model::Made::Downloaded { url: u } if shown(u) == url))
+    };
+    evaluation.wrong_artifacts().any(|a| ours(&a))
+}
+
+/// What happens: a package of another architecture can't be installed, a program can't be run.
+fn harm(stage: &Stage, download: &Download, url: &str, platform: &Platform) -> Harm {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    let is_package = [".deb", ".rpm", ".apk", ".whl"].iter().any(|end| path.ends_with(end));
+    let output = download.output.as_ref().and_then(|o| o.as_known());
+    let is_run = stage.effects().any(|(_, e)| match &e.kind {
+        EffectKind::Execute { path, machine } => {
+            machine.is_wrong_for(platform) && output.as_deref() == Some(path)
+        }
+        _ => false,
+    });
+    if is_package || is_run { Harm::BuildFails } else { Harm::WrongBinary }
+}
+
+#[cfg(test)]
+mod tests {
+    use mlint_lint::testing::Harness;
+
+    fn harness() -> Harness<'static> {
+        Harness::new(crate::all(), "hardcoded-arch-url")
+    }
+
+    #[test]
+    fn in_add_curl_and_wget() {
+        let found = harness().check(
+            r"
+            FROM debian:12
+            ADD https://example.org/tool-linux-amd64 /usr/local/bin/tool
+                                               ^^^^^ error: hardcoded-arch-url: the build for linux/arm64 downloads the file for linux/amd64
+            RUN curl -fsSL https://example.org/a-x86_64.tar.gz | tar xz -C /usr/local
+                                                 ^^^^^^ error: hardcoded-arch-url
+            RUN wget https://example.org/b_amd64.deb && dpkg -i b_amd64.deb
+                                           ^^^^^ error: hardcoded-arch-url
+            ",
+        );
+        assert!(found.iter().all(|d| d.platforms.len() == 1));
+        assert_eq!(found[2].effect, mlint_lint::Effect::BuildFails);
+    }
+
+    #[test]
+    fn through_arg_and_env() {
+        let found = harness().check(
+            r"
+            FROM debian:12
+            ARG ARCH=amd64
+                     ^^^^^ error: hardcoded-arch-url
+            ENV TOOL_URL=https://example.org/tool-linux-x64.tar.gz
+                                                  ^^^^^^^^^ error: hardcoded-arch-url
+            RUN curl -fsSLO https://example.org/tool-${ARCH}.tar.gz
+            RUN curl -fsSL $TOOL_URL | tar xz
+            ",
+        );
+        assert!(found[0].related.iter().any(|r| r.message == "it is downloaded here"));
+    }
+
+    #[test]
+    fn docker_s_words_follow_targetarch() {
+        harness().check_fix(
+            r"
+            FROM debian:12
+            # a tool
+            RUN curl -fsSLO https://example.org/v1/tool-linux-amd64.tar.gz \
+             && tar xzf tool-linux-amd64.tar.gz \
+             && mv linux-amd64/tool /usr/local/bin/
+            ",
+            r"
+            FROM debian:12
+            ARG TARGETARCH
+            # a tool
+            RUN curl -fsSLO https://example.org/v1/tool-linux-${TARGETARCH}.tar.gz \
+             && tar xzf tool-linux-${TARGETARCH}.tar.gz \
+             && mv linux-${TARGETARCH}/tool /usr/local/bin/
+            ",
+        );
+    }
+
+    #[test]
+    fn the_kernel_s_words_follow_uname() {
+        harness().check_fix(
+            r#"
+            FROM debian:12
+            RUN curl -fsSL "https://awscli.amazonaws.com/awscli-exe-linux-x86_64.zip" -o awscli.zip
+            "#,
+            r#"
+            FROM debian:12
+            RUN curl -fsSL "https://awscli.amazonaws.com/awscli-exe-linux-$(uname -m).zip" -o awscli.zip
+            "#,
+        );
+    }
+
+    #[test]
+    fn a_project_s_own_words_get_a_case() {
+        harness().check_fix(
+            r"
+            FROM debian:12
+            RUN set -eux; \
+                curl -fsSLo /usr/local/bin/hadolint https://github.com/hadolint/hadolint/releases/download/v2.12.0/hadolint-Linux-x86_64; \
+                chmod +x /usr/local/bin/hadolint
+            ",
+            r#"
+            FROM debian:12
+            ARG TARGETARCH
+            RUN set -eux; \
+                case "${TARGETARCH}" in \
+                  amd64) arch=x86_64 ;; \
+                  arm64) arch=arm64 ;; \
+                  *) echo "unsupported architecture: ${TARGETARCH}" >&2; exit 1 ;; \
+                esac; \
+                curl -fsSLo /usr/local/bin/hadolint https://github.com/hadolint/hadolint/releases/download/v2.12.0/hadolint-Linux-${arch}; \
+                chmod +x /usr/local/bin/hadolint
+            "#,
+        );
+    }
+
+    #[test]
+    fn an_unknown_project_s_words_need_a_look() {
+        harness().check_unsafe_fix(
+            r"
+            FROM debian:12
+            RUN curl -fsSL https://example.org/a-x86_64.tar.gz | tar xz -C /usr/local
+            ",
+            r"
+            FROM debian:12
+            RUN curl -fsSL https://example.org/a-$(uname -m).tar.gz | tar xz -C /usr/local
+            ",
+        );
+    }
+
+    #[test]
+    fn a_checksum_is_of_one_file() {
+        harness().check_unsafe_fix(
+            r#"
+            FROM debian:12
+            RUN curl -fsSLo /t https://example.org/t-amd64 && echo "0f3c9a0e5b7e4d9c1f2a3b4c5d6e7f800f3c9a0e5b7e4d9c1f2a3b4c5d6e7f80  /t" | sha256sum -c
+            "#,
+            r#"
+            FROM debian:12
+            ARG TARGETARCH
+            RUN curl -fsSLo /t https://example.org/t-${TARGETARCH} && echo "0f3c9a0e5b7e4d9c1f2a3b4c5d6e7f800f3c9a0e5b7e4d9c1f2a3b4c5d6e7f80  /t" | sha256sum -c
+            "#,
+        );
+    }
+
+    #[test]
+    fn no_expansion_between_single_quotes() {
+        harness()
+            .check_no_fix("FROM debian:12\nRUN curl -fsSLo /t 'https://example.org/t-amd64'\n");
+        harness().check_no_fix(
+            "FROM debian:12\nRUN [\"curl\", \"-fsSLo\", \"/t\", \"https://example.org/t-amd64\"]\n",
+        );
+    }
+
+    #[test]
+    fn silent_where_it_follows_the_platform() {
+        for text in [
+            "FROM debian:12\nARG TARGETARCH\nADD https://example.org/t-${TARGETARCH} /t\n",
+            "FROM debian:12\nRUN curl -fsSLo /t https://example.org/t-$(uname -m)\n",
+            "FROM debian:12\nRUN curl -fsSLo /t https://example.org/t-$(dpkg --print-architecture)\n",
+            r#"
+            FROM debian:12
+            ARG TARGETARCH
+            RUN case "$TARGETARCH" in \
+                  amd64) curl -fsSLo /t https://example.org/t-x86_64 ;; \
+                  arm64) curl -fsSLo /t https://example.org/t-aarch64 ;; \
+                esac
+            "#,
+            r#"
+            FROM debian:12
+            RUN set -eux; \
+                case "$(uname -m)" in \
+                  x86_64) a=x64; sum=1111 ;; \
+                  aarch64) a=arm64; sum=2222 ;; \
+                  *) exit 1 ;; \
+                esac; \
+                curl -fsSLo /t "https://example.org/t-linux-$a"; \
+                echo "$sum  /t" | sha256sum -c
+            "#,
+            r"
+            FROM debian:12 AS base-amd64
+            ADD https://example.org/t-x86_64 /t
+            FROM debian:12 AS base-arm64
+            ADD https://example.org/t-aarch64 /t
+            FROM base-${TARGETARCH}
+            ",
+        ] {
+            harness().silent(text);
+        }
+    }
+
+    #[test]
+    fn silent_where_the_word_means_something_else() {
+        for text in [
+            "FROM debian:12\nADD https://example.org/qemu-aarch64-static /usr/bin/\n",
+            "FROM debian:12\nADD https://musl.cc/aarch64-linux-musl-cross.tgz /opt/\n",
+            "FROM debian:12\nADD https://example.org/tool-darwin-arm64 /t\n",
+            "FROM debian:12\nRUN git clone https://example.org/amd64-notes.git\n",
+            "FROM debian:12\nADD https://developer.arm.com/files/manual.pdf /\n",
+            // A build tool, where it runs.
+            r"
+            FROM --platform=$BUILDPLATFORM debian:12 AS build
+            RUN curl -fsSLo /usr/local/bin/gen https://example.org/gen-amd64 && gen > /out.txt
+            FROM debian:12
+            COPY --from=build /out.txt /
+            ",
+        ] {
+            harness().silent(text);
+        }
+    }
+}
