@@ -1,37 +1,51 @@
 //! The `mlint` command.
 
+mod args;
+mod catalogue;
 mod commands;
+mod config;
+mod discover;
+mod engine;
 mod report;
+mod source;
+mod suggest;
+mod talk;
+mod write;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
-/// Takes a Dockerfile from "works on amd64" to one tag for every platform, proved
-#[derive(Parser)]
-#[command(name = "mlint", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
+use args::{Cli, Color, Command};
 
-#[derive(Subcommand)]
-enum Command {
-    /// Build an image for every platform, prove its binaries, and push it under one tag
-    Build(Box<commands::build::BuildArgs>),
-    /// Check that every binary of an image is of its platform's machine
-    Verify(commands::verify::VerifyArgs),
-}
+/// The exit status of a job that could not be done.
+const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
     // Before anything else: a session must start while there is one thread only.
     if let Some(code) = mlint_builder::sandbox::dispatch(commands::session::body) {
         return code;
     }
-    match Cli::parse().command {
-        Command::Build(args) => {
-            commands::build::run(&args, &commands::build::BuildDefaults::default())
+    let cli = Cli::parse();
+    anstream::ColorChoice::write_global(match cli.global.color {
+        Color::Auto => anstream::ColorChoice::Auto,
+        Color::Always => anstream::ColorChoice::Always,
+        Color::Never => anstream::ColorChoice::Never,
+    });
+    let done = match cli.command {
+        Command::Check(args) => commands::check::run(&args, &cli.global),
+        Command::Fix(args) => commands::fix::run(&args, &cli.global),
+        Command::Build(args) => config::build_defaults(&args.context, &cli.global)
+            .map(|defaults| commands::build::run(&args, &defaults)),
+        Command::Verify(args) => Ok(commands::verify::run(&args)),
+        Command::Rules(args) => commands::rules::run(&args),
+        Command::Explain(args) => commands::explain::run(&args),
+        Command::Completions(args) => commands::completions::run(&args),
+    };
+    done.unwrap_or_else(|failure| {
+        if !failure.is_closed_pipe() {
+            talk::error(&failure.to_string());
         }
-        Command::Verify(args) => commands::verify::run(&args),
-    }
+        ExitCode::from(FAILED)
+    })
 }

@@ -85,7 +85,9 @@ pub struct MachineArgs {
 }
 
 /// How progress is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ProgressMode {
     /// tty on a terminal, else plain.
@@ -108,6 +110,10 @@ pub struct BuildDefaults {
     pub platforms: Vec<String>,
     /// The names.
     pub tags: Vec<String>,
+    /// The stage to build.
+    pub target: Option<String>,
+    /// Build arguments; those on the command line beat them.
+    pub build_args: Vec<(String, String)>,
 }
 
 /// Runs the command.
@@ -191,10 +197,7 @@ fn request(args: &BuildArgs, defaults: &BuildDefaults) -> Result<BuildRequest, S
     let context = std::path::absolute(&args.context)
         .map_err(|e| format!("cannot find the context {}: {e}", args.context.display()))?;
     if !context.is_dir() {
-        return Err(format!(
-            "the build context {} is not a directory",
-            args.context.display()
-        ));
+        return Err(format!("the build context {} is not a directory", args.context.display()));
     }
     let (file, text) = dockerfile(args, &context)?;
     let given = |args: &[String], defaults: &[String]| match args {
@@ -218,8 +221,13 @@ fn request(args: &BuildArgs, defaults: &BuildDefaults) -> Result<BuildRequest, S
         context: Some(context),
         platforms,
         build_platform: Platform::host().to_string(),
-        target: args.target.clone(),
-        build_args: args.build_args.iter().filter_map(|a| build_arg(a)).collect(),
+        target: args.target.clone().or_else(|| defaults.target.clone()),
+        build_args: defaults
+            .build_args
+            .iter()
+            .cloned()
+            .chain(args.build_args.iter().filter_map(|a| build_arg(a)))
+            .collect(),
         labels: pairs("--label", &args.labels)?,
         tags,
         push: args.push,
@@ -269,7 +277,11 @@ fn ignore_file(file: &Path, context: &Path) -> Result<Option<(String, String)>, 
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 return Ok(Some((path.display().to_string(), text)));
             }
-            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {}
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) => {}
             Err(e) => return Err(format!("cannot read {}: {e}", path.display())),
         }
     }

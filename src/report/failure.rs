@@ -2,49 +2,79 @@
 
 use std::io::Write;
 
-use codespan_reporting::{
-    diagnostic::{Diagnostic, Label},
-    files::SimpleFile,
-    term,
-};
 use mlint_builder::request::Failure;
+use mlint_lint::Severity;
+use mlint_syntax::Span;
+
+use super::{
+    Layout,
+    lines::Lines,
+    text::{
+        snippet::{self, Frame, Mark},
+        style,
+    },
+};
 
 /// Says why nothing could be done.
 pub fn say(message: &str) {
-    let mut err = anstream::stderr().lock();
-    let style = anstyle::AnsiColor::Red.on_default().bold();
-    let _ = writeln!(err, "{style}error{style:#}: {message}");
+    crate::talk::error(message);
 }
 
 /// Shows a failed build.
 pub fn show(file: &str, text: &str, failed: &Failure) {
+    let out = render(file, text, failed, Layout::of(&std::io::stderr()));
+    // If nobody listens there, nothing is to be done about it.
+    let _ = std::io::stderr().lock().write_all(out.as_bytes());
+}
+
+fn render(file: &str, text: &str, failed: &Failure, layout: Layout) -> String {
+    let mut out = String::new();
+    let mut said = failed.message.lines();
+    let error = style::severity(Severity::Error);
+    snippet::title(&mut out, layout, "error", error, said.next().unwrap_or_default());
+    let notes = said.chain(failed.notes.iter().flat_map(|note| note.lines()));
     let Some((start, end)) = failed.place else {
-        say(&failed.message);
-        for note in &failed.notes {
-            let _ = writeln!(anstream::stderr().lock(), "  {note}");
+        for note in notes {
+            out.push_str(&format!("  {}\n", style::one_line(note)));
         }
-        return;
+        return out;
     };
-    let mut lines = failed.message.lines();
-    let message = lines.next().unwrap_or_default();
-    let mut notes: Vec<String> = lines.map(str::to_owned).collect();
-    notes.extend(failed.notes.iter().cloned());
-    let range = |start: u32, end: u32| {
-        // Of an instruction over many lines the first is enough.
-        let (start, end) = ((start as usize).min(text.len()), (end as usize).min(text.len()));
-        let line_end = text[start..end].find('\n').map_or(end, |at| start + at);
-        start..line_end
-    };
-    let mut labels = vec![Label::primary((), range(start, end))];
-    for ((start, end), text) in &failed.related {
-        labels.push(Label::secondary((), range(*start, *end)).with_message(text));
+    let lines = Lines::new(text);
+    let primary = Mark { span: Span::new(start, end), text: "", style: error, primary: true };
+    let related = failed.related.iter().map(|((start, end), text)| Mark {
+        span: Span::new(*start, *end),
+        text,
+        style: snippet::related(),
+        primary: false,
+    });
+    let marks: Vec<Mark<'_>> = std::iter::once(primary).chain(related).collect();
+    let frame = Frame::new(layout, &lines, &marks);
+    frame.source(&mut out, file, &lines, &marks);
+    for note in notes {
+        frame.remark(&mut out, note);
     }
-    let diagnostic =
-        Diagnostic::error().with_message(message).with_labels(labels).with_notes(vec![notes.join("\n")]);
-    let config = term::Config::default();
-    let files = SimpleFile::new(file, text);
-    let mut err = anstream::stderr().lock();
-    if term::emit_to_io_write(&mut err, &config, &files, &diagnostic).is_err() {
-        let _ = writeln!(err, "error: {file}: {}", failed.message);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_to_blame_is_shown_with_what_explains_it() {
+        let text = "FROM a\nRUN false\n";
+        let failed = Failure {
+            message: "the step failed\nits last words".into(),
+            place: Some((7, 16)),
+            related: vec![((0, 6), "in this stage".into())],
+            notes: vec!["exit status 1".into()],
+            interrupted: false,
+        };
+        let out = render("D", text, &failed, Layout { width: 80, color: false });
+        assert_eq!(
+            out,
+            "error: the step failed\n --> D:2:1\n  |\n1 | FROM a\n  | ------ in this stage\n\
+             2 | RUN false\n  | ^^^^^^^^^\n  |\n  = its last words\n  = exit status 1\n"
+        );
     }
 }

@@ -55,11 +55,8 @@ fn line(text: &str) {
 
 /// What to call a step: its platforms and stage, and whether it is emulated.
 fn title(step: &StepInfo) -> String {
-    let mut place: Vec<&str> = step
-        .platforms
-        .iter()
-        .map(|p| p.strip_prefix("linux/").unwrap_or(p))
-        .collect();
+    let mut place: Vec<&str> =
+        step.platforms.iter().map(|p| p.strip_prefix("linux/").unwrap_or(p)).collect();
     place.push(&step.stage);
     let emulated = if step.emulated.is_some() { " (emulated)" } else { "" };
     format!("[{}]{emulated}", place.join(" "))

@@ -1,0 +1,276 @@
+//! From the text of `mlint.toml` to a [`Config`], every mistake at its place.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use mlint_lint::Level;
+use mlint_oci::{Platform, Reference};
+use mlint_syntax::Span;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{Config, Invalid};
+use crate::{args::FailOn, catalogue, suggest};
+
+/// The keys at the top.
+const KEYS: [&str; 7] = ["platforms", "tags", "target", "build-args", "ignore", "rules", "fail-on"];
+
+/// What a rule can be set to.
+const LEVELS: [&str; 5] = ["off", "note", "advice", "warning", "error"];
+
+/// A mistake whose file is not yet named.
+struct Mistake {
+    span: Range<usize>,
+    message: String,
+    help: Option<String>,
+}
+
+type Parsed<T> = Result<T, Mistake>;
+type Value<'i> = Spanned<DeValue<'i>>;
+
+/// Reads the text of a configuration; `name` is the file's, for messages.
+///
+/// # Errors
+/// The first mistake.
+pub fn parse(name: &str, text: &str) -> Result<Config, Invalid> {
+    let table = DeTable::parse(text).map_err(|e| Mistake {
+        span: e.span().unwrap_or(0..0),
+        message: e.message().trim_end_matches('.').replace('\n', "; "),
+        help: None,
+    });
+    table.and_then(|table| top(table.get_ref())).map_err(|mistake| {
+        let at = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        Invalid {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            span: Span::new(at(mistake.span.start), at(mistake.span.end)),
+            message: mistake.message,
+            help: mistake.help,
+        }
+    })
+}
+
+fn top(table: &DeTable<'_>) -> Parsed<Config> {
+    let mut config = Config::default();
+    for (key, value) in in_file_order(table) {
+        match key.get_ref().as_ref() {
+            "platforms" => config.platforms = platforms(value)?,
+            "tags" => config.tags = tags(value)?,
+            "target" => config.target = Some(text(value, "the name of a stage")?.to_owned()),
+            "build-args" => config.build_args = build_args(value)?,
+            "ignore" => ignore(value, &mut config.levels)?,
+            "rules" => rules(value, &mut config.levels)?,
+            "fail-on" => config.fail_on = Some(fail_on(value)?),
+            other => return Err(unknown(key.span(), "key", other, &KEYS)),
+        }
+    }
+    Ok(config)
+}
+
+/// The first mistake in the file is the one to tell.
+fn in_file_order<'t, 'i>(
+    table: &'t DeTable<'i>,
+) -> Vec<(&'t Spanned<std::borrow::Cow<'i, str>>, &'t Value<'i>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
+}
+
+fn unknown(span: Range<usize>, what: &str, given: &str, known: &[&str]) -> Mistake {
+    let help = match suggest::nearest(given, known.iter().copied()) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None if known.len() <= 8 => format!("known: {}", known.join(", ")),
+        None => "`mlint rules` lists them all".to_owned(),
+    };
+    Mistake { span, message: format!("there is no {what} '{given}'"), help: Some(help) }
+}
+
+fn expected(value: &Value<'_>, what: &str) -> Mistake {
+    let article = |word: &str| if word.starts_with(['a', 'i']) { "an" } else { "a" }.to_owned();
+    let is = value.get_ref().type_str();
+    Mistake {
+        span: value.span(),
+        message: format!("expected {what}, not {} {is}", article(is)),
+        help: None,
+    }
+}
+
+fn text<'t>(value: &'t Value<'_>, what: &str) -> Parsed<&'t str> {
+    value.get_ref().as_str().ok_or_else(|| expected(value, what))
+}
+
+fn list<'t, 'i>(value: &'t Value<'i>, what: &str) -> Parsed<&'t [Value<'i>]> {
+    value.get_ref().as_array().map(|a| &a[..]).ok_or_else(|| expected(value, what))
+}
+
+fn platforms(value: &Value<'_>) -> Parsed<Vec<Platform>> {
+    let mut all: Vec<Platform> = Vec::new();
+    for item in list(value, "a list of platforms, as in [\"linux/amd64\", \"linux/arm64\"]")? {
+        let platform: Platform = text(item, "a platform, as in \"linux/arm64\"")?.parse().map_err(
+            |e: mlint_oci::PlatformError| Mistake {
+                span: item.span(),
+                message: e.to_string(),
+                help: None,
+            },
+        )?;
+        if !all.contains(&platform) {
+            all.push(platform);
+        }
+    }
+    if all.is_empty() {
+        return Err(Mistake {
+            span: value.span(),
+            message: "the list of platforms is empty".to_owned(),
+            help: Some("name one at least, or leave the key out".to_owned()),
+        });
+    }
+    Ok(all)
+}
+
+fn tags(value: &Value<'_>) -> Parsed<Vec<String>> {
+    let what = "a list of image names, as in [\"registry.example.com/team/app:1.0\"]";
+    list(value, what)?
+        .iter()
+        .map(|item| {
+            let name = text(item, "an image name")?;
+            Reference::parse(name).map_err(|e| Mistake {
+                span: item.span(),
+                message: format!("'{name}' is no image name: {e}"),
+                help: None,
+            })?;
+            Ok(name.to_owned())
+        })
+        .collect()
+}
+
+fn build_args(value: &Value<'_>) -> Parsed<Vec<(String, String)>> {
+    let what = "a table of build arguments, as in VERSION = \"1.2\"";
+    let table = value.get_ref().as_table().ok_or_else(|| expected(value, what))?;
+    in_file_order(table)
+        .into_iter()
+        .map(|(key, value)| {
+            Ok((
+                key.get_ref().to_string(),
+                text(value, "the argument's value in quotes")?.to_owned(),
+            ))
+        })
+        .collect()
+}
+
+fn rule_name(span: Range<usize>, name: &str) -> Parsed<String> {
+    if catalogue::find(name).is_some() {
+        return Ok(name.to_owned());
+    }
+    let names: Vec<&str> = catalogue::all().map(|meta| meta.name).collect();
+    Err(unknown(span, "rule", name, &names))
+}
+
+fn ignore(value: &Value<'_>, levels: &mut BTreeMap<String, Level>) -> Parsed<()> {
+    for item in list(value, "a list of rules, as in [\"constant-platform\"]")? {
+        let name = rule_name(item.span(), text(item, "a rule's name")?)?;
+        set(levels, name, Level::Off, item.span())?;
+    }
+    Ok(())
+}
+
+fn rules(value: &Value<'_>, levels: &mut BTreeMap<String, Level>) -> Parsed<()> {
+    let what = "a table of rules, as in constant-platform = \"off\"";
+    let table = value.get_ref().as_table().ok_or_else(|| expected(value, what))?;
+    for (key, value) in in_file_order(table) {
+        let name = rule_name(key.span(), key.get_ref())?;
+        let level = match text(value, "\"off\" or a severity")? {
+            "off" => Level::Off,
+            word => {
+                Level::At(word.parse().map_err(|()| unknown(value.span(), "level", word, &LEVELS))?)
+            }
+        };
+        set(levels, name, level, key.span())?;
+    }
+    Ok(())
+}
+
+fn set(
+    levels: &mut BTreeMap<String, Level>,
+    name: String,
+    level: Level,
+    span: Range<usize>,
+) -> Parsed<()> {
+    match levels.get(&name) {
+        Some(&before) if before != level => Err(Mistake {
+            span,
+            message: format!("'{name}' is both ignored and set under [rules]"),
+            help: Some("keep one of the two".to_owned()),
+        }),
+        _ => {
+            levels.insert(name, level);
+            Ok(())
+        }
+    }
+}
+
+fn fail_on(value: &Value<'_>) -> Parsed<FailOn> {
+    let word = text(value, "a severity, or \"never\"")?;
+    <FailOn as clap::ValueEnum>::from_str(word, false).map_err(|_| {
+        unknown(value.span(), "severity", word, &["note", "advice", "warning", "error", "never"])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mlint_lint::Severity;
+
+    use super::*;
+
+    fn mistake(text: &str) -> (String, String, String) {
+        let invalid = parse("mlint.toml", text).expect_err(text);
+        let place = text[invalid.span.range()].to_owned();
+        (place, invalid.message, invalid.help.unwrap_or_default())
+    }
+
+    #[test]
+    fn says_what_it_can_say() {
+        let config = parse(
+            "mlint.toml",
+            "platforms = [\"amd64\", \"linux/arm64/v8\", \"linux/amd64\"]\n\
+             tags = [\"localhost:5000/app:1\"]\ntarget = \"prod\"\nfail-on = \"error\"\n\
+             ignore = [\"syntax-error\"]\n[rules]\nunused-suppression = \"note\"\n\
+             build-stops = \"off\"\n[build-args]\nB = \"2\"\nA = \"1\"\n",
+        )
+        .expect("valid");
+        let platforms: Vec<String> = config.platforms.iter().map(ToString::to_string).collect();
+        assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
+        assert_eq!(config.tags, ["localhost:5000/app:1"]);
+        assert_eq!(config.target.as_deref(), Some("prod"));
+        assert_eq!(config.fail_on, Some(FailOn::Error));
+        assert_eq!(config.build_args, [("B".into(), "2".into()), ("A".into(), "1".into())]);
+        assert_eq!(config.levels["syntax-error"], Level::Off);
+        assert_eq!(config.levels["build-stops"], Level::Off);
+        assert_eq!(config.levels["unused-suppression"], Level::At(Severity::Note));
+        assert_eq!(parse("mlint.toml", "").expect("empty"), Config::default());
+    }
+
+    #[test]
+    fn mistakes_have_a_place_and_a_way_out() {
+        let (place, message, help) = mistake("platfroms = []");
+        assert_eq!((&*place, &*help), ("platfroms", "did you mean 'platforms'?"));
+        assert_eq!(message, "there is no key 'platfroms'");
+        let (place, _, help) = mistake("ignore = [\"sintax-error\"]");
+        assert_eq!((&*place, &*help), ("\"sintax-error\"", "did you mean 'syntax-error'?"));
+        let (place, message, _) = mistake("platforms = \"linux/amd64\"");
+        assert_eq!(place, "\"linux/amd64\"");
+        assert!(message.contains("not a string"), "{message}");
+        let (place, _, _) = mistake("platforms = [\"linux/amd64\", \"linux/\"]");
+        assert_eq!(place, "\"linux/\"");
+        let (place, ..) = mistake("tags = [\"UPPER/x\"]");
+        assert_eq!(place, "\"UPPER/x\"");
+        let (place, _, help) = mistake("fail-on = \"warn\"");
+        assert_eq!((&*place, &*help), ("\"warn\"", "did you mean 'warning'?"));
+        let (_, message, _) = mistake("ignore = [\"build-stops\"]\nrules.build-stops = \"error\"");
+        assert!(message.contains("both ignored and set"), "{message}");
+        let (_, message, _) = mistake("platforms = [");
+        assert!(!message.is_empty());
+        mistake("platforms = []");
+        mistake("a = 1\na = 2");
+    }
+}

@@ -1,0 +1,260 @@
+//! From paths to reports: read, parse, ask for images once, check; in parallel where it pays.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+};
+
+use mlint_lint::{CheckOptions, FixOptions, FixOutcome, Level, Report};
+use mlint_model::{Fact, FactSource, ImageFacts, ImageQuery};
+use mlint_registry::{FactOptions, resolve_facts};
+use mlint_syntax::Dockerfile;
+use rayon::prelude::*;
+
+use crate::{
+    args::{FailOn, Judging},
+    config::{Choice, Config, ConfigError, Configs},
+    discover::{Input, discover},
+    report::FileProblem,
+    source::Source,
+};
+
+/// A file that is ready to be checked.
+#[derive(Debug)]
+pub struct Job {
+    /// The file.
+    pub source: Source,
+    /// Parsed.
+    pub file: Dockerfile,
+    /// How to check it.
+    pub options: CheckOptions,
+    /// When it makes the exit status 1.
+    pub fail_on: FailOn,
+}
+
+impl Job {
+    fn new(source: Source, options: CheckOptions, fail_on: FailOn) -> Self {
+        let file = mlint_syntax::parse(source.text.as_str());
+        Self { source, file, options, fail_on }
+    }
+
+    /// The same file with another text.
+    pub fn with_text(self, text: String) -> Self {
+        Self::new(Source { text, ..self.source }, self.options, self.fail_on)
+    }
+
+    fn queries(&self) -> Vec<ImageQuery> {
+        let asks = |rule: &&dyn mlint_lint::Rule| {
+            rule.meta().needs_image_facts && !self.options.is_off(rule.meta().name)
+        };
+        if !mlint_rules::all().iter().any(asks) {
+            return Vec::new();
+        }
+        mlint_model::image_queries(&self.file, &self.options.platforms, &self.options.model())
+    }
+}
+
+/// All files that the arguments name, and those that can't be checked.
+#[derive(Debug, Default)]
+pub struct Jobs {
+    /// Ready.
+    pub jobs: Vec<Job>,
+    /// Not.
+    pub problems: Vec<FileProblem>,
+}
+
+/// Finds, reads and parses the files.
+///
+/// # Errors
+/// When a configuration can't be used.
+pub fn prepare(
+    args: &Judging,
+    fail_on: Option<FailOn>,
+    choice: Choice,
+) -> Result<Jobs, ConfigError> {
+    let (inputs, lost) = discover(&args.paths);
+    let mut problems: Vec<FileProblem> = lost
+        .into_iter()
+        .map(|e| FileProblem { path: e.path().display().to_string(), message: e.to_string() })
+        .collect();
+    let mut configs = Configs::new(choice);
+    let planned: Vec<(Input, CheckOptions, FailOn)> = inputs
+        .into_iter()
+        .map(|input| {
+            let config = configs.for_dir(Source::directory(&input))?;
+            let fail_on = fail_on.or(config.fail_on).unwrap_or(FailOn::Warning);
+            let options = options(args, &config);
+            Ok((input, options, fail_on))
+        })
+        .collect::<Result<_, ConfigError>>()?;
+    let read = each(planned, |(input, options, fail_on)| {
+        Source::read(&input).map(|source| Job::new(source, options, fail_on))
+    });
+    let mut jobs = Vec::with_capacity(read.len());
+    for outcome in read {
+        match outcome {
+            Ok(job) => jobs.push(job),
+            Err(e) => {
+                problems.push(FileProblem { path: e.name().to_owned(), message: e.to_string() })
+            }
+        }
+    }
+    Ok(Jobs { jobs, problems })
+}
+
+/// The configuration's options with the arguments' over them.
+fn options(args: &Judging, config: &Config) -> CheckOptions {
+    let mut options = config.check_options();
+    if !args.platforms.is_empty() {
+        options.platforms.clear();
+        for platform in &args.platforms {
+            if !options.platforms.contains(platform) {
+                options.platforms.push(platform.clone());
+            }
+        }
+    }
+    if args.target.is_some() {
+        options.target.clone_from(&args.target);
+    }
+    options.build_args.extend(args.build_args.iter().cloned());
+    options.levels.extend(args.ignore.iter().map(|rule| (rule.clone(), Level::Off)));
+    options
+}
+
+/// One after the other for one, in parallel for several: a pool of threads costs more than a file.
+fn each<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
+    if items.len() > 1 {
+        // The shell's tree is walked recursively: as much stack as the main thread has. If there
+        // is a pool already, it was made here.
+        let _ = rayon::ThreadPoolBuilder::new().stack_size(8 << 20).build_global();
+        items.into_par_iter().map(f).collect()
+    } else {
+        items.into_iter().map(f).collect()
+    }
+}
+
+/// What is known about the images of all files, and what has to be said about that.
+#[derive(Debug, Default)]
+pub struct Knowledge {
+    /// The answers.
+    pub facts: ImageFacts,
+    /// To be said once.
+    pub notes: Vec<String>,
+}
+
+/// Asks for all images of all files, each once.
+pub fn ask(jobs: &[Job], offline: bool, cache_dir: Option<PathBuf>) -> Knowledge {
+    let mut queries: Vec<ImageQuery> =
+        each(jobs.iter().collect(), Job::queries).into_iter().flatten().collect();
+    queries.sort();
+    queries.dedup();
+    resolve(&queries, offline, cache_dir)
+}
+
+/// Answers queries and says what could not be asked.
+pub fn resolve(queries: &[ImageQuery], offline: bool, cache_dir: Option<PathBuf>) -> Knowledge {
+    if queries.is_empty() {
+        return Knowledge::default();
+    }
+    let options = FactOptions {
+        offline,
+        cache_dir: cache_dir.or_else(default_cache_dir),
+        ..FactOptions::default()
+    };
+    let facts = resolve_facts(queries, &options);
+    let notes = notes(queries, &facts, offline);
+    Knowledge { facts, notes }
+}
+
+/// `$XDG_CACHE_HOME/mlint`, else `~/.cache/mlint`.
+pub fn default_cache_dir() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    base.map(|base| base.join("mlint"))
+}
+
+fn notes(queries: &[ImageQuery], facts: &ImageFacts, offline: bool) -> Vec<String> {
+    let mut by_table: Vec<&str> = Vec::new();
+    let mut unknown: Vec<(&str, String)> = Vec::new();
+    let mut date = String::new();
+    for query in queries {
+        match facts.image(&query.reference) {
+            Fact::Known(info) => {
+                if let FactSource::Table { as_of } = info.source {
+                    date = as_of;
+                    by_table.push(&query.reference);
+                }
+            }
+            Fact::Unavailable(why) => unknown.push((&query.reference, why)),
+            Fact::NotAsked => {}
+        }
+    }
+    let mut notes = Vec::new();
+    if !by_table.is_empty() {
+        let cause = if offline { "offline" } else { "no registry answered" };
+        let images = list(&by_table);
+        notes
+            .push(format!("{cause}: {images} judged by the table of official images as of {date}"));
+    }
+    if offline && !unknown.is_empty() {
+        let names: Vec<&str> = unknown.iter().map(|(name, _)| *name).collect();
+        notes.push(format!("offline: the platforms of {} are not known", list(&names)));
+    } else if let [(name, why), rest @ ..] = &unknown[..] {
+        let more = match rest.len() {
+            0 => String::new(),
+            n => format!(" (and those of {n} more)"),
+        };
+        notes.push(format!("the platforms of {name}{more} are not known: {why}"));
+    }
+    notes
+}
+
+/// "a, b and 3 more".
+fn list(names: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    match names {
+        [one] => (*one).to_owned(),
+        [first @ .., last] if names.len() <= SHOWN => format!("{} and {last}", first.join(", ")),
+        _ => format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
+    }
+}
+
+/// Checks all; a file on which a rule breaks down is a problem of its own.
+pub fn check(jobs: Vec<Job>, facts: &ImageFacts) -> Vec<(Job, Option<Report>)> {
+    each(jobs, |job| {
+        let report =
+            guarded(|| mlint_lint::check(&job.file, &job.options, facts, mlint_rules::all()));
+        (job, report)
+    })
+}
+
+/// Fixes all; nothing for a file on which a rule breaks down. Nothing is written.
+pub fn fix(
+    jobs: Vec<Job>,
+    options: &FixOptions,
+    facts: &ImageFacts,
+) -> Vec<(Job, Option<FixOutcome>)> {
+    each(jobs, |job| {
+        let outcome = guarded(|| {
+            let text = &job.source.text;
+            mlint_lint::fix(text, &job.options, options, facts, mlint_rules::all())
+        });
+        (job, outcome)
+    })
+}
+
+/// Runs it; nothing if it panics, so that the other files still get their answer.
+pub fn guarded<R>(f: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(f)).ok()
+}
+
+/// What to say about a file on which mlint itself broke down.
+pub fn broken(name: &str) -> FileProblem {
+    FileProblem {
+        path: name.to_owned(),
+        message: format!(
+            "can't check {name}: mlint broke down on it; that is a bug, please report it with \
+             the file"
+        ),
+    }
+}
