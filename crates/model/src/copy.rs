@@ -8,7 +8,7 @@ use crate::{
     effect::{Argument, Copy, CopyFrom, Download, Effect, EffectKind, Fetcher},
     evaluation::ImageUser,
     files::{Files, Selected, absolute, file_name, join},
-    machine::{Libc, Linkage, Machine, MachineSource},
+    machine::{Linkage, Machine, MachineSource},
     plan::{Source, mount, mount_option},
     run::{StageState, World},
     stage::{Step, UnsetUse},
@@ -200,7 +200,7 @@ impl Copier<'_, '_> {
             CopyFrom::Stage(stage) => self.from_stage(*stage, &path),
             CopyFrom::Image(name) => {
                 let target = self.world.target;
-                vec![self.of_image(name.clone(), Some(target.clone()), Libc::Unknown, &path)]
+                vec![self.of_image(name.clone(), Some(target.clone()), &path)]
             }
             CopyFrom::Context => vec![self.of_context(source, &path, is_add)],
             _ => return,
@@ -223,7 +223,7 @@ impl Copier<'_, '_> {
             crate::stage::Base::Image { reference } => reference.to_string(),
             _ => String::new(),
         };
-        vec![self.of_image(reference, runs_on, source.libc, path)]
+        vec![self.of_image(reference, runs_on, path)]
     }
 
     /// A part of an image's (or a stage's) own root file system.
@@ -231,7 +231,6 @@ impl Copier<'_, '_> {
         &self,
         reference: String,
         platform: Option<mlint_oci::Platform>,
-        libc: Libc,
         path: &str,
     ) -> Selected {
         let below = |folders: &[&str]| {
@@ -239,20 +238,18 @@ impl Copier<'_, '_> {
         };
         let machine = match () {
             () if below(DATA_FOLDERS) => Machine::independent(),
-            () if path == "/" || below(PROGRAM_FOLDERS) => {
+            () if below(PROGRAM_FOLDERS) => {
                 Machine { source: MachineSource::Packages, ..Machine::native(platform.as_ref()) }
             }
             () => Machine::unknown(),
         };
         let is_program = machine.platform().is_some() && path.contains("bin/");
-        let linkage = if is_program { Linkage::dynamic(libc) } else { Linkage::Unknown };
         // Whether a program there is a script or static, its path does not tell.
         let certain = false;
         let has_extension = file_name(path).contains('.');
         let folder = !is_program && !has_extension;
         let made = Made::Image { reference };
         let artifact = Artifact {
-            linkage,
             certain,
             way: Vec::new(),
             ..self.new_artifact(path.to_owned(), made, machine, folder)

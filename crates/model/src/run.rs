@@ -141,7 +141,8 @@ fn start(world: &World<'_>) -> StageState {
         } else {
             traits.directory
         }),
-        shell_known: true,
+        // With a backtick for escape, it is cmd or PowerShell.
+        shell_known: world.prepared.file.escape == '\\',
         files: Files::default(),
         libc: traits.libc,
         toolchains: traits.toolchains.into_iter().collect(),

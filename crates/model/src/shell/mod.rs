@@ -14,8 +14,10 @@ mod filters;
 mod operators;
 mod printf;
 mod probes;
+mod redirect;
 mod sed;
 mod simple;
+mod transform;
 mod vars;
 mod words;
 

@@ -18,6 +18,12 @@ use crate::{
     value::{HopKind, Origin, Value},
 };
 
+/// Builtins that keep the assignments in front of them.
+const SPECIAL_BUILTINS: &[&str] = &[
+    ":", ".", "break", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set",
+    "shift", "trap", "unset",
+];
+
 /// A command about to be run.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
@@ -214,6 +220,16 @@ impl Interpreter<'_, '_> {
         let Some(name) = call.name() else {
             return self.opaque(&call);
         };
+        let is_function = self.functions.contains_key(&name);
+        // What stands before a function or a special builtin stays set (in a POSIX shell).
+        if is_function || SPECIAL_BUILTINS.contains(&name.as_str()) {
+            for (variable, argument) in &call.prefix {
+                self.bind(variable, Binding::Set(argument.value.clone()), argument.span);
+                if is_function {
+                    self.export(variable);
+                }
+            }
+        }
         if let Some(body) = self.functions.get(&name).cloned() {
             let arguments = call.arguments().iter().map(|a| a.value.clone()).collect();
             return self.call_function(&body, arguments);

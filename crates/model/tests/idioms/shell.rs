@@ -220,6 +220,11 @@ fn other_ways_to_say_it() {
         &["https://h/aarch64"],
     );
     fetches(
+        "RUN A=$TARGETARCH set -x && get() { curl -O https://h/$A-$B; } && B=1 get",
+        &["https://h/amd64-1"],
+        &["https://h/arm64-1"],
+    );
+    fetches(
         "RUN A=$(uname -m); [ \"$A\" = aarch64 ] && A=arm64; B=\"${A^^}\"; curl -O https://h/$B",
         &["https://h/X86_64"],
         &["https://h/ARM64"],
