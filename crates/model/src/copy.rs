@@ -197,7 +197,7 @@ impl Copier<'_, '_> {
         let Some(text) = source.value.as_known() else { return };
         let path = absolute("/", &text);
         let selected = match from {
-            CopyFrom::Stage(stage) => self.from_stage(*stage, &path),
+            CopyFrom::Stage(stage) => self.taken_from_stage(*stage, &path),
             CopyFrom::Image(name) => {
                 let target = self.world.target;
                 vec![self.of_image(name.clone(), Some(target.clone()), &path)]
@@ -211,7 +211,7 @@ impl Copier<'_, '_> {
     }
 
     /// What a stage has at a path.
-    fn from_stage(&self, stage: usize, path: &str) -> Vec<Selected> {
+    fn taken_from_stage(&self, stage: usize, path: &str) -> Vec<Selected> {
         let Some(Some(source)) = self.world.done.get(stage) else { return Vec::new() };
         let selected = source.files.select(path);
         if !selected.is_empty() {

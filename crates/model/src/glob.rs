@@ -102,14 +102,14 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
 pub(crate) fn prefix(pattern: &str, text: &str, longest: bool) -> Option<usize> {
     let ends = text.char_indices().map(|(i, _)| i).chain([text.len()]);
     let found = |at: &usize| matches(pattern, &text[..*at]);
-    if longest { ends.filter(found).last() } else { { ends }.find(found) }
+    if longest { ends.filter(found).max() } else { { ends }.find(found) }
 }
 
 /// Start of the shortest or longest suffix of `text` that matches.
 pub(crate) fn suffix(pattern: &str, text: &str, longest: bool) -> Option<usize> {
     let starts = text.char_indices().map(|(i, _)| i).chain([text.len()]);
     let found = |at: &usize| matches(pattern, &text[*at..]);
-    if longest { { starts }.find(found) } else { starts.filter(found).last() }
+    if longest { { starts }.find(found) } else { starts.filter(found).max() }
 }
 
 /// The text without a meaning as a pattern.

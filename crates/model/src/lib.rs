@@ -1,5 +1,18 @@
 //! What a Dockerfile does on each platform: stages, scopes, values, abstract execution, artifact
 //! flow. No I/O.
+//!
+//! [`Prepared`] parses the scripts of a file once; [`Prepared::evaluate`] then executes the file
+//! abstractly for one target platform and gives an [`Evaluation`]: the stages with what they run
+//! on, the effects of each step in order, and the files that end up in each stage with the machine
+//! that they are for and the way they took. [`dump::dump`] prints all of it.
+//!
+//! From the inside: [`scope`] holds BuildKit's ARG and ENV rules (the builder drives it, too),
+//! `plan` the stage graph, `run` the instructions, `shell` the interpreter for RUN, `commands` what
+//! well-known programs do, `copy` and `files` the flow of files, [`knowledge`] what image names
+//! tell.
+//!
+//! What is not known stays unknown: a [`Value`] knows some of its pieces, a condition that is not
+//! known has both its branches followed, and what they do is not [`Effect::certain`].
 
 pub mod artifact;
 mod commands;

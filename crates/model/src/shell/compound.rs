@@ -17,6 +17,9 @@ use crate::{
 /// ones are joined at once.
 const MAX_LIST_FORKS: u32 = 3;
 
+/// What one arm of `case` does.
+type Body<'b, I> = Box<dyn FnMut(&mut I) -> Flow + 'b>;
+
 impl Interpreter<'_, '_> {
     pub(super) fn script(&mut self, script: &Script) -> Flow {
         for (i, command) in script.commands.iter().enumerate() {
@@ -292,12 +295,11 @@ impl Interpreter<'_, '_> {
             [(i, Truth::Yes)] => self.enter(guard(Truth::Yes), |this| this.case_body(arms, i)),
             _ => {
                 let exhaustive = open.iter().any(|(_, fits)| *fits == Truth::Yes);
-                let mut runs: Vec<Box<dyn FnMut(&mut Self) -> Flow>> = open
+                let mut runs: Vec<Body<'_, Self>> = open
                     .iter()
                     .map(|(i, _)| {
                         let i = *i;
-                        Box::new(move |this: &mut Self| this.case_body(arms, i))
-                            as Box<dyn FnMut(&mut Self) -> Flow>
+                        Box::new(move |this: &mut Self| this.case_body(arms, i)) as Body<'_, Self>
                     })
                     .collect();
                 if !exhaustive {

@@ -53,6 +53,7 @@ fn question(name: &str, call: &Call) -> Option<Probe> {
             Probe::PythonMachine
         }
         ("xx-info", ["arch"]) => Probe::XxInfo,
+        ("xx-info", ["os"]) => Probe::GoOs,
         _ => return None,
     })
 }
