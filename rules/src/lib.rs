@@ -21,6 +21,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &downloads::hardcoded_arch_url::HardcodedArchUrl,
         &stages::missing_build_platform::MissingBuildPlatform,
         &stages::constant_platform::ConstantPlatform,
+        &stages::final_stage_on_build_platform::FinalStageOnBuildPlatform,
         &stages::wrong_arch_copy::WrongArchCopy,
         &toolchains::hardcoded_goarch::HardcodedGoarch,
         &libc::cgo_cross_compile::CgoCrossCompile,

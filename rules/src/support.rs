@@ -3,13 +3,13 @@
 
 use mlint_lint::{Context, Finding, edit};
 use mlint_model::{
-    Artifact, Effect, Evaluation, HopKind, MachineSource, Origin, Piece, RunsOn, Stage, Value,
+    Artifact, Base, Effect, Evaluation, HopKind, MachineSource, Made, Origin, Piece, RunsOn, Stage,
+    Value,
 };
-use mlint_oci::{
-    Platform,
-    arch::{ArchWord, find_words},
-};
+use mlint_oci::arch::{ArchWord, find_words};
 use mlint_syntax::{InstructionKind, Span};
+
+use crate::automatic;
 
 /// An architecture word in a value.
 #[derive(Clone, Debug)]
@@ -104,6 +104,41 @@ pub(crate) fn with_trail(mut finding: Finding, piece: &Piece) -> Finding {
     finding
 }
 
+/// Whether the text came through a platform argument that has a default of its own: another rule's
+/// matter.
+pub(crate) fn is_platform_arg_default(piece: &Piece) -> bool {
+    piece.trail.hops().iter().any(|hop| {
+        matches!(hop.kind, HopKind::Arg | HopKind::GlobalArg)
+            && automatic::NAMES.contains(&&*hop.name)
+    })
+}
+
+/// Whether the stage starts from an image that is by its name for the platforms that `word` means
+/// (`arm64v8/debian`, `app:1.2-amd64`): all of it is for one platform then.
+pub(crate) fn base_says_the_same(evaluation: &Evaluation, stage: &Stage, word: &ArchWord) -> bool {
+    let Base::Image { reference } = &root_stage(evaluation, stage).base else { return false };
+    find_words(&shown(reference))
+        .iter()
+        .any(|base| base.platforms.iter().any(|platform| word.means(platform)))
+}
+
+/// Whether the image collects programs for several platforms, as one for a release does: none of
+/// them is wrong then.
+pub(crate) fn collects_platforms(evaluation: &Evaluation) -> bool {
+    let mut platforms = evaluation
+        .final_artifacts()
+        .filter(|a| matches!(a.made, Made::Compiled { .. } | Made::Downloaded { .. }))
+        .filter_map(|a| a.machine.platform());
+    let Some(first) = platforms.next() else { return false };
+    platforms.any(|p| p != first)
+}
+
+/// The role of the stage that the image's own stages start from.
+pub(crate) fn image_role(evaluation: &Evaluation) -> Option<RunsOn> {
+    let stage = evaluation.final_stage()?;
+    Some(root_stage(evaluation, stage).platform.role)
+}
+
 /// Whether a value is what the user gave with `--build-arg`, at least in part.
 pub(crate) fn comes_from_build_arg(value: &Value) -> bool {
     value.all_pieces().iter().any(|p| p.origin == Origin::BuildArg)
@@ -119,7 +154,7 @@ pub(crate) fn final_chain(evaluation: &Evaluation) -> Vec<usize> {
         }
         chain.push(i);
         at = match evaluation.stages.get(i).map(|s| &s.base) {
-            Some(mlint_model::Base::Stage(parent)) => Some(*parent),
+            Some(Base::Stage(parent)) => Some(*parent),
             _ => None,
         };
     }
@@ -129,7 +164,7 @@ pub(crate) fn final_chain(evaluation: &Evaluation) -> Vec<usize> {
 /// The stage whose FROM decides the platform of `stage`: itself, or the one it descends from.
 pub(crate) fn root_stage<'e>(evaluation: &'e Evaluation, stage: &'e Stage) -> &'e Stage {
     let mut at = stage;
-    while let mlint_model::Base::Stage(parent) = at.base {
+    while let Base::Stage(parent) = at.base {
         match evaluation.stages.get(parent) {
             Some(next) if next.index < at.index => at = next,
             _ => break,
@@ -194,11 +229,6 @@ fn has_literal_arch(value: &Value) -> bool {
 /// Whether a value is text that the file's author wrote, all of it.
 pub(crate) fn is_literal(value: &Value) -> bool {
     !value.is_empty() && value.pieces().iter().all(Piece::is_literal)
-}
-
-/// The TARGETARCH of a platform.
-pub(crate) fn target_arch(platform: &Platform) -> &str {
-    platform.arch()
 }
 
 /// The instruction that an edit at `span` changes, if it is one of `stage`: its index.

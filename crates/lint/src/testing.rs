@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use mlint_model::{Fact, FactSource, ImageFacts, ImageInfo, ImageQuery};
 use mlint_oci::Platform;
-use mlint_syntax::{Span, parse};
+use mlint_syntax::{LineIndex, Span, parse};
 
 use crate::{
     context::{CheckOptions, Level},
@@ -242,6 +242,52 @@ impl<'r> Harness<'r> {
         }
         Ok(())
     }
+}
+
+/// A report as compact text, for expectations that people read: one paragraph per finding, then
+/// the verdicts.
+pub fn render(text: &str, report: &Report) -> String {
+    let index = LineIndex::new(text);
+    let at = |span: Span| {
+        let place = index.line_column(text, span.start);
+        format!("{}:{}", place.line, place.column)
+    };
+    let quote = |span: Span| {
+        let found = text.get(span.range()).unwrap_or_default();
+        found.lines().next().unwrap_or_default().trim_end_matches(['\\', ' ']).to_owned()
+    };
+    let mut out = String::new();
+    for d in &report.diagnostics {
+        let _ = writeln!(
+            out,
+            "{} `{}` {}: {}: {}",
+            at(d.span),
+            quote(d.span),
+            d.severity,
+            d.rule,
+            d.message
+        );
+        let platforms: Vec<String> = d.platforms.iter().map(ToString::to_string).collect();
+        let _ = writeln!(out, "    {} on {}, {}", d.effect, platforms.join(" "), d.confidence);
+        for r in &d.related {
+            let _ = writeln!(out, "    see {} `{}`: {}", at(r.span), quote(r.span), r.message);
+        }
+        for f in &d.fixes {
+            let caution = f.caution.as_ref().map_or(String::new(), |c| format!(" ({c})"));
+            let _ = writeln!(out, "    {} fix: {}{caution}", f.applicability, f.title);
+        }
+    }
+    for v in &report.verdicts {
+        let _ = write!(out, "{}: {}", v.platform, v.verdict);
+        match v.emulated_steps {
+            0 => out.push('\n'),
+            1 => out.push_str(", 1 emulated step\n"),
+            n => {
+                let _ = writeln!(out, ", {n} emulated steps");
+            }
+        }
+    }
+    out
 }
 
 fn platform(name: &str) -> Platform {

@@ -11,7 +11,8 @@ use crate::{
     automatic,
     downloads::follow_target::{self, Site},
     support::{
-        Cause, FoundWord, cause, is_deliberate, literal_words, root_stage, shown, with_trail,
+        Cause, FoundWord, base_says_the_same, cause, collects_platforms, is_deliberate,
+        is_platform_arg_default, literal_words, root_stage, shown, with_trail,
     },
 };
 
@@ -44,6 +45,8 @@ mlint_lint::declare_rule! {
     /// - when the URL also has the right word, or names a cross toolchain, an emulator or a system
     ///   root, whose name tells its target;
     /// - in a stage on the build platform or on a constant one, unless the file reaches the image;
+    /// - in a stage whose base image is by its name for the same architecture (`arm64v8/debian`),
+    ///   and in an image that collects programs for several platforms;
     /// - for repositories that are cloned, and for other systems than Linux.
     ///
     /// ## Fix
@@ -75,7 +78,7 @@ impl Rule for HardcodedArchUrl {
     }
 
     fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
-        for evaluation in cx.evaluations {
+        for evaluation in cx.evaluations.iter().filter(|e| !collects_platforms(e)) {
             for (stage, step, effect) in evaluation.effects() {
                 if let EffectKind::Download(download) = &effect.kind
                     && !is_deliberate(effect)
@@ -111,7 +114,8 @@ fn check_download(
     let mut words = literal_words(&download.url);
     words.retain(|w| is_wrong(w, expected));
     // `${TARGETARCH:-amd64}` where nothing declares TARGETARCH is another rule's matter.
-    words.retain(|w| !is_default_of_platform_arg(cx, w));
+    words.retain(|w| !is_default_of_platform_arg(cx, w) && !is_platform_arg_default(&w.piece));
+    words.retain(|w| !base_says_the_same(evaluation, stage, &w.word));
     let Some(main) = words.last() else { return };
     let Some(from) = main.word.platforms.first().cloned() else { return };
     let scheme = Scheme::of(&url);

@@ -76,7 +76,9 @@ impl Rule for CgoCrossCompile {
                     && compile.cross == Truth::Yes
                     && cgo.enabled == Truth::Yes
                     && cgo.cross_compiler.is_none();
-                if broken && !is_helped(evaluation, stage, effect) {
+                // A GOARCH that is tied to one architecture is another rule's matter.
+                let meant = !compile.machine.is_wrong_for(&evaluation.platform);
+                if broken && meant && !is_helped(stage, effect) {
                     report(cx, evaluation, stage, effect, cgo, &compile.machine.to_string(), sink);
                 }
             }
@@ -85,8 +87,7 @@ impl Rule for CgoCrossCompile {
 }
 
 /// Whether a wrapper takes care of the compiler.
-fn is_helped(evaluation: &Evaluation, stage: &Stage, effect: &Effect) -> bool {
-    let _ = evaluation;
+fn is_helped(stage: &Stage, effect: &Effect) -> bool {
     stage.effects().any(|(_, e)| match &e.kind {
         EffectKind::Command(command) => {
             let name = command.name();

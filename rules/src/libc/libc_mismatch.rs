@@ -38,7 +38,8 @@ mlint_lint::declare_rule! {
     ///
     /// ## Silent
     ///
-    /// - when the program is linked statically, or how it is linked is not known;
+    /// - when the program is linked statically, or how it is linked is not known; a Go program
+    ///   for which nothing says `CGO_ENABLED=1` is mostly static;
     /// - when the image's C library is not known;
     /// - when the image gets a compatibility layer (`gcompat`, `libc6-compat`), or the loader and
     ///   its libraries are copied too.
@@ -129,9 +130,13 @@ fn report(
         Libc::None => "has no C library",
         Libc::Unknown => return,
     };
-    // Go links dynamically only if a package with C in it is used; the file does not tell.
+    // Without a word on cgo, Go links dynamically only if the program uses a package with C in
+    // it, and the file does not tell.
     let is_go = matches!(artifact.made, Made::Compiled { tool: Tool::Go, .. });
-    let certain = artifact.certain && (!is_go || cgo_is_on(evaluation, artifact));
+    if is_go && !cgo_is_on(evaluation, artifact) {
+        return;
+    }
+    let certain = artifact.certain;
     let path = artifact.path.clone();
     let mut finding = Finding::new(last.span, &evaluation.platform, move |_| {
         if certain {
@@ -307,6 +312,12 @@ mod tests {
             r"
             FROM golang:1.23 AS build
             RUN CGO_ENABLED=0 go build -o /app .
+            FROM alpine:3.20
+            COPY --from=build /app /app
+            ",
+            r"
+            FROM golang:1.23 AS build
+            RUN go build -o /app .
             FROM alpine:3.20
             COPY --from=build /app /app
             ",

@@ -1,5 +1,6 @@
 //! Stages and what flows between them.
 
 pub mod constant_platform;
+pub mod final_stage_on_build_platform;
 pub mod missing_build_platform;
 pub mod wrong_arch_copy;

@@ -8,7 +8,9 @@ use mlint_syntax::{Edit, EditSet, Span};
 
 use crate::{
     cross,
-    support::{Cause, cause, final_chain, literal_words, root_stage},
+    support::{
+        Cause, cause, collects_platforms, final_chain, image_role, literal_words, root_stage,
+    },
 };
 
 mlint_lint::declare_rule! {
@@ -77,11 +79,16 @@ impl Rule for WrongArchCopy {
     }
 
     fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
-        for evaluation in cx.evaluations {
+        for evaluation in cx.evaluations.iter().filter(|e| !collects_platforms(e)) {
+            // An image that is itself of another platform is the matter of the rules on stages.
+            if !matches!(image_role(evaluation), Some(RunsOn::Target)) {
+                continue;
+            }
             let mut seen: Vec<(usize, usize)> = Vec::new();
             for artifact in evaluation.wrong_artifacts() {
                 let cause = cause(evaluation, artifact);
-                if !matches!(cause, Cause::BuildStage | Cause::Name) {
+                let guess = !artifact.certain && matches!(artifact.made, Made::Image { .. });
+                if guess || !matches!(cause, Cause::BuildStage | Cause::Name) {
                     continue;
                 }
                 let Some(station) = arrival(evaluation, artifact) else { continue };

@@ -1,15 +1,18 @@
 //! `hardcoded-goarch`
 
-use mlint_lint::{Confidence, Context, Finding, Meta, ProposedFix, Rule, Severity, Sink, edit};
+use mlint_lint::{
+    Confidence, Context, Effect as Harm, Finding, Meta, ProposedFix, Rule, Severity, Sink, edit,
+};
 use mlint_model::{
-    Compile, Effect, EffectKind, Evaluation, MachineSource, RunsOn, Setting, Stage, Step, Tool,
-    Value,
+    Cgo, Compile, Effect, EffectKind, Evaluation, MachineSource, RunsOn, Setting, Stage, Step,
+    Tool, Truth, Value,
 };
 use mlint_syntax::{Edit, EditSet};
 
 use crate::support::{
-    FoundWord, final_chain, instruction_in_stage, is_deliberate, is_literal, literal_words,
-    root_stage, with_trail, wrong_from_stage,
+    FoundWord, base_says_the_same, collects_platforms, final_chain, instruction_in_stage,
+    is_deliberate, is_literal, is_platform_arg_default, literal_words, root_stage, with_trail,
+    wrong_from_stage,
 };
 
 mlint_lint::declare_rule! {
@@ -44,6 +47,7 @@ mlint_lint::declare_rule! {
     ///
     /// - when the value follows `TARGETARCH`, or was given with `--build-arg`;
     /// - inside a branch that asks for the platform;
+    /// - when the image collects programs for several platforms;
     /// - when the same stage also builds for the target, as a loop over architectures does;
     /// - when what is built stays in its stage.
     ///
@@ -69,7 +73,7 @@ impl Rule for HardcodedGoarch {
     }
 
     fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
-        for evaluation in cx.evaluations {
+        for evaluation in cx.evaluations.iter().filter(|e| !collects_platforms(e)) {
             let chain = final_chain(evaluation);
             for stage in evaluation.reachable() {
                 let in_image = chain.contains(&stage.index);
@@ -127,15 +131,26 @@ fn check_compile(
     }
     let words = literal_words(&setting.value);
     let [found] = words.as_slice() else { return };
+    if is_platform_arg_default(&found.piece) || base_says_the_same(evaluation, stage, &found.word) {
+        return;
+    }
     let mut finding = Finding::new(found.span, &evaluation.platform, move |on| {
         format!("the binary in the image for {on} is for {machine}: GOARCH is tied to it")
     })
     .help("GOARCH=$TARGETARCH builds for each target; the stage has to declare `ARG TARGETARCH`");
+    if compile.cgo.as_ref().is_some_and(is_stuck) && compile.cross == Truth::Yes {
+        finding = finding.effect(Harm::BuildFails);
+    }
     if !certain {
         finding = finding.severity(Severity::Warning).confidence(Confidence::Medium);
     }
     finding = with_trail(finding, &found.piece).related(effect.span, "it is built here");
     sink.report(finding.maybe_fix(fix(cx, evaluation, stage, step, setting, found)));
+}
+
+/// With cgo on, a cross build without a cross compiler stops.
+fn is_stuck(cgo: &Cgo) -> bool {
+    cgo.enabled == Truth::Yes && cgo.setting.is_some() && cgo.cross_compiler.is_none()
 }
 
 fn wrong_literal(evaluation: &Evaluation, value: &Value) -> Option<String> {

@@ -105,7 +105,7 @@ fn check_stage(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage, sink: &
         for (_, other) in uses.iter().skip(1).take(3) {
             finding = finding.related(other.span, "and here");
         }
-        for (span, note) in declared_elsewhere(cx, stage, name) {
+        if let Some((span, note)) = declared_elsewhere(cx, stage, name) {
             finding = finding.related(span, note);
         }
         let shared = root_stage(evaluation, stage).platform.role != RunsOn::Target;

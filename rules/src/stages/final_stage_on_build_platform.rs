@@ -1,0 +1,147 @@
+//! `final-stage-on-build-platform`
+
+use mlint_lint::{Context, Finding, Meta, ProposedFix, Rule, Sink, edit};
+use mlint_model::RunsOn;
+use mlint_syntax::EditSet;
+
+use crate::support::root_stage;
+
+mlint_lint::declare_rule! {
+    /// The stage that becomes the image, or the one that it starts from, runs on the platform that
+    /// the build runs on (`FROM --platform=$BUILDPLATFORM`). The images for all other platforms
+    /// then hold that machine's files. It is worse than a constant platform: what is in the image
+    /// depends on whose machine built it.
+    ///
+    /// `$BUILDPLATFORM` belongs on stages that make something, not on the one that is shipped.
+    ///
+    /// ## Example
+    ///
+    /// ```dockerfile
+    /// FROM --platform=$BUILDPLATFORM node:20
+    /// WORKDIR /app
+    /// COPY . .
+    /// RUN npm ci
+    /// CMD ["node", "server.js"]
+    /// ```
+    ///
+    /// ## Repaired
+    ///
+    /// ```dockerfile
+    /// FROM node:20
+    /// WORKDIR /app
+    /// COPY . .
+    /// RUN npm ci
+    /// CMD ["node", "server.js"]
+    /// ```
+    ///
+    /// ## Silent
+    ///
+    /// - where BuildKit ignores the flag: the base is another stage, or scratch;
+    /// - for a target that is no image to run (`--target` names a stage that checks or tests): say
+    ///   so with `# mlint ignore=final-stage-on-build-platform: why`.
+    ///
+    /// ## Fix
+    ///
+    /// The flag is removed. Safe: the build for the build platform is unchanged.
+    pub struct FinalStageOnBuildPlatform {
+        name: "final-stage-on-build-platform",
+        group: Stages,
+        summary: "The image is made of a stage on the platform that the build runs on",
+        severity: Error,
+        confidence: High,
+        effect: WrongBinary,
+        needs_image_facts: false,
+        fixes: Always,
+    }
+}
+
+impl Rule for FinalStageOnBuildPlatform {
+    fn meta(&self) -> &'static Meta {
+        &Self::META
+    }
+
+    fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
+        for evaluation in cx.evaluations {
+            let Some(image) = evaluation.final_stage() else { continue };
+            let stage = root_stage(evaluation, image);
+            let role = &stage.platform;
+            if role.role != RunsOn::Build
+                || role.ignored
+                || evaluation.platform == evaluation.build_platform
+            {
+                continue;
+            }
+            let Some(span) = role.flag_span else { continue };
+            let build = evaluation.build_platform.to_string();
+            let mut finding = Finding::new(span, &evaluation.platform, move |on| {
+                format!(
+                    "the image for {on} is made of files for the build platform (here {build}): \
+                     this stage is shipped, not just used to make something"
+                )
+            })
+            .help("remove --platform: without it the stage is built for each target");
+            if stage.index != image.index {
+                finding = finding.related(image.span, "the image starts from it");
+            }
+            let fix = cx
+                .file
+                .instructions
+                .get(stage.from)
+                .and_then(|from| edit::remove_flag(cx.file, from, "platform"))
+                .and_then(|edit| EditSet::from_edits([edit]).ok())
+                .map(|edits| {
+                    ProposedFix::safe("build the stage for each target", edits)
+                        .keeping(&evaluation.build_platform)
+                });
+            sink.report(finding.maybe_fix(fix));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mlint_lint::testing::Harness;
+
+    fn harness() -> Harness<'static> {
+        Harness::new(crate::all(), "final-stage-on-build-platform")
+    }
+
+    #[test]
+    fn the_final_stage_and_its_parents() {
+        let found = harness().check(
+            r"
+            FROM --platform=$BUILDPLATFORM node:20 AS base
+                 ^^^^^^^^^^^^^^^^^^^^^^^^^ error: final-stage-on-build-platform: the image for linux/arm64
+            RUN npm ci
+            FROM base
+            CMD node server.js
+            ",
+        );
+        assert_eq!(found[0].platforms.len(), 1);
+    }
+
+    #[test]
+    fn the_flag_is_removed() {
+        harness().check_fix(
+            "FROM --platform=${BUILDPLATFORM} node:20 AS app\nRUN npm ci\n",
+            "FROM node:20 AS app\nRUN npm ci\n",
+        );
+    }
+
+    #[test]
+    fn silent_where_it_only_makes_something_or_is_ignored() {
+        for text in [
+            r"
+            FROM --platform=$BUILDPLATFORM node:20 AS build
+            RUN npm ci && npm run build
+            FROM nginx:1.27
+            COPY --from=build /dist /usr/share/nginx/html
+            ",
+            "FROM debian:12 AS base\nRUN true\nFROM --platform=$BUILDPLATFORM base\nRUN true\n",
+            "FROM --platform=$BUILDPLATFORM scratch\nCOPY a /a\n",
+            "FROM --platform=$TARGETPLATFORM debian:12\nRUN true\n",
+        ] {
+            harness().silent(text);
+        }
+    }
+}
