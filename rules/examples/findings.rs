@@ -23,6 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         if flags.iter().any(|f| f == "--fix") {
             let wanted = FixOptions { unsafe_too: true, only: None };
             let outcome = fix(&text, &options, &wanted, &facts, mlint_rules::all());
+            for u in &outcome.unapplied {
+                writeln!(out, "-- not applied for {}: {}: {}", u.rule, u.title, u.reason)?;
+            }
             writeln!(out, "-- after {} fixes\n{}", outcome.applied.len(), outcome.text)?;
         }
     }

@@ -133,6 +133,16 @@ pub(crate) fn collects_platforms(evaluation: &Evaluation) -> bool {
     platforms.any(|p| p != first)
 }
 
+/// Whether the stage is nothing but an image that holds no machine code (certificates, time zones,
+/// an empty root): whose platform it is does not matter then.
+pub(crate) fn is_bare_base(stage: &Stage) -> bool {
+    let Base::Image { reference } = &stage.base else { return false };
+    let reference = shown(reference);
+    let name = reference.split(['@', ':']).next().unwrap_or_default();
+    let bare = name.contains("distroless/static") || name.ends_with("chainguard/static");
+    bare && !stage.runs_commands()
+}
+
 /// The role of the stage that the image's own stages start from.
 pub(crate) fn image_role(evaluation: &Evaluation) -> Option<RunsOn> {
     let stage = evaluation.final_stage()?;

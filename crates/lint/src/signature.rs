@@ -105,6 +105,12 @@ fn mark_words(text: &str, platform: &Platform) -> String {
             continue;
         }
         out.push_str(&text[at..word.range.start]);
+        // `linux-arm64` is one word and `linux-x86_64` two; the system is no part of the name.
+        let written = &text[word.range.clone()];
+        let is_system = |head: &str| head.eq_ignore_ascii_case("linux");
+        if let Some(cut) = written.find(['-', '_', '/']).filter(|&cut| is_system(&written[..cut])) {
+            out.push_str(&written[..=cut]);
+        }
         out.push_str("<arch>");
         at = word.range.end;
     }
@@ -215,7 +221,8 @@ mod tests {
         let arm64 = Platform::linux("arm64");
         assert_eq!(
             mark_words("curl https://a/x-linux-aarch64-amd64.tgz", &arm64),
-            "curl https://a/x-<arch>-amd64.tgz"
+            "curl https://a/x-linux-<arch>-amd64.tgz"
         );
+        assert_eq!(mark_words("a-Linux_arm64", &arm64), "a-Linux_<arch>");
     }
 }

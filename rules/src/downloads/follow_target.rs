@@ -259,12 +259,13 @@ fn case_before(
     let (at, separator) = after_set(text, lead);
     let place = script.text.to_file(at as u32);
     let lines = |indent: &str, go_on: &str| {
+        let inner = if indent.contains('\t') { "\t" } else { "  " };
         let mut out = format!("case \"${{TARGETARCH}}\" in{go_on}{end}");
         for (arch, word) in arms {
-            out.push_str(&format!("{indent}  {arch}) {variable}={word} ;;{go_on}{end}"));
+            out.push_str(&format!("{indent}{inner}{arch}) {variable}={word} ;;{go_on}{end}"));
         }
         out.push_str(&format!(
-            "{indent}  *) echo \"unsupported architecture: ${{TARGETARCH}}\" >&2; exit 1 ;;{go_on}{end}\
+            "{indent}{inner}*) echo \"unsupported architecture: ${{TARGETARCH}}\" >&2; exit 1 ;;{go_on}{end}\
              {indent}esac"
         ));
         out
@@ -317,7 +318,12 @@ fn continuation(cx: &Context<'_>, instruction: &Instruction) -> (String, Option<
         Some(line) => {
             let body = line.trim_start();
             let indent = line[..line.len() - body.len()].to_owned();
-            if body.starts_with("&&") { ("    ".to_owned(), Some(indent)) } else { (indent, None) }
+            let deep = indent.contains('\t') || indent.len() >= 4;
+            match body.starts_with("&&") {
+                true if deep => (indent.clone(), Some(indent)),
+                true => ("    ".to_owned(), Some(indent)),
+                false => (indent, None),
+            }
         }
         None => ("    ".to_owned(), None),
     }

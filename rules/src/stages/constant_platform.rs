@@ -5,7 +5,7 @@ use mlint_model::{Evaluation, RunsOn, Stage};
 use mlint_oci::Platform;
 use mlint_syntax::EditSet;
 
-use crate::support::{final_chain, root_stage, wrong_from_stage};
+use crate::support::{final_chain, is_bare_base, root_stage, wrong_from_stage};
 
 mlint_lint::declare_rule! {
     /// A stage that the image is made of is tied to one platform with `FROM --platform=…`. The
@@ -34,6 +34,7 @@ mlint_lint::declare_rule! {
     ///
     /// - for a stage whose output is machine-independent (a jar, JavaScript, fonts) or unknown;
     /// - where BuildKit ignores the flag: the base is another stage, or scratch;
+    /// - where the base holds no machine code (`distroless/static`) and nothing is run;
     /// - under `# mlint platform=linux/amd64: why`.
     ///
     /// ## Fix
@@ -62,7 +63,7 @@ impl Rule for ConstantPlatform {
             let chain = final_chain(evaluation);
             for stage in evaluation.reachable() {
                 let Some(constant) = constant(stage) else { continue };
-                if *constant == evaluation.platform {
+                if *constant == evaluation.platform || is_bare_base(stage) {
                     continue;
                 }
                 if chain.contains(&stage.index) {

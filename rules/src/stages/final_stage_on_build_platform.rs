@@ -4,7 +4,7 @@ use mlint_lint::{Context, Finding, Meta, ProposedFix, Rule, Sink, edit};
 use mlint_model::RunsOn;
 use mlint_syntax::EditSet;
 
-use crate::support::root_stage;
+use crate::support::{is_bare_base, root_stage};
 
 mlint_lint::declare_rule! {
     /// The stage that becomes the image, or the one that it starts from, runs on the platform that
@@ -37,6 +37,7 @@ mlint_lint::declare_rule! {
     /// ## Silent
     ///
     /// - where BuildKit ignores the flag: the base is another stage, or scratch;
+    /// - where the base holds no machine code (`distroless/static`) and nothing is run;
     /// - for a target that is no image to run (`--target` names a stage that checks or tests): say
     ///   so with `# mlint ignore=final-stage-on-build-platform: why`.
     ///
@@ -67,6 +68,7 @@ impl Rule for FinalStageOnBuildPlatform {
             let role = &stage.platform;
             if role.role != RunsOn::Build
                 || role.ignored
+                || is_bare_base(stage)
                 || evaluation.platform == evaluation.build_platform
             {
                 continue;
@@ -138,6 +140,13 @@ mod tests {
             COPY --from=build /dist /usr/share/nginx/html
             ",
             "FROM debian:12 AS base\nRUN true\nFROM --platform=$BUILDPLATFORM base\nRUN true\n",
+            r"
+            FROM --platform=$BUILDPLATFORM golang:1.23 AS build
+            ARG TARGETARCH
+            RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -o /app .
+            FROM --platform=$BUILDPLATFORM gcr.io/distroless/static-debian12:nonroot
+            COPY --from=build /app /app
+            ",
             "FROM --platform=$BUILDPLATFORM scratch\nCOPY a /a\n",
             "FROM --platform=$TARGETPLATFORM debian:12\nRUN true\n",
         ] {

@@ -49,6 +49,7 @@ mlint_lint::declare_rule! {
     /// - when the image itself is made of the stage, or more than the compiled files is copied out
     ///   of it;
     /// - when cgo takes part, on purpose or because nothing is said and a C compiler is there;
+    /// - for .NET, whose `publish` writes a launcher for the machine that it runs on;
     /// - for compilers that need a cross toolchain to be set up (C, Rust).
     ///
     /// ## Fix
@@ -136,7 +137,10 @@ fn kind(evaluation: &Evaluation, stage: &Stage) -> Option<Kind> {
         });
         return (pure && takes_only_outputs(evaluation, stage, &compiles)).then_some(Kind::Go);
     }
-    let independent = compiles.iter().all(|c| c.machine.kind == MachineKind::Independent);
+    // `dotnet publish` also writes a launcher for the machine that it runs on.
+    let independent = compiles.iter().all(|c| {
+        matches!(c.tool, Tool::Java | Tool::Node) && c.machine.kind == MachineKind::Independent
+    });
     let copied: Vec<_> = evaluation
         .stages
         .iter()
