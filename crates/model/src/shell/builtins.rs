@@ -11,6 +11,9 @@ impl Interpreter<'_, '_> {
     /// `None` if there is no builtin of that name.
     pub(super) fn builtin(&mut self, name: &str, call: &Call) -> Option<Flow> {
         let args = call.arguments();
+        if let Some(flow) = self.control(name, call) {
+            return Some(flow);
+        }
         self.subject = match name {
             "[" | "test" => self.subject.take(),
             _ => None,
@@ -46,13 +49,6 @@ impl Interpreter<'_, '_> {
                 self.print(&value);
                 self.status = Status::Success;
             }
-            "exit" => return Some(self.exit(call)),
-            "return" => {
-                self.status = self.status_of(args.first());
-                return Some(Flow::Return);
-            }
-            "break" => return Some(Flow::Break(levels(args))),
-            "continue" => return Some(Flow::Continue(levels(args))),
             "shift" => {
                 let n =
                     args.first().and_then(|a| a.value.as_known()?.parse().ok()).unwrap_or(1usize);
@@ -75,32 +71,6 @@ impl Interpreter<'_, '_> {
             "getopts" | "mapfile" | "readarray" | "let" => {
                 self.status = Status::Unknown;
             }
-            "eval" => {
-                let blank = Value::known(" ", Origin::Literal, call.span);
-                let mut parts: Vec<Value> = Vec::new();
-                for argument in args {
-                    if !parts.is_empty() {
-                        parts.push(blank.clone());
-                    }
-                    parts.push(argument.value.clone());
-                }
-                return Some(self.run_text(&Value::join(&parts), call.span));
-            }
-            "." | "source" => {
-                let content = args.first().and_then(|a| {
-                    let path = self.path(&a.value)?;
-                    self.state.files.find(&path)?.content
-                });
-                match content {
-                    Some(content) if content.as_known().is_some() => {
-                        return Some(self.run_text(&content, call.span));
-                    }
-                    _ => {
-                        self.sourced = true;
-                        self.status = Status::Assumed;
-                    }
-                }
-            }
             "command" | "type" | "which" => {
                 let asks = name != "command"
                     || args.first().is_some_and(|a| a.value.is("-v") || a.value.is("-V"));
@@ -113,6 +83,48 @@ impl Interpreter<'_, '_> {
             _ => return None,
         }
         Some(Flow::Next)
+    }
+
+    /// Builtins that steer where control goes, or run other text.
+    fn control(&mut self, name: &str, call: &Call) -> Option<Flow> {
+        let args = call.arguments();
+        Some(match name {
+            "exit" => self.exit(call),
+            "return" => {
+                self.status = self.status_of(args.first());
+                Flow::Return
+            }
+            "break" => Flow::Break(levels(args)),
+            "continue" => Flow::Continue(levels(args)),
+            "eval" => {
+                let blank = Value::known(" ", Origin::Literal, call.span);
+                let mut parts: Vec<Value> = Vec::new();
+                for argument in args {
+                    if !parts.is_empty() {
+                        parts.push(blank.clone());
+                    }
+                    parts.push(argument.value.clone());
+                }
+                self.run_text(&Value::join(&parts), call.span)
+            }
+            "." | "source" => {
+                let content = args.first().and_then(|a| {
+                    let path = self.path(&a.value)?;
+                    self.state.files.find(&path)?.content
+                });
+                match content {
+                    Some(content) if content.as_known().is_some() => {
+                        self.run_text(&content, call.span)
+                    }
+                    _ => {
+                        self.sourced = true;
+                        self.status = Status::Assumed;
+                        Flow::Next
+                    }
+                }
+            }
+            _ => return None,
+        })
     }
 
     fn status_of(&self, argument: Option<&Argument>) -> Status {

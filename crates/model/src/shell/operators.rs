@@ -1,6 +1,9 @@
 //! `${x…}`.
 
-use mlint_syntax::shell::{Param, ParamOp, ReplaceScope, ShellWord};
+use mlint_syntax::{
+    Span,
+    shell::{Param, ParamOp, ReplaceScope, ShellWord},
+};
 
 use super::Interpreter;
 use crate::{
@@ -74,6 +77,13 @@ impl Interpreter<'_, '_> {
                     Value::one_of([word, Value::empty()], span)
                 }
             },
+            _ => self.changed(op, &value, span),
+        }
+    }
+
+    /// The operators that make another text of the value.
+    fn changed(&mut self, op: &ParamOp, value: &Value, span: Span) -> Value {
+        match op {
             ParamOp::TrimPrefix { longest, pattern } => {
                 let pattern = self.pattern(pattern);
                 value.map_values(span, &|v| {
@@ -117,13 +127,7 @@ impl Interpreter<'_, '_> {
         }
     }
 
-    fn choose(
-        &mut self,
-        provided: Truth,
-        value: Value,
-        word: &ShellWord,
-        span: mlint_syntax::Span,
-    ) -> Value {
+    fn choose(&mut self, provided: Truth, value: Value, word: &ShellWord, span: Span) -> Value {
         match provided {
             Truth::Yes => value,
             Truth::No => self.single(word),
