@@ -3,11 +3,17 @@
 mod live;
 mod plain;
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, PoisonError},
+};
 
 use mlint_builder::events::{Event, Events, StepInfo};
 
 use crate::commands::build::ProgressMode;
+
+/// Lines of output that are shown when a step fails.
+const TAIL: usize = 30;
 
 /// A display of a build's progress.
 pub trait Display: Events {
@@ -20,16 +26,36 @@ pub fn display(mode: ProgressMode) -> Box<dyn Display> {
     match mode {
         ProgressMode::Tty => Box::new(live::Live::new()),
         ProgressMode::Json => Box::new(Json),
-        ProgressMode::Quiet => Box::new(Quiet),
+        ProgressMode::Quiet => Box::new(Quiet::default()),
         ProgressMode::Auto | ProgressMode::Plain => Box::new(plain::Plain::default()),
     }
 }
 
-/// Nothing.
-struct Quiet;
+/// Nothing but the output of what failed.
+#[derive(Default)]
+struct Quiet {
+    lines: Lines,
+    tails: Mutex<BTreeMap<usize, VecDeque<String>>>,
+}
 
 impl Events for Quiet {
-    fn event(&self, _: Event) {}
+    fn event(&self, event: Event) {
+        let mut tails = self.tails.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Output { step, text, .. } => {
+                let tail = tails.entry(step).or_default();
+                tail.extend(self.lines.add(step, &text));
+                tail.drain(..tail.len().saturating_sub(TAIL));
+            }
+            Event::Finished { step, .. } => drop(tails.remove(&step)),
+            Event::Failed { step } => {
+                let rest = self.lines.rest(step);
+                tails.remove(&step).into_iter().flatten().chain(rest).for_each(|l| line(&l));
+            }
+            Event::Warning { text } => line(&format!("warning: {text}")),
+            _ => {}
+        }
+    }
 }
 
 impl Display for Quiet {}

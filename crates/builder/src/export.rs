@@ -98,7 +98,7 @@ impl Sink for ArchiveSink<'_> {
     fn file(&mut self, path: &str, from: Source<'_>) -> Result<(), FsError> {
         let meta = Meta { mode: 0o644, ..Meta::default() };
         let entry = |size| Entry { path: path.into(), kind: EntryKind::File(size), meta };
-        let mut write = || match from {
+        let write = || match from {
             Source::Bytes(mut bytes) => self.tar.entry(&entry(bytes.len() as u64), &mut bytes),
             Source::File(from) => {
                 let mut file = File::open(from)?;
@@ -188,7 +188,10 @@ fn local(exec: &Exec<'_>, image: &BuiltImage, dir: &Path) -> Result<(), BuildErr
                 directories.push((path, node.entry.mode));
                 fs::create_dir(&to)
             }
-            EntryKind::File(_) => fs::copy(from()?, &to).map(drop),
+            EntryKind::File(_) => {
+                let mode = fs::Permissions::from_mode(node.entry.mode);
+                fs::copy(from()?, &to).and_then(|_| fs::set_permissions(&to, mode))
+            }
             EntryKind::Hardlink(first) => {
                 fs::hard_link(dir.join(first.as_path()), &to).or_else(|_| {
                     let from = from().map_err(|e| io::Error::other(e.problem.to_string()))?;

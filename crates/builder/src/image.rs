@@ -78,14 +78,16 @@ pub fn root(images: &[BuiltImage]) -> Result<Root, BuildError> {
 }
 
 /// Fills in the times. They are those at which the layers were made, so that a build from the
-/// cache gives the same bytes; what makes no layer has the time of the layer below.
+/// cache gives the same bytes; what makes no layer has the time of the layer below, or at the
+/// very start of the first one above.
 fn date(exec: &Exec<'_>, image: &ImagePlan, config: &mut ImageConfig) {
     let own = config.history.len() - image.history.len().min(config.history.len());
     let before = config.history[..own].iter().rev().find_map(|h| h.created.clone());
-    let mut last = before.or_else(|| config.created.clone()).unwrap_or_else(|| rfc3339(0));
+    let made = |step: &Option<usize>| step.and_then(|id| exec.result(id)).and_then(|r| r.created);
+    let first = || image.history.iter().find_map(made).unwrap_or(0);
+    let mut last = before.or_else(|| config.created.clone()).unwrap_or_else(|| rfc3339(first()));
     for (entry, step) in config.history[own..].iter_mut().zip(&image.history) {
-        let made = step.and_then(|id| exec.result(id)).and_then(|r| r.created);
-        if let Some(created) = made {
+        if let Some(created) = made(step) {
             last = rfc3339(created);
         }
         entry.created = Some(last.clone());

@@ -10,10 +10,7 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use mlint_builder::events::{Event, Events, StepInfo};
 
-use super::{Display, Lines, title};
-
-/// Lines of output that are shown when a step fails.
-const TAIL: usize = 30;
+use super::{Display, Lines, TAIL, title};
 
 /// The live display.
 pub struct Live {

@@ -56,7 +56,7 @@ pub fn write_archive(
         if interrupted() {
             return Err(ArchiveError::Interrupted);
         }
-        let mut add = || -> Result<(), Problem> {
+        let add = || -> Result<(), Problem> {
             let Some(entry) = relocate(entry, base, placement)? else { return Ok(()) };
             for dir in parents(&entry.path) {
                 if written.insert(dir.clone()) {

@@ -138,6 +138,7 @@ impl Planner<'_> {
                 state.scope =
                     StageScope::from_image(global, &BaseEnv::of_config(&image.config.config.env));
                 state.config = image.config.clone();
+                complete_history(&mut state.config);
                 state.last = self.image_step(&need, &state.label, from.span, &platform)?;
             }
         }
@@ -190,14 +191,15 @@ impl Planner<'_> {
     /// ONBUILD triggers of what the stage starts from.
     fn fire_triggers(&mut self, state: &mut StageState, span: Span) -> Result<(), BuildError> {
         for trigger in std::mem::take(&mut state.config.config.on_build) {
-            let file: Dockerfile = mlint_syntax::parse(trigger.as_str());
+            // An instruction stands in a stage.
+            let file: Dockerfile = mlint_syntax::parse(format!("FROM scratch\n{trigger}\n"));
             let refused = |why: &str| {
                 Problem::unsupported(format!("the base image's ONBUILD {trigger} ({why})")).at(span)
             };
             if let Some(error) = file.errors.first() {
                 return Err(refused(&error.message()));
             }
-            for instruction in &file.instructions {
+            for instruction in file.instructions.iter().skip(1) {
                 if instruction.flag("from").is_some() || instruction.flag("mount").is_some() {
                     return Err(refused("it takes files from another stage or image"));
                 }
@@ -289,6 +291,19 @@ impl StageState {
     pub fn shell(&self) -> Vec<String> {
         let shell = self.config.config.shell.clone().filter(|s| !s.is_empty());
         shell.unwrap_or_else(|| vec!["/bin/sh".to_owned(), "-c".to_owned()])
+    }
+}
+
+/// An image may come without any history; with one of ours on top it must have all of it.
+fn complete_history(config: &mut ImageConfig) {
+    if config.history.is_empty() {
+        let created = config.created.clone();
+        config.history = config
+            .rootfs
+            .diff_ids
+            .iter()
+            .map(|_| History { created: created.clone(), ..History::default() })
+            .collect();
     }
 }
 

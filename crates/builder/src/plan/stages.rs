@@ -224,7 +224,7 @@ impl Reach {
             return Err(Problem::EmptyImage.at(span));
         }
         // Stage names are in lower case; a name with capitals is an image.
-        let named = |s: &super::stages::Stage| s.name.as_deref() == Some(&text);
+        let named = |s: &Stage| s.name.as_deref() == Some(&text);
         if let Some(found) = inputs.stages.list[..number].iter().rposition(named) {
             return Ok((Source::Stage(found), target.clone()));
         }

@@ -1,0 +1,209 @@
+//! What is pushed is what was written.
+
+use std::{fs, process::Command};
+
+use serde_json::json;
+use xtask::user::OrdinaryUser;
+
+use crate::support::{MLINT, Project, Run, world};
+
+const APP: &str = r#"# syntax=docker/dockerfile:1
+FROM --platform=$BUILDPLATFORM BASE AS build
+WORKDIR /src
+COPY src/ .
+RUN echo "built on $(uname -m)" > out
+FROM BASE
+ARG TARGETARCH
+ENV GREETING="hello $TARGETARCH"
+RUN uname -m > /machine && echo "says $(cat /machine)"
+COPY --from=build --chown=7:8 /src/out /srv/data/
+RUN <<END
+rm -r /srv/data
+mkdir /srv/data
+echo "$GREETING" > /srv/data/greeting
+END
+COPY --chmod=755 <<END /bin/hello
+#!/bin/sh
+echo from $TARGETARCH
+END
+USER 1000:1000
+WORKDIR /home/app
+RUN id -u > x && hello
+LABEL a=b
+EXPOSE 80
+STOPSIGNAL SIGINT
+VOLUME /data
+HEALTHCHECK --interval=5s CMD true
+ENTRYPOINT ["/bin/hello"]
+"#;
+
+fn app() -> Project {
+    let project = Project::new(APP);
+    project.file("src/a", "data");
+    project
+}
+
+fn check_app(image: &str) {
+    let world = world();
+    let index = world.raw(image);
+    assert_eq!(index["mediaType"], "application/vnd.oci.image.index.v1+json");
+    assert_eq!(index["manifests"].as_array().unwrap().len(), 2);
+    for arch in ["amd64", "arm64"] {
+        let config = world.config(image, arch);
+        assert_eq!(config["architecture"], arch);
+        let inner = &config["config"];
+        assert_eq!(inner["Entrypoint"], json!(["/bin/hello"]));
+        assert_eq!(inner["Cmd"], json!(null), "ENTRYPOINT resets an inherited CMD");
+        assert_eq!(inner["User"], "1000:1000");
+        assert_eq!(inner["WorkingDir"], "/home/app");
+        assert_eq!(inner["Labels"], json!({"a": "b"}));
+        assert_eq!(inner["ExposedPorts"], json!({"80/tcp": {}}));
+        assert_eq!(inner["Volumes"], json!({"/data": {}}));
+        assert_eq!(inner["StopSignal"], "SIGINT");
+        let env = inner["Env"].as_array().unwrap();
+        assert!(env.contains(&json!(format!("GREETING=hello {arch}"))), "{env:?}");
+        let history = config["history"].as_array().unwrap();
+        let layers = history.iter().filter(|h| h["empty_layer"] != true).count();
+        assert_eq!(layers, config["rootfs"]["diff_ids"].as_array().unwrap().len());
+        let said: Vec<&str> = history.iter().filter_map(|h| h["created_by"].as_str()).collect();
+        let run = format!("RUN |1 TARGETARCH={arch} /bin/sh -c uname -m > /machine");
+        assert!(said.iter().any(|s| s.starts_with(&run)), "{said:#?}");
+        let layers = world.layers(image, arch);
+        assert_eq!(layers[1], ["machine"], "nothing else leaks into a layer");
+        let changed = &layers[3];
+        assert!(changed.contains(&"srv/data/greeting".to_owned()), "{changed:?}");
+        let gone = changed.iter().any(|n| n.contains(".wh."));
+        assert!(gone, "what was removed is marked: {changed:?}");
+    }
+}
+
+#[test]
+fn two_platforms_from_one_file_and_a_rebuild_that_does_nothing() {
+    let world = world();
+    let project = app();
+    let name = world.name("app:1");
+    let first = project.build(&["-t", &name, "--push"]).succeeds();
+    assert!(first.err.contains("says x86_64") && first.err.contains("says aarch64"));
+    assert!(first.err.contains("(emulated)"), "{}", first.err);
+    assert_eq!(first.err.matches("RUN echo \"built on").count(), 1, "shared stages run once");
+    check_app("app:1");
+    let digest = world.registry.digest("app", "1").unwrap();
+    assert_eq!(first.out, format!("{name}@{digest}\n"));
+
+    let again = project.build(&["-t", &name, "--push"]).succeeds();
+    assert_eq!(again.out, first.out);
+    assert!(again.err.contains("all steps from the cache"), "{}", again.err);
+    assert!(again.err.contains("(0 blobs sent)"), "{}", again.err);
+
+    // A change of times alone changes nothing; a change of content does.
+    let file = fs::File::options().write(true).open(project.dir().join("src/a")).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    drop(file);
+    assert!(project.build(&[]).succeeds().err.contains("all steps from the cache"));
+    project.file("src/a", "DATA");
+    assert!(!project.build(&[]).succeeds().err.contains("all steps from the cache"));
+}
+
+#[test]
+fn an_ordinary_user_builds_the_same() {
+    let world = world();
+    let user = OrdinaryUser::make().expect("an ordinary user (the tests run as root)");
+    let project = app();
+    let (context, program) = (user.home().join("context"), user.home().join("mlint"));
+    let copied = Command::new("cp").arg("-r").arg(project.dir()).arg(&context).status().unwrap();
+    assert!(copied.success());
+    fs::copy(MLINT, &program).unwrap();
+    user.give(user.home()).unwrap();
+    let name = world.name("rootless:1");
+    let run = Run::of(
+        user.command(&program)
+            .args(["build", "context", "--platforms", "linux/amd64,linux/arm64"])
+            .args(["-t", &name, "--push", "--progress", "plain"]),
+    );
+    run.succeeds();
+    check_app("rootless:1");
+    Run::of(user.command(&program).args(["verify", &name])).succeeds();
+    // What belongs to subordinate ids goes with the namespace's root alone.
+    let cleared = Command::new("rm").arg("-rf").arg(user.home().join(".cache")).status().unwrap();
+    assert!(cleared.success());
+}
+
+#[test]
+fn several_names_and_a_single_platform() {
+    let world = world();
+    let project = Project::new("FROM BASE\nRUN echo one > /one\n");
+    let names = [world.name("multi:a"), world.name("multi:b"), world.name("other:c")];
+    let tags: Vec<&str> = names.iter().flat_map(|n| ["-t", n.as_str()]).collect();
+    let args = [&tags[..], &["--push", "--platforms", "linux/arm64"]].concat();
+    project.build(&args).succeeds();
+    assert_eq!(world.registry.tags("multi"), ["a", "b"]);
+    assert_eq!(world.registry.tags("other"), ["c"]);
+    let manifest = world.raw("multi:a");
+    assert_eq!(manifest["mediaType"], "application/vnd.oci.image.manifest.v1+json");
+    assert_eq!(world.config("other:c", "arm64")["architecture"], "arm64");
+}
+
+#[test]
+fn a_wrong_binary_blocks_the_push_at_its_line() {
+    let world = world();
+    let project = Project::new(
+        "FROM --platform=$BUILDPLATFORM BASE AS build\nRUN cp /bin/busybox /tool\n\n\
+         FROM BASE\nCOPY --from=build /tool /usr/bin/\n",
+    );
+    let name = world.name("wrong:1");
+    project.build(&["-t", &name, "--push"]).fails_with(&[
+        "Dockerfile:5:1",
+        "/usr/bin/tool is x86-64",
+        "made here, in stage build",
+        "linux/arm64",
+    ]);
+    assert!(world.registry.tags("wrong").is_empty(), "no tag is there");
+
+    project.build(&["-t", &name, "--push", "--allow-foreign", "usr/bin/tool"]).succeeds();
+    let cache = project.cache();
+    let verify = |args: &[&str]| {
+        let mut command = Command::new(MLINT);
+        Run::of(command.arg("verify").arg(&name).args(args).env("MLINT_CACHE_DIR", &cache))
+    };
+    let found = verify(&[]);
+    assert_eq!(found.status, Some(1), "{}", found.err);
+    assert!(found.out.contains("linux/amd64: ok"), "{}", found.out);
+    assert!(found.out.contains("/usr/bin/tool is x86-64"), "{}", found.out);
+    assert!(found.out.contains("brought by: COPY /tool /usr/bin/"), "{}", found.out);
+    assert_eq!(verify(&["--allow-foreign", "/usr/bin/tool"]).status, Some(0));
+    let missing = verify(&["--platforms", "linux/amd64,linux/s390x"]);
+    assert_eq!(missing.status, Some(1));
+    assert!(missing.out.contains("linux/s390x: missing"), "{}", missing.out);
+}
+
+#[test]
+fn cache_mounts_outlive_a_build_and_machines_do_not_share_them() {
+    let project = Project::new("");
+    let build = |number: u32| {
+        project.dockerfile(&format!(
+            "FROM BASE\nRUN --mount=type=cache,target=/c uname -m >> /c/log; \
+             echo build {number}: $(cat /c/log)\n"
+        ));
+        project.build(&[]).succeeds().err
+    };
+    let first = build(1);
+    assert!(first.contains("build 1: x86_64\n") && first.contains("build 1: aarch64\n"), "{first}");
+    let second = build(2);
+    assert!(second.contains("build 2: x86_64 x86_64\n"), "{second}");
+    assert!(second.contains("build 2: aarch64 aarch64\n"), "{second}");
+}
+
+#[test]
+fn triggers_of_a_base_image_fire_once() {
+    let world = world();
+    let base = Project::new("FROM BASE\nONBUILD ENV FIRED=yes\nONBUILD RUN echo fired > /fired\n");
+    let name = world.name("trigger:1");
+    base.build(&["-t", &name, "--push"]).succeeds();
+    let child = Project::new(&format!("FROM {name} AS a\nFROM a\nRUN cat /fired\n"));
+    let child_name = world.name("child:1");
+    child.build(&["-t", &child_name, "--push"]).succeeds();
+    let config = world.config("child:1", "arm64");
+    assert_eq!(config["config"]["OnBuild"], json!(null));
+    let env = config["config"]["Env"].as_array().unwrap();
+    assert!(env.contains(&json!("FIRED=yes")), "{env:?}");
+}

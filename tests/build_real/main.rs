@@ -1,0 +1,8 @@
+//! `mlint build` and `mlint verify` on real parts: Debian's `docker-registry`, base images of both
+//! architectures made by mlint itself, QEMU, and skopeo as the reader of what was pushed.
+
+mod failures;
+mod images;
+mod interrupt;
+mod local;
+mod support;
