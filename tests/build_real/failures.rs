@@ -9,7 +9,10 @@ fn failures_name_their_line() {
         ("FROM BASE\nRUN echo hi\nRUN exit 3\n", &["Dockerfile:3:1", "exit status 3"][..]),
         ("FROM BASE\nCOPY nope /\n", &["Dockerfile:2:1", "'nope' is not there"]),
         ("FROM BASE\nCOPY --from=later /x /\nFROM BASE AS later\nFROM 0\n", &["Dockerfile:"]),
-        ("FROM BASE\nADD https://example.test/x /\n", &["Dockerfile:2:5", "not supported", "BuildKit"]),
+        (
+            "FROM BASE\nADD https://example.test/x /\n",
+            &["Dockerfile:2:5", "not supported", "BuildKit"],
+        ),
         ("FROM BASE\nCOPY --parents x /\n", &["Dockerfile:2:6", "COPY --parents is not supported"]),
         ("FROM BASE\nRUN --mount=type=secret,id=a cat x\n", &["Dockerfile:2:5", "not supported"]),
         ("FROM BASE\nRUN --nonsense x\n", &["Dockerfile:2:", "--nonsense"]),
@@ -46,11 +49,14 @@ fn a_wrong_password_is_told_at_the_base_image() {
     let login = xtask::registry::Login { user: "right", password: "secret" };
     let registry = xtask::registry::Registry::start_with_login(login).unwrap();
     let project = Project::new(&format!("FROM {}/x:1\n", registry.host()));
-    project.file("docker/config.json", format!(
-        // "right:wrong"
-        "{{\"auths\": {{\"{}\": {{\"auth\": \"cmlnaHQ6d3Jvbmc=\"}}}}}}",
-        registry.host()
-    ));
+    project.file(
+        "docker/config.json",
+        format!(
+            // "right:wrong"
+            "{{\"auths\": {{\"{}\": {{\"auth\": \"cmlnaHQ6d3Jvbmc=\"}}}}}}",
+            registry.host()
+        ),
+    );
     let mut command = project.command(&[]);
     command.env("DOCKER_CONFIG", project.dir().join("docker"));
     Run::of(&mut command).fails_with(&["Dockerfile:1:6", &registry.host()]);

@@ -29,8 +29,7 @@ fn wait_for(what: &str, holds: impl Fn() -> bool) {
 
 fn stopped_by(signal: &str, seconds: &str) -> Option<i32> {
     let world = world();
-    let project =
-        Project::new(&format!("FROM BASE\nRUN (sleep {seconds} &); sleep {seconds}\n"));
+    let project = Project::new(&format!("FROM BASE\nRUN (sleep {seconds} &); sleep {seconds}\n"));
     let name = world.name(&format!("stopped{seconds}:1"));
     let mut child = project
         .command(&["-t", &name, "--push"])

@@ -23,12 +23,21 @@ fn the_context_is_what_dockerignore_leaves() {
     for name in ["a.md", "b.md", "src/x.go", "src/y.o", "node_modules/m/i.js", "keep/me"] {
         project.file(name, name);
     }
-    project.file(".dockerignore", "**/*.o\nnode_modules\nDockerfile\n.dockerignore\nkeep\n!keep/me\n");
+    project
+        .file(".dockerignore", "**/*.o\nnode_modules\nDockerfile\n.dockerignore\nkeep\n!keep/me\n");
     assert_eq!(
         built(&project),
         [
-            "all/", "all/a.md", "all/b.md", "all/keep/", "all/keep/me", "all/src/",
-            "all/src/x.go", "docs/", "docs/a.md", "docs/b.md",
+            "all/",
+            "all/a.md",
+            "all/b.md",
+            "all/keep/",
+            "all/keep/me",
+            "all/src/",
+            "all/src/x.go",
+            "docs/",
+            "docs/a.md",
+            "docs/b.md",
         ]
     );
     // A file of the Dockerfile's own takes its place.
@@ -56,7 +65,8 @@ fn links_and_modes_come_over() {
 
 #[test]
 fn archives_are_unpacked_by_content_and_stay_inside() {
-    let project = Project::new("FROM scratch\nADD odd.name plain.gz /opt/\nCOPY odd.name /copied/\n");
+    let project =
+        Project::new("FROM scratch\nADD odd.name plain.gz /opt/\nCOPY odd.name /copied/\n");
     project.file("in/dir/f", "x");
     let packed = Command::new("tar")
         .arg("-cJf")
@@ -76,7 +86,8 @@ fn archives_are_unpacked_by_content_and_stay_inside() {
 
 #[test]
 fn an_oci_layout_that_skopeo_reads() {
-    let project = Project::new("FROM scratch\nARG TARGETARCH\nCOPY <<END /arch\n$TARGETARCH\nEND\n");
+    let project =
+        Project::new("FROM scratch\nARG TARGETARCH\nCOPY <<END /arch\n$TARGETARCH\nEND\n");
     for dest in ["layout", "layout.tar"] {
         let path = project.beside(dest);
         let output = format!("type=oci,dest={}", path.display());
@@ -89,8 +100,7 @@ fn an_oci_layout_that_skopeo_reads() {
                 .output()
                 .unwrap();
             let error = String::from_utf8_lossy(&output.stderr).into_owned();
-            let config: serde_json::Value =
-                serde_json::from_slice(&output.stdout).expect(&error);
+            let config: serde_json::Value = serde_json::from_slice(&output.stdout).expect(&error);
             assert_eq!(config["architecture"], arch, "{dest}");
         }
     }

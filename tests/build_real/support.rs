@@ -29,7 +29,9 @@ pub fn world() -> &'static World {
         end_with_this_process(&registry);
         let world = World { registry };
         let parts = rootfs::make(Kind::Busybox).expect("busybox for both architectures");
-        let project = Project::new("FROM scratch\nARG TARGETARCH\nADD rootfs-$TARGETARCH.tar /\nCMD [\"/bin/sh\"]\n");
+        let project = Project::new(
+            "FROM scratch\nARG TARGETARCH\nADD rootfs-$TARGETARCH.tar /\nCMD [\"/bin/sh\"]\n",
+        );
         for arch in ["amd64", "arm64"] {
             let name = format!("rootfs-{arch}.tar");
             fs::copy(parts.join(&name), project.dir().join(&name)).unwrap();
@@ -79,7 +81,8 @@ impl World {
     /// The manifest or index, as it is.
     pub fn raw(&self, image: &str) -> Value {
         let name = format!("docker://{}", self.name(image));
-        let text = run(Command::new("skopeo").args(["inspect", "--tls-verify=false", "--raw", &name]));
+        let text =
+            run(Command::new("skopeo").args(["inspect", "--tls-verify=false", "--raw", &name]));
         serde_json::from_str(&text).expect("JSON of skopeo")
     }
 
@@ -109,11 +112,7 @@ impl World {
 
 fn run(command: &mut Command) -> String {
     let output = command.output().expect("a program of the set-up");
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
