@@ -48,7 +48,7 @@ fn end_with_this_process(registry: &Registry) {
                   for p in /proc/[0-9]*; do \
                   tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q \"serve $1/\" && kill ${p#/proc/}; \
                   done; rm -rf \"$1\"";
-    Command::new("sh")
+    let watcher = Command::new("sh")
         .args(["-c", script, &std::process::id().to_string()])
         .arg(registry.dir())
         .stdin(Stdio::null())
@@ -56,6 +56,8 @@ fn end_with_this_process(registry: &Registry) {
         .stderr(Stdio::null())
         .spawn()
         .expect("a shell");
+    // It outlives this process: nobody waits for it.
+    std::mem::forget(watcher);
 }
 
 impl World {

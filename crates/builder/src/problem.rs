@@ -92,6 +92,8 @@ pub enum Problem {
     Foreign(ForeignFiles),
     #[error("the image of {platform} cannot be described: {reason}")]
     Image { platform: Platform, reason: String },
+    #[error("{}", .0.problem)]
+    Shared(std::sync::Arc<BuildError>),
     #[error(transparent)]
     Push(Box<mlint_registry::PushError>),
     #[error("interrupted: nothing was tagged, and nothing is left running")]
@@ -110,6 +112,9 @@ impl Problem {
     }
 
     fn is_interrupt(&self) -> bool {
+        if let Self::Shared(error) = self {
+            return error.is_interrupt();
+        }
         matches!(
             self,
             Self::Interrupted

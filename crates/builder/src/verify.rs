@@ -1,12 +1,15 @@
 //! The proof, for images that are in a registry.
 
-use mlint_oci::{Platform, Reference};
+use mlint_oci::{Descriptor, Platform, Reference};
+use mlint_registry::Client;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     build::client,
-    exec::{fetch_layer, wait},
+    exec::{fetch_layer, resolved, wait},
     layer::View,
+    pattern::Pattern,
+    plan::ResolvedImage,
     problem::{BuildError, Problem},
     proof::{Scope, check},
     prove::{patterns, started},
@@ -66,15 +69,32 @@ pub fn verify(session: &Session, request: &VerifyRequest) -> VerifyReply {
     }
 }
 
+/// What looking at images needs.
+struct Look<'a> {
+    session: &'a Session,
+    store: &'a Store,
+    client: &'a Client,
+    runtime: &'a tokio::runtime::Handle,
+    reference: &'a Reference,
+    allow: &'a [Pattern],
+}
+
 fn try_verify(session: &Session, request: &VerifyRequest) -> Result<VerifyOutcome, BuildError> {
     let reference = Reference::parse(&request.image)?;
     let allow = patterns(&request.allow_foreign)?;
     let wanted: Vec<Platform> =
         request.platforms.iter().map(|p| p.parse()).collect::<Result<_, _>>()?;
     let (client, runtime) = client(&request.plain_http)?;
-    let handle = runtime.handle();
     let store = Store::open(&request.cache_dir)?;
-    let image = wait(handle, session, client.image(&reference))??;
+    let look = Look {
+        session,
+        store: &store,
+        client: &client,
+        runtime: runtime.handle(),
+        reference: &reference,
+        allow: &allow,
+    };
+    let image = look.wait(client.image(&reference))??;
     let mut outcome = VerifyOutcome {
         digest: image.resolved.descriptor.digest.to_string(),
         platforms: Vec::new(),
@@ -82,10 +102,10 @@ fn try_verify(session: &Session, request: &VerifyRequest) -> Result<VerifyOutcom
     let mut todo = Vec::new();
     if wanted.is_empty() {
         let all = image.platforms.iter();
-        todo.extend(all.filter_map(|o| Some((o.platform.clone()?, Some(o.descriptor.clone())))));
+        todo.extend(all.filter_map(|o| Some((o.platform.clone()?, Some(&o.descriptor)))));
     } else {
         for platform in wanted {
-            let found = image.select(&platform).map(|(offer, _)| offer.descriptor.clone());
+            let found = image.select(&platform).map(|(offer, _)| &offer.descriptor);
             todo.push((platform, found));
         }
     }
@@ -94,23 +114,32 @@ fn try_verify(session: &Session, request: &VerifyRequest) -> Result<VerifyOutcom
         return Err(Problem::NoImage { image, reason }.into());
     }
     for (platform, descriptor) in todo {
-        let mut found = VerifiedPlatform { platform: platform.to_string(), ..Default::default() };
-        let Some(descriptor) = descriptor else {
-            found.missing = true;
-            outcome.platforms.push(found);
-            continue;
-        };
-        found.digest = descriptor.digest.to_string();
-        let image = wait(handle, session, client.platform_image(&reference, &descriptor))??;
-        let resolved = crate::exec::resolved(&reference, image);
-        let mut view = View::default();
-        for (number, layer) in resolved.layers.iter().enumerate() {
-            if !store.has_index(layer) {
-                fetch_layer(session, &store, &client, handle, layer, &|_| {})?;
-            }
-            view.apply(number, &*store.index(layer)?);
-        }
-        let history: Vec<&str> = resolved
+        outcome.platforms.push(match descriptor {
+            Some(descriptor) => look.platform(&platform, descriptor)?,
+            None => VerifiedPlatform {
+                platform: platform.to_string(),
+                missing: true,
+                ..VerifiedPlatform::default()
+            },
+        });
+    }
+    Ok(outcome)
+}
+
+impl Look<'_> {
+    fn wait<T>(&self, request: impl Future<Output = T>) -> Result<T, BuildError> {
+        wait(self.runtime, self.session, request)
+    }
+
+    fn platform(
+        &self,
+        platform: &Platform,
+        descriptor: &Descriptor,
+    ) -> Result<VerifiedPlatform, BuildError> {
+        let image = self.wait(self.client.platform_image(self.reference, descriptor))??;
+        let image = resolved(self.reference, image);
+        let view = self.view(&image)?;
+        let history: Vec<&str> = image
             .config
             .history
             .iter()
@@ -120,23 +149,38 @@ fn try_verify(session: &Session, request: &VerifyRequest) -> Result<VerifyOutcom
         let is_copy = |text: &str| text.starts_with("COPY") || text.starts_with("ADD");
         let copied: Vec<usize> =
             (0..history.len()).filter(|layer| is_copy(history[*layer])).collect();
-        let scope = Scope {
-            platform: &platform,
-            allow: &allow,
-            copied_layers: &copied,
-            started: started(&resolved.config),
-        };
-        let proof = check(&view, &scope);
-        found.elf_files = proof.elf_files;
-        found.wrong = proof
-            .wrong
-            .iter()
-            .map(|wrong| VerifiedFile {
-                problem: wrong.describe(),
-                created_by: history.get(wrong.layer).map(|text| (*text).to_owned()),
-            })
-            .collect();
-        outcome.platforms.push(found);
+        let proof = check(
+            &view,
+            &Scope {
+                platform,
+                allow: self.allow,
+                copied_layers: &copied,
+                started: started(&image.config),
+            },
+        );
+        let brought_by = |layer: usize| history.get(layer).map(|text| (*text).to_owned());
+        let wrong = proof.wrong.iter().map(|wrong| VerifiedFile {
+            problem: wrong.describe(),
+            created_by: brought_by(wrong.layer),
+        });
+        Ok(VerifiedPlatform {
+            platform: platform.to_string(),
+            digest: descriptor.digest.to_string(),
+            elf_files: proof.elf_files,
+            wrong: wrong.collect(),
+            missing: false,
+        })
     }
-    Ok(outcome)
+
+    fn view(&self, image: &ResolvedImage) -> Result<View, BuildError> {
+        let mut view = View::default();
+        for (number, layer) in image.layers.iter().enumerate() {
+            if !self.store.has_index(layer) {
+                let Self { session, store, client, runtime, .. } = self;
+                fetch_layer(session, store, client, runtime, layer, &|_| {})?;
+            }
+            view.apply(number, &*self.store.index(layer)?);
+        }
+        Ok(view)
+    }
 }

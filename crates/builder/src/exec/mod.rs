@@ -199,8 +199,7 @@ impl<'a> Exec<'a> {
             self.context.get_or_init(|| self.load_context().map(Arc::new).map_err(Arc::new));
         match loaded {
             Ok(loaded) => Ok(loaded.clone()),
-            // The first to fail has told why; the others stop with it.
-            Err(error) => Err(Problem::Syntax(error.problem.to_string()).into()),
+            Err(error) => Err(Problem::Shared(error.clone()).into()),
         }
     }
 

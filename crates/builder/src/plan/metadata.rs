@@ -1,7 +1,7 @@
 //! Instructions that change the image's config only.
 
 use mlint_oci::config::Healthcheck;
-use mlint_syntax::{CommandLine, Instruction, InstructionKind};
+use mlint_syntax::{CommandLine, Instruction, InstructionKind, KeyValue, Word};
 use serde_json::json;
 
 use super::{
@@ -21,39 +21,9 @@ impl StageState {
         };
         flags::check(instruction, known)?;
         match &instruction.kind {
-            InstructionKind::Arg(pairs) => {
-                self.scope.arg(pairs).into_result().map_err(expansion)?;
-                let said = pairs.iter().map(|pair| {
-                    let value = self.scope.get(pair.key.as_str());
-                    match (&pair.value, value) {
-                        (Some(_), Some(value)) => {
-                            format!("{}={}", pair.key.as_str(), text_of(value))
-                        }
-                        _ => pair.key.as_str().to_owned(),
-                    }
-                });
-                let entry = format!("ARG {}", said.collect::<Vec<_>>().join(" "));
-                self.commit(entry, None);
-            }
-            InstructionKind::Env(pairs) => {
-                let set = self.scope.env(pairs).into_result().map_err(expansion)?;
-                let said = set.iter().map(|(name, value, _)| format!("{name}={}", text_of(value)));
-                let entry = format!("ENV {}", said.collect::<Vec<_>>().join(" "));
-                self.commit(entry, None);
-            }
-            InstructionKind::Label(pairs) => {
-                let mut said = vec!["LABEL".to_owned()];
-                for pair in pairs {
-                    let key = self.expand(&pair.key)?;
-                    let value = match &pair.value {
-                        Some(value) => self.expand(value)?,
-                        None => String::new(),
-                    };
-                    said.push(format!("{key}={value}"));
-                    self.config.config.labels.insert(key, value);
-                }
-                self.commit(said.join(" "), None);
-            }
+            InstructionKind::Arg(pairs) => self.arg(pairs)?,
+            InstructionKind::Env(pairs) => self.env(pairs)?,
+            InstructionKind::Label(pairs) => self.label(pairs)?,
             InstructionKind::Cmd(command) => {
                 let argv = self.argv(command);
                 self.commit(format!("CMD {}", quoted(&argv)), None);
@@ -74,20 +44,7 @@ impl StageState {
                 self.commit(format!("USER {user}"), None);
                 self.config.config.user = user;
             }
-            InstructionKind::Volume(words) => {
-                let mut paths = Vec::new();
-                for word in words {
-                    let path = self.expand(word)?;
-                    if path.trim().is_empty() {
-                        let (what, value) = ("VOLUME".to_owned(), path);
-                        let expected = "a path: it is empty after expansion";
-                        return Err(Problem::BadValue { what, value, expected }.at(word.span()));
-                    }
-                    self.config.config.volumes.insert(path.clone(), json!({}));
-                    paths.push(path);
-                }
-                self.commit(format!("VOLUME [{}]", paths.join(" ")), None);
-            }
+            InstructionKind::Volume(words) => self.volume(words)?,
             InstructionKind::StopSignal(word) => {
                 let signal = self.expand(word)?;
                 self.commit(format!("STOPSIGNAL {signal}"), None);
@@ -121,6 +78,61 @@ impl StageState {
         Ok(())
     }
 
+    fn arg(&mut self, pairs: &[KeyValue]) -> Result<(), BuildError> {
+        self.scope.arg(pairs).into_result().map_err(expansion)?;
+        let said = pairs.iter().map(|pair| {
+            let value = self.scope.get(pair.key.as_str());
+            match (&pair.value, value) {
+                (Some(_), Some(value)) => {
+                    format!("{}={}", pair.key.as_str(), text_of(value))
+                }
+                _ => pair.key.as_str().to_owned(),
+            }
+        });
+        let entry = format!("ARG {}", said.collect::<Vec<_>>().join(" "));
+        self.commit(entry, None);
+        Ok(())
+    }
+
+    fn env(&mut self, pairs: &[KeyValue]) -> Result<(), BuildError> {
+        let set = self.scope.env(pairs).into_result().map_err(expansion)?;
+        let said = set.iter().map(|(name, value, _)| format!("{name}={}", text_of(value)));
+        let entry = format!("ENV {}", said.collect::<Vec<_>>().join(" "));
+        self.commit(entry, None);
+        Ok(())
+    }
+
+    fn label(&mut self, pairs: &[KeyValue]) -> Result<(), BuildError> {
+        let mut said = vec!["LABEL".to_owned()];
+        for pair in pairs {
+            let key = self.expand(&pair.key)?;
+            let value = match &pair.value {
+                Some(value) => self.expand(value)?,
+                None => String::new(),
+            };
+            said.push(format!("{key}={value}"));
+            self.config.config.labels.insert(key, value);
+        }
+        self.commit(said.join(" "), None);
+        Ok(())
+    }
+
+    fn volume(&mut self, words: &[Word]) -> Result<(), BuildError> {
+        let mut paths = Vec::new();
+        for word in words {
+            let path = self.expand(word)?;
+            if path.trim().is_empty() {
+                let (what, value) = ("VOLUME".to_owned(), path);
+                let expected = "a path: it is empty after expansion";
+                return Err(Problem::BadValue { what, value, expected }.at(word.span()));
+            }
+            self.config.config.volumes.insert(path.clone(), json!({}));
+            paths.push(path);
+        }
+        self.commit(format!("VOLUME [{}]", paths.join(" ")), None);
+        Ok(())
+    }
+
     fn argv(&self, command: &CommandLine) -> Vec<String> {
         match command {
             CommandLine::Exec(argv) => argv.iter().map(|a| a.value.clone()).collect(),
@@ -132,7 +144,7 @@ impl StageState {
         }
     }
 
-    fn expose(&mut self, words: &[mlint_syntax::Word]) -> Result<(), BuildError> {
+    fn expose(&mut self, words: &[Word]) -> Result<(), BuildError> {
         let mut all = Vec::new();
         for word in words {
             // One variable may hold several ports.
