@@ -1,11 +1,14 @@
 //! Effects: what the steps of a stage do, in order.
 
+use std::sync::Arc;
+
 use mlint_syntax::Span;
 
 use crate::{
     machine::{Linkage, Machine},
     probe::Probe,
-    value::{Truth, Value},
+    scope::automatic_arg,
+    value::{HopKind, Truth, Value},
 };
 
 /// Something that a step does on the platform under evaluation.
@@ -31,6 +34,25 @@ pub struct Guard {
     pub subject: Option<Value>,
     /// Whether this branch is known to be taken.
     pub taken: Truth,
+}
+
+impl Guard {
+    /// What the condition asks for, if it asks for the platform: the name of the platform argument
+    /// whose own default gives the answer, empty where the platform itself does.
+    pub(crate) fn question(&self) -> Option<Arc<str>> {
+        let subject = self.subject.as_ref()?;
+        if subject.follows_platform() {
+            return Some(Arc::from(""));
+        }
+        subject.all_pieces().iter().find_map(|piece| {
+            let hops = piece.trail.hops();
+            let hop = hops.iter().find(|hop| {
+                matches!(hop.kind, HopKind::Arg | HopKind::GlobalArg)
+                    && automatic_arg(&hop.name).is_some()
+            })?;
+            Some(Arc::clone(&hop.name))
+        })
+    }
 }
 
 impl Effect {

@@ -265,7 +265,12 @@ impl<'s, 'e> Interpreter<'s, 'e> {
         }
     }
 
-    fn assign(&mut self, name: &str, value: Value, span: Span) {
+    fn assign(&mut self, name: &str, mut value: Value, span: Span) {
+        if let Some((question, guard)) =
+            self.guards.iter().rev().find_map(|g| Some((g.question()?, g.span)))
+        {
+            value = value.hop(HopKind::Guarded, &question, guard);
+        }
         let value = value.hop(HopKind::Assigned, name, span);
         self.bind(name, Binding::Set(value), span);
     }

@@ -122,6 +122,9 @@ pub enum HopKind {
     Transformed,
     /// Expanded: `$NAME`.
     Used,
+    /// Assigned in a branch that asks for the platform; the name is that of the platform argument
+    /// if its own default gives the answer, else empty.
+    Guarded,
 }
 
 /// One station of the way that a piece took through the file.

@@ -1,6 +1,6 @@
 //! The shell: values and branches.
 
-use mlint_model::{EffectKind, Origin, Truth};
+use mlint_model::{EffectKind, HopKind, Origin, Truth};
 
 use crate::{evaluate, has, lacks};
 
@@ -78,6 +78,30 @@ fn branches_not_taken_have_no_effects_and_are_told() {
         .expect("a download");
     assert!(download.is_guarded_by_platform() && download.certain);
     assert_eq!(text[step.dead[0].range()].trim(), "curl -O https://h/amd64.tgz");
+}
+
+#[test]
+fn words_assigned_in_a_branch_remember_what_it_asked_for() {
+    for (text, question) in [
+        ("RUN case $(uname -m) in aarch64) A=arm64;; esac; curl -O https://h/$A\n", Some("")),
+        (
+            "ARG TARGETPLATFORM=linux/amd64\nRUN case $TARGETPLATFORM in linux/amd64) A=x64;; esac; \
+             curl -O https://h/$A\n",
+            Some("TARGETPLATFORM"),
+        ),
+        ("ARG V=1\nRUN case $V in 1) A=amd64;; esac; curl -O https://h/$A\n", None),
+        ("ARG TARGETARCH\nRUN A=amd64; curl -O https://h/$A\n", None),
+    ] {
+        let evaluation = evaluate(&format!("FROM debian:12\n{text}"), "linux/arm64");
+        let download = evaluation.effects().find_map(|(_, _, e)| match &e.kind {
+            EffectKind::Download(download) => Some(download),
+            _ => None,
+        });
+        let word = download.expect(text).url.pieces().last().expect("a word").clone();
+        let hops = word.trail.hops();
+        let found = hops.iter().find(|h| h.kind == HopKind::Guarded).map(|h| &*h.name);
+        assert_eq!(found, question, "{text}");
+    }
 }
 
 #[test]
