@@ -74,7 +74,14 @@ pub(crate) fn go_fix_with(
     title: &str,
     more: &[Edit],
 ) -> Option<ProposedFix> {
-    let mut edits = go_edits(cx, evaluation, stage)?;
+    let mut edits = match go_edits(cx, evaluation, stage) {
+        Some(edits) => edits,
+        // The builds follow the target already: what else belongs to it is all.
+        None if !more.is_empty() && go_builds(stage).all(|(_, _, c)| names_target(c)) => {
+            EditSet::new()
+        }
+        None => return None,
+    };
     for edit in more {
         edits.insert(edit.clone()).ok()?;
     }
@@ -87,6 +94,11 @@ pub(crate) fn go_fix_with(
         )
     };
     Some(fix.keeping(&evaluation.build_platform))
+}
+
+/// Whether a build says for which system and architecture it is.
+fn names_target(compile: &Compile) -> bool {
+    ["GOOS", "GOARCH"].iter().all(|name| compile.settings.iter().any(|s| s.name == *name))
 }
 
 /// Where the word `go` of a build stands.

@@ -113,6 +113,17 @@ pub(crate) fn is_platform_arg_default(piece: &Piece) -> bool {
     })
 }
 
+/// Whether the text was assigned in a branch that asks for the platform, where the answer is not
+/// about the target: because the platform argument has a default of its own, or because the stage
+/// runs somewhere else. That answer is then what is wrong, not the text.
+pub(crate) fn follows_another_platform(piece: &Piece, role: RunsOn) -> bool {
+    piece
+        .trail
+        .hops()
+        .iter()
+        .any(|hop| hop.kind == HopKind::Guarded && (role != RunsOn::Target || !hop.name.is_empty()))
+}
+
 /// Whether the stage starts from an image that is by its name for the platforms that `word` means
 /// (`arm64v8/debian`, `app:1.2-amd64`): all of it is for one platform then.
 pub(crate) fn base_says_the_same(evaluation: &Evaluation, stage: &Stage, word: &ArchWord) -> bool {
@@ -222,7 +233,7 @@ pub(crate) fn cause(evaluation: &Evaluation, artifact: &Artifact) -> Cause {
     };
     match &artifact.machine.source {
         MachineSource::Name { value } => {
-            if !has_literal_arch(value) {
+            if !has_literal_arch(value, role.unwrap_or(RunsOn::Target)) {
                 return by_stage;
             }
             if shown(value).contains("://") { Cause::Url } else { Cause::Name }
@@ -232,8 +243,10 @@ pub(crate) fn cause(evaluation: &Evaluation, artifact: &Artifact) -> Cause {
     }
 }
 
-fn has_literal_arch(value: &Value) -> bool {
-    literal_words(value).iter().any(|w| w.word.is_linux())
+fn has_literal_arch(value: &Value, role: RunsOn) -> bool {
+    literal_words(value)
+        .iter()
+        .any(|w| w.word.is_linux() && !follows_another_platform(&w.piece, role))
 }
 
 /// Whether a value is text that the file's author wrote, all of it.

@@ -200,9 +200,9 @@ impl<'a> Prover<'a> {
                 });
             }
         }
-        // What was wrong may turn into what is merely slow.
+        // What was wrong, or might have been, may turn into what is merely slow.
         let floor = match diagnostic.severity {
-            Severity::Error => Severity::Warning,
+            Severity::Error | Severity::Warning => Severity::Warning,
             _ => Severity::Note,
         };
         no_new_finding(&before, &after, floor)

@@ -53,6 +53,7 @@ pub(crate) fn check_all(
     let (suppressed, mut open): (Vec<Draft>, Vec<Draft>) =
         analysis.drafts.iter().cloned().partition(|d| suppressions.covers(d));
     drop(suppressed);
+    drop_repeated_failures(&mut open);
     let known: Vec<&'static Meta> =
         rules.iter().map(|r| r.meta()).chain(BUILTIN.iter().copied()).collect();
     let undecided = |name: &str| {
@@ -84,6 +85,23 @@ pub(crate) fn check_all(
         })
         .collect();
     Checked { report: Report { diagnostics, verdicts }, refused }
+}
+
+/// Where a rule says why the build stops, that it stops need not be said as well.
+fn drop_repeated_failures(drafts: &mut Vec<Draft>) {
+    let explained: Vec<(Span, Vec<Platform>)> = drafts
+        .iter()
+        .filter(|d| d.meta.name != BuildStops::META.name)
+        .filter(|d| d.diagnostic.effect == Effect::BuildFails)
+        .map(|d| (d.diagnostic.span, d.diagnostic.platforms.clone()))
+        .collect();
+    drafts.retain(|d| {
+        let same = |(span, platforms): &(Span, Vec<Platform>)| {
+            *span == d.diagnostic.span
+                && d.diagnostic.platforms.iter().all(|p| platforms.contains(p))
+        };
+        d.meta.name != BuildStops::META.name || !explained.iter().any(same)
+    });
 }
 
 /// Evaluations and raw findings of one text.

@@ -156,7 +156,13 @@ impl Suppressions {
         };
         let what = match directive.key {
             "platform" => match directive.value.parse() {
-                Ok(platform) => What::Platform { platform, used: false },
+                // It says no more than the flag does, but says why.
+                Ok(platform) => What::Platform {
+                    used: instruction
+                        .and_then(|i| i.flag("platform"))
+                        .is_some_and(|f| f.value.as_deref() == Some(directive.value)),
+                    platform,
+                },
                 Err(e) => return self.broken.push((comment, format!("{e}"))),
             },
             _ => What::Rules(names(&directive, start)),

@@ -11,8 +11,8 @@ use crate::{
     automatic,
     downloads::follow_target::{self, Site},
     support::{
-        Cause, FoundWord, base_says_the_same, cause, collects_platforms, is_deliberate,
-        is_platform_arg_default, literal_words, root_stage, shown, with_trail,
+        Cause, FoundWord, base_says_the_same, cause, collects_platforms, follows_another_platform,
+        is_deliberate, is_platform_arg_default, literal_words, root_stage, shown, with_trail,
     },
 };
 
@@ -115,6 +115,7 @@ fn check_download(
     words.retain(|w| is_wrong(w, expected));
     // `${TARGETARCH:-amd64}` where nothing declares TARGETARCH is another rule's matter.
     words.retain(|w| !is_default_of_platform_arg(cx, w) && !is_platform_arg_default(&w.piece));
+    words.retain(|w| !follows_another_platform(&w.piece, role));
     words.retain(|w| !base_says_the_same(evaluation, stage, &w.word));
     let Some(main) = words.last() else { return };
     let Some(from) = main.word.platforms.first().cloned() else { return };
@@ -388,6 +389,27 @@ mod tests {
             ADD https://example.org/t-aarch64 /t
             FROM base-${TARGETARCH}
             ",
+        ] {
+            harness().silent(text);
+        }
+    }
+
+    #[test]
+    fn silent_where_the_answer_is_wrong_and_not_the_word() {
+        for text in [
+            r#"
+            FROM debian:12
+            ARG TARGETPLATFORM=linux/amd64
+            RUN case "$TARGETPLATFORM" in linux/amd64) A=x86_64 ;; linux/arm64) A=aarch64 ;; esac; \
+                curl -fsSLo /t https://example.org/t-$A
+            "#,
+            r#"
+            FROM --platform=$BUILDPLATFORM debian:12 AS tools
+            RUN case "$(uname -m)" in x86_64) A=amd64 ;; aarch64) A=arm64 ;; esac; \
+                curl -fsSLo /t https://example.org/t-$A
+            FROM debian:12
+            COPY --from=tools /t /t
+            "#,
         ] {
             harness().silent(text);
         }

@@ -307,6 +307,28 @@ mod tests {
     }
 
     #[test]
+    fn the_flag_alone_where_the_build_follows_the_target_already() {
+        harness().check_fix(
+            r"
+            FROM golang:1.23 AS build
+            ARG TARGETOS TARGETARCH
+            COPY . /src
+            RUN cd /src && CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -o /app .
+            FROM scratch
+            COPY --from=build /app /app
+            ",
+            r"
+            FROM --platform=$BUILDPLATFORM golang:1.23 AS build
+            ARG TARGETOS TARGETARCH
+            COPY . /src
+            RUN cd /src && CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -o /app .
+            FROM scratch
+            COPY --from=build /app /app
+            ",
+        );
+    }
+
+    #[test]
     fn a_web_front_end() {
         harness().check_unsafe_fix(
             r"

@@ -2,5 +2,6 @@
 
 pub mod constant_platform;
 pub mod final_stage_on_build_platform;
+mod go_install_path;
 pub mod missing_build_platform;
 pub mod wrong_arch_copy;

@@ -8,6 +8,7 @@ use mlint_syntax::{Edit, EditSet, Span};
 
 use crate::{
     cross,
+    stages::go_install_path,
     support::{
         Cause, cause, collects_platforms, final_chain, image_role, literal_words, root_stage,
     },
@@ -20,7 +21,8 @@ mlint_lint::declare_rule! {
     /// compiled parts. Or the file's name holds one architecture: `COPY bin/app-amd64 /app`.
     ///
     /// On the platform that the build runs on everything is right, so nobody notices before the
-    /// other image runs.
+    /// other image runs. A `COPY` that takes `/go/bin/app` from a stage where `go install`
+    /// cross-compiles does not even find it: it is in `/go/bin/linux_arm64/`.
     ///
     /// ## Example
     ///
@@ -84,11 +86,15 @@ impl Rule for WrongArchCopy {
             if !matches!(image_role(evaluation), Some(RunsOn::Target)) {
                 continue;
             }
+            go_install_path::check(cx, evaluation, sink);
             let mut seen: Vec<(usize, usize)> = Vec::new();
             for artifact in evaluation.wrong_artifacts() {
                 let cause = cause(evaluation, artifact);
                 let guess = !artifact.certain && matches!(artifact.made, Made::Image { .. });
                 if guess || !matches!(cause, Cause::BuildStage | Cause::Name) {
+                    continue;
+                }
+                if has_undeclared_target(cx, evaluation, artifact) {
                     continue;
                 }
                 let Some(station) = arrival(evaluation, artifact) else { continue };
@@ -102,6 +108,18 @@ impl Rule for WrongArchCopy {
             }
         }
     }
+}
+
+/// Whether the target was meant, by an argument that is empty there: `undeclared-platform-arg`
+/// says so.
+fn has_undeclared_target(cx: &Context<'_>, evaluation: &Evaluation, artifact: &Artifact) -> bool {
+    let Some(maker) = artifact.way.first() else { return false };
+    let Some(stage) = evaluation.stages.get(maker.stage) else { return false };
+    cross::go_builds(stage).filter(|(_, _, c)| c.outputs.contains(&maker.path)).any(|(_, _, c)| {
+        c.settings
+            .iter()
+            .any(|s| s.name == "GOARCH" && s.value.is_empty() && cx.text(s.span).contains("TARGET"))
+    })
 }
 
 /// The instruction that brings an artifact into the stages that the image is made of.
@@ -341,6 +359,63 @@ mod tests {
             ARG TARGETARCH
             COPY bin/app-linux-${TARGETARCH} /usr/local/bin/app
             ",
+        );
+    }
+
+    #[test]
+    fn go_install_writes_elsewhere_when_it_crosses() {
+        let found = harness().check(
+            r"
+            FROM --platform=$BUILDPLATFORM golang:1.23 AS build
+            ARG TARGETARCH
+            WORKDIR /src
+            COPY . .
+            RUN CGO_ENABLED=0 GOOS=linux GOARCH=$TARGETARCH go install ./cmd/app
+            FROM scratch
+            COPY --from=build /go/bin/app /app
+                              ^^^^^^^^^^^ error: wrong-arch-copy: the build for linux/arm64 fails: /go/bin/app is not there
+            ",
+        );
+        assert_eq!(found[0].effect, mlint_lint::Effect::BuildFails);
+        harness().silent(
+            r"
+            FROM --platform=$BUILDPLATFORM golang:1.23 AS build
+            ARG TARGETARCH
+            WORKDIR /src
+            COPY . .
+            RUN CGO_ENABLED=0 GOOS=linux GOARCH=$TARGETARCH go install ./cmd/app \
+             && find /go/bin -type f -exec mv {} /go/bin/ ';'
+            FROM scratch
+            COPY --from=build /go/bin/app /app
+            ",
+        );
+    }
+
+    #[test]
+    fn another_rule_s_matter_where_goarch_is_an_empty_argument() {
+        harness().silent(
+            r"
+            FROM --platform=$BUILDPLATFORM golang:1.23 AS build
+            WORKDIR /src
+            COPY . .
+            RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -o /app .
+            FROM scratch
+            COPY --from=build /app /app
+            ",
+        );
+    }
+
+    #[test]
+    fn a_tool_that_uname_chose_on_the_build_machine() {
+        harness().check(
+            r#"
+            FROM --platform=$BUILDPLATFORM alpine:3.20 AS tools
+            RUN case "$(uname -m)" in x86_64) A=amd64 ;; aarch64) A=arm64 ;; esac; \
+                wget -O /tool https://example.org/tool-$A
+            FROM alpine:3.20
+            COPY --from=tools /tool /tool
+                              ^^^^^ error: wrong-arch-copy
+            "#,
         );
     }
 

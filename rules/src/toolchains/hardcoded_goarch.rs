@@ -9,16 +9,22 @@ use mlint_model::{
 };
 use mlint_syntax::{Edit, EditSet};
 
-use crate::support::{
-    FoundWord, base_says_the_same, collects_platforms, final_chain, instruction_in_stage,
-    is_deliberate, is_literal, is_platform_arg_default, literal_words, root_stage, with_trail,
-    wrong_from_stage,
+use crate::{
+    support::{
+        FoundWord, base_says_the_same, collects_platforms, final_chain, instruction_in_stage,
+        is_deliberate, is_literal, is_platform_arg_default, literal_words, root_stage, with_trail,
+        wrong_from_stage,
+    },
+    toolchains::fixed_target,
 };
 
 mlint_lint::declare_rule! {
     /// A Go build says `GOARCH=amd64` (in front of the command, with `export`, `ENV` or `ARG`), so
     /// the image for every other platform gets a binary for that one. The build itself succeeds:
     /// the image fails where it runs, with "exec format error".
+    ///
+    /// The same goes for what names the target of other toolchains: `cargo build --target
+    /// x86_64-unknown-linux-musl`, `dotnet publish -r linux-x64`.
     ///
     /// ## Example
     ///
@@ -54,7 +60,8 @@ mlint_lint::declare_rule! {
     /// ## Fix
     ///
     /// The literal becomes `$TARGETARCH`, declared where it is needed. Safe if the build for the
-    /// platform that the literal means is unchanged.
+    /// platform that the literal means is unchanged. Other toolchains have words of their own for
+    /// each platform, and paths that hold them: those are repaired by hand.
     pub struct HardcodedGoarch {
         name: "hardcoded-goarch",
         group: Toolchains,
@@ -114,6 +121,7 @@ fn check_compile(
     compile: &Compile,
     sink: &mut Sink<'_>,
 ) {
+    fixed_target::check(cx, evaluation, stage, effect, compile, sink);
     let Some(setting) = compile.settings.iter().find(|s| s.name == "GOARCH") else { return };
     let (certain, machine) = match compile.machine.platform() {
         Some(p) if compile.machine.is_wrong_for(&evaluation.platform) => {
@@ -258,6 +266,33 @@ mod tests {
             FROM scratch
             COPY --from=build /app /app
             ",
+        );
+    }
+
+    #[test]
+    fn targets_of_other_toolchains() {
+        harness().check(
+            r"
+            FROM --platform=$BUILDPLATFORM rust:1.77 AS build
+            WORKDIR /src
+            COPY . .
+            RUN cargo build --release --target x86_64-unknown-linux-gnu
+                                               ^^^^^^^^^^^^^^^^^^^^^^^^ error: hardcoded-goarch: --target says 'x86_64-unknown-linux-gnu'
+            FROM debian:12
+            COPY --from=build /src/target/x86_64-unknown-linux-gnu/release/app /app
+            ",
+        );
+        harness().silent(
+            r#"
+            FROM --platform=$BUILDPLATFORM rust:1.77 AS build
+            ARG TARGETARCH
+            WORKDIR /src
+            COPY . .
+            RUN case "$TARGETARCH" in amd64) T=x86_64 ;; arm64) T=aarch64 ;; esac; \
+                cargo build --release --target $T-unknown-linux-gnu && cp target/*/release/app /app
+            FROM debian:12
+            COPY --from=build /app /app
+            "#,
         );
     }
 
