@@ -127,7 +127,7 @@ fn check_download(
              the target is"
         )
     })
-    .effect(harm(stage, download, &url, expected));
+    .effect(harm(cx, stage, download, &url, expected));
     if !effect.certain || download.url.texts().is_some_and(|t| t.len() > 1) {
         finding = finding.severity(Severity::Warning).confidence(Confidence::Medium);
     }
@@ -206,13 +206,21 @@ fn reaches_image(evaluation: &Evaluation, effect: &Effect, url: &str) -> bool {
 }
 
 /// What happens: a package of another architecture can't be installed, a program can't be run.
-fn harm(stage: &Stage, download: &Download, url: &str, platform: &Platform) -> Harm {
+fn harm(
+    cx: &Context<'_>,
+    stage: &Stage,
+    download: &Download,
+    url: &str,
+    platform: &Platform,
+) -> Harm {
     let path = url.split(['?', '#']).next().unwrap_or(url);
     let is_package = [".deb", ".rpm", ".apk", ".whl"].iter().any(|end| path.ends_with(end));
     let output = download.output.as_ref().and_then(|o| o.as_known());
     let is_run = stage.effects().any(|(_, e)| match &e.kind {
         EffectKind::Execute { path, machine } => {
-            machine.is_wrong_for(platform) && output.as_deref() == Some(path)
+            let rest = cx.file.text.get(e.span.end as usize..).unwrap_or_default();
+            let is_tolerated = rest.trim_start().starts_with("||");
+            machine.is_wrong_for(platform) && output.as_deref() == Some(path) && !is_tolerated
         }
         _ => false,
     });
@@ -242,6 +250,20 @@ mod tests {
         );
         assert!(found.iter().all(|d| d.platforms.len() == 1));
         assert_eq!(found[2].effect, mlint_lint::Effect::BuildFails);
+    }
+
+    #[test]
+    fn a_run_that_may_fail_does_not_stop_the_build() {
+        for (after, want) in [
+            ("/t --version", mlint_lint::Effect::BuildFails),
+            ("/t --version || true", mlint_lint::Effect::WrongBinary),
+        ] {
+            let text = format!(
+                "FROM debian:12\nRUN curl -fsSLo /t https://example.org/t-amd64; chmod +x /t; {after}\n"
+            );
+            let report = harness().report(&text);
+            assert_eq!(report.diagnostics[0].effect, want, "{after}");
+        }
     }
 
     #[test]

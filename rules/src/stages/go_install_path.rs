@@ -1,12 +1,12 @@
 //! A part of `wrong-arch-copy`: `go install` writes to `bin/linux_arm64/` when it cross-compiles,
 //! and a COPY takes the program from `bin/`.
 
-use mlint_lint::{Context, Effect as Harm, Finding, Sink};
+use mlint_lint::{Effect as Harm, Finding, Sink};
 use mlint_model::{CopyFrom, EffectKind, Evaluation, Stage, Tool};
 use mlint_syntax::Span;
 
 /// Finds copies of a program from where `go install` puts it on its own machine only.
-pub(super) fn check(cx: &Context<'_>, evaluation: &Evaluation, sink: &mut Sink<'_>) {
+pub(super) fn check(evaluation: &Evaluation, sink: &mut Sink<'_>) {
     for (_, _, effect) in evaluation.effects() {
         let EffectKind::Copy(copy) = &effect.kind else { continue };
         let CopyFrom::Stage(index) = copy.from else { continue };
@@ -14,7 +14,7 @@ pub(super) fn check(cx: &Context<'_>, evaluation: &Evaluation, sink: &mut Sink<'
         for source in &copy.sources {
             let Some(path) = source.value.as_known() else { continue };
             let path = format!("/{}", path.trim_start_matches('/'));
-            if let Some((made_at, real)) = elsewhere(cx, maker, &path) {
+            if let Some((made_at, real)) = elsewhere(maker, &path) {
                 report(evaluation, source.span, (path, real), made_at, sink);
             }
         }
@@ -22,7 +22,7 @@ pub(super) fn check(cx: &Context<'_>, evaluation: &Evaluation, sink: &mut Sink<'
 }
 
 /// Where the program that is looked for at `path` is in truth, and what put it there.
-fn elsewhere(cx: &Context<'_>, maker: &Stage, path: &str) -> Option<(Span, String)> {
+fn elsewhere(maker: &Stage, path: &str) -> Option<(Span, String)> {
     let (folder, name) = path.rsplit_once('/')?;
     if maker.files.contains_key(path) {
         return None;
@@ -37,22 +37,14 @@ fn elsewhere(cx: &Context<'_>, maker: &Stage, path: &str) -> Option<(Span, Strin
         })?;
         (compile.tool == Tool::Go && effect.certain).then(|| (step, effect.span, real.clone()))
     })?;
-    // A later command that names the folder may move the program in a way that is not followed.
-    let moved = cx.file.instructions.iter().enumerate().any(|(i, instruction)| {
-        let text = cx.text(instruction.span);
-        i >= step.instruction
-            && instruction.span.start < maker_end(cx, maker)
-            && ["mv ", "cp ", "ln ", "install -", "find ", "rsync "]
-                .iter()
-                .any(|w| text.contains(w))
+    // A later command may move the program in a way that is not followed.
+    let moved = maker.effects().any(|(later, effect)| match &effect.kind {
+        EffectKind::Command(command) if later.instruction >= step.instruction => command
+            .name()
+            .is_none_or(|n| ["mv", "cp", "ln", "install", "find", "rsync", "make"].contains(&&*n)),
+        _ => false,
     });
     (!moved).then_some((made_at, real))
-}
-
-/// Where the stage ends in the file.
-fn maker_end(cx: &Context<'_>, maker: &Stage) -> u32 {
-    let end = mlint_lint::edit::end_of(cx.file, maker);
-    cx.file.instructions.get(end).map_or(cx.file.text.len() as u32, |i| i.span.start)
 }
 
 fn report(

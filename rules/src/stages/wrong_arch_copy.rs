@@ -86,7 +86,7 @@ impl Rule for WrongArchCopy {
             if !matches!(image_role(evaluation), Some(RunsOn::Target)) {
                 continue;
             }
-            go_install_path::check(cx, evaluation, sink);
+            go_install_path::check(evaluation, sink);
             let mut seen: Vec<(usize, usize)> = Vec::new();
             for artifact in evaluation.wrong_artifacts() {
                 let cause = cause(evaluation, artifact);
@@ -370,7 +370,7 @@ mod tests {
             ARG TARGETARCH
             WORKDIR /src
             COPY . .
-            RUN CGO_ENABLED=0 GOOS=linux GOARCH=$TARGETARCH go install ./cmd/app
+            RUN CGO_ENABLED=0 GOOS=linux GOARCH=$TARGETARCH go install -v ./cmd/app
             FROM scratch
             COPY --from=build /go/bin/app /app
                               ^^^^^^^^^^^ error: wrong-arch-copy: the build for linux/arm64 fails: /go/bin/app is not there
