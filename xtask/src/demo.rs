@@ -92,10 +92,7 @@ impl Demo {
             .replace("127.0.0.1:5000", &self.registry.host())
             .replace("http://127.0.0.1:8000", &self.files.url());
         write("Dockerfile", dockerfile)?;
-        write(
-            "mlint.toml",
-            read("mlint.toml")?.replace("127.0.0.1:5000", &self.registry.host()),
-        )?;
+        write("mlint.toml", read("mlint.toml")?.replace("127.0.0.1:5000", &self.registry.host()))?;
         Ok(dir)
     }
 
@@ -135,13 +132,16 @@ impl Demo {
             return Err(Error::unexpected("the build of the broken file", "a refusal", "a push"));
         }
         heading("fix: repaired, each repair proved");
-        self.ends_with(&dir, &["fix", "--diff"], 1).or_else(|_| self.ends_with(&dir, &["fix", "--diff"], 0))?;
+        self.ends_with(&dir, &["fix", "--diff"], 1)
+            .or_else(|_| self.ends_with(&dir, &["fix", "--diff"], 0))?;
         self.ends_with(&dir, &["fix"], 0)?;
         self.ends_with(&dir, &["check"], 0)
     }
 
     fn build(&self) -> Result<()> {
-        heading("build --push: both platforms, arm64 steps emulated, nothing registered on this host");
+        heading(
+            "build --push: both platforms, arm64 steps emulated, nothing registered on this host",
+        );
         let before = host_emulators();
         let dir = self.work.path().join("whereami");
         let timer = Instant::now();
@@ -153,7 +153,11 @@ impl Demo {
         println!("\nfirst build {}, the same again {}", seconds(cold), seconds(again));
         let after = host_emulators();
         if before != after {
-            return Err(Error::unexpected("the host's binfmt_misc", before.join(" "), after.join(" ")));
+            return Err(Error::unexpected(
+                "the host's binfmt_misc",
+                before.join(" "),
+                after.join(" "),
+            ));
         }
         Ok(())
     }
@@ -190,19 +194,33 @@ impl Demo {
             return Ok(());
         }
         let engine = Engine::start()?;
-        println!("dockerd {} on a socket of its own; it can't emulate by itself, so while it runs", engine.version()?);
+        println!(
+            "dockerd {} on a socket of its own; it can't emulate by itself, so while it runs",
+            engine.version()?
+        );
         println!("qemu is registered on this host, and taken away after");
         let _emulator = HostEmulator::arm64()?;
         for (platform, machine) in PLATFORMS {
             let image = self.image();
-            let run = ["run", "--rm", "--pull=always", "--quiet", "--network=none", "--platform", platform];
+            let run = [
+                "run",
+                "--rm",
+                "--pull=always",
+                "--quiet",
+                "--network=none",
+                "--platform",
+                platform,
+            ];
             for (entry, expected) in [
                 (&["--entrypoint", "uname", &image, "-m"][..], machine.to_owned()),
                 (&[&image], format!("compiled for {machine}, running on {machine} as uid 65534")),
             ] {
                 let mut command = engine.docker();
                 command.args(run).args(entry);
-                let shown = format!("docker {}", run.iter().chain(entry).copied().collect::<Vec<_>>().join(" "));
+                let shown = format!(
+                    "docker {}",
+                    run.iter().chain(entry).copied().collect::<Vec<_>>().join(" ")
+                );
                 println!("\n$ {shown}");
                 let text = run::quiet(&mut command)?;
                 print!("{text}");

@@ -6,15 +6,22 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a task talks to the person who runs it
 
 pub mod apt;
+pub mod bench;
+pub mod demo;
+pub mod elf;
 pub mod engine;
 pub mod error;
 pub mod files;
+pub mod image;
 pub mod licences;
+pub mod mlint;
 pub mod packages;
 pub mod paths;
+pub mod prove;
 pub mod registry;
 pub mod rootfs;
 pub mod run;
+pub mod suite;
 pub mod user;
 
 pub use error::{Error, Result};

@@ -2,9 +2,10 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a task talks to the person who runs it
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::{Parser, Subcommand};
-use xtask::{Result, packages, rootfs};
+use xtask::{Result, bench, demo, packages, prove, rootfs, suite};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Set-up, demo, tests, proofs and benches of mlint")]
@@ -17,14 +18,40 @@ struct Args {
 enum Task {
     /// Install the Debian packages that demo and tests need, and make the root file systems
     Setup,
+    /// The main job end to end: base images, check, fix, build, push, verify, run
+    Demo,
+    /// All the tests: format, lints, licences, proofs, unit tests, end to end on real parts
+    Test {
+        /// Only this group of end-to-end tests; may be given several times
+        #[arg(long, value_name = "NAME", help = groups())]
+        group: Vec<String>,
+    },
+    /// Build the corpus's cases before and after the fix
+    Prove {
+        /// Only cases whose name contains this
+        #[arg(default_value = "")]
+        filter: String,
+    },
+    /// Time whole processes; compiles the release profile first
+    Bench,
+}
+
+fn groups() -> String {
+    let groups = suite::GROUPS.iter().map(|(name, what)| format!("{name} ({what})"));
+    format!("Only these groups: {}", groups.collect::<Vec<_>>().join("; "))
 }
 
 fn main() -> ExitCode {
     let result = match Args::parse().task {
         Task::Setup => setup(),
+        Task::Demo => demo().map(|()| true),
+        Task::Test { group } => suite::run(&group),
+        Task::Prove { filter } => prove::task(&filter),
+        Task::Bench => bench::run().map(|()| true),
     };
     match result {
-        Ok(code) => code,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(2)
@@ -32,18 +59,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn setup() -> Result<ExitCode> {
+fn setup() -> Result<bool> {
     packages::install()?;
     for kind in rootfs::Kind::ALL {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         let kept = rootfs::is_made(kind);
         let dir = rootfs::make(kind)?;
-        let how = if kept {
-            "kept".to_owned()
-        } else {
-            format!("made in {:.1} s", start.elapsed().as_secs_f64())
-        };
+        let seconds = start.elapsed().as_secs_f64();
+        let how = if kept { "kept".to_owned() } else { format!("made in {seconds:.1} s") };
         println!("root file systems: {:8} {how}: {}", kind.name(), dir.display());
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(true)
+}
+
+fn demo() -> Result<()> {
+    let skipped = demo::run()?;
+    println!("skipped: {}", if skipped.is_empty() { "nothing" } else { "" });
+    skipped.iter().for_each(|line| println!("  {line}"));
+    Ok(())
 }
