@@ -111,7 +111,13 @@ impl Demo {
             let seconds = timer.elapsed().as_secs_f64();
             println!("\nroot file systems of {}: {how} ({seconds:.1} s)", kind.name());
             let host = self.registry.host();
-            run::aloud_ok(&mut self.mlint.base_image(kind, &host, &bases)?, None)?;
+            let mut build = self.mlint.base_image(kind, &host, &bases)?;
+            let shown =
+                run::line(&build).replacen(&*self.mlint.program.to_string_lossy(), "mlint", 1);
+            println!("\n$ cat Dockerfile");
+            let file = bases.join(kind.name()).join("Dockerfile");
+            print!("{}", std::fs::read_to_string(&file).map_err(Error::file(&file))?);
+            run::aloud_ok(&mut build, Some(&shown))?;
         }
         Ok(())
     }
@@ -178,11 +184,15 @@ impl Demo {
             command.args(more.iter().skip(2)).arg(&image);
             command
         };
-        run::aloud_ok(&mut inspect(&["--override-os", "linux", "--raw"]), None)?;
+        let aloud = |command: &mut Command| {
+            let shown = run::line(command).replacen(&*skopeo.to_string_lossy(), "skopeo", 1);
+            println!("\n$ {shown}");
+            run::quiet(command).map(|text| println!("{}", text.trim_end()))
+        };
+        aloud(&mut inspect(&["--override-os", "linux", "--raw"]))?;
         for arch in rootfs::ARCHES {
             let format = "{{.Os}}/{{.Architecture}} {{.Digest}} {{len .Layers}} layers";
-            let more = ["--override-arch", arch, "--format", format];
-            run::aloud_ok(&mut inspect(&more), None)?;
+            aloud(&mut inspect(&["--override-arch", arch, "--format", format]))?;
         }
         Ok(())
     }
