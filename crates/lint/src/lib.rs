@@ -3,6 +3,7 @@
 pub mod builtin;
 pub mod context;
 pub mod diagnostic;
+pub mod docs;
 pub mod edit;
 pub mod finding;
 pub mod fix;

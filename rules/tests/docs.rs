@@ -1,0 +1,109 @@
+//! The generated pages are up to date, and their examples do what they say.
+//! `UPDATE=1 cargo test -p mlint-rules --test docs` writes the pages anew.
+
+use std::{collections::BTreeSet, env, fs, path::PathBuf};
+
+use mlint_lint::{
+    BUILTIN, CheckOptions, FixAvailability, FixOptions, Meta, check, docs, fix,
+};
+use mlint_model::{Fact, FactSource, ImageFacts, ImageInfo, ImageQuery};
+use mlint_oci::Platform;
+
+fn metas() -> Vec<&'static Meta> {
+    mlint_rules::all().iter().map(|r| r.meta()).chain(BUILTIN.iter().copied()).collect()
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs")
+}
+
+#[test]
+fn pages_are_up_to_date() {
+    let mut pages = vec![("README.md".to_owned(), docs::index(&metas()))];
+    pages.extend(metas().iter().map(|m| (format!("{}.md", m.name), docs::page(m))));
+    let folder = folder();
+    if env::var_os("UPDATE").is_some() {
+        fs::create_dir_all(&folder).unwrap();
+        for (name, text) in &pages {
+            fs::write(folder.join(name), text).unwrap();
+        }
+    }
+    for (name, text) in &pages {
+        let found = fs::read_to_string(folder.join(name)).unwrap_or_default();
+        assert!(found == *text, "{name} is out of date: run this test with UPDATE=1");
+    }
+    let known: BTreeSet<String> = pages.into_iter().map(|(name, _)| name).collect();
+    for entry in fs::read_dir(&folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(known.contains(&name), "{name} is the page of no rule");
+    }
+}
+
+#[test]
+fn names_are_kebab_case_and_unique() {
+    let mut seen = BTreeSet::new();
+    for meta in metas() {
+        let name = meta.name;
+        assert!(seen.insert(name), "{name} stands there twice");
+        assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{name}");
+        assert!(!meta.summary.ends_with('.') && !meta.summary.is_empty(), "{name}");
+    }
+}
+
+/// What the registry says in the examples.
+fn facts() -> ImageFacts {
+    let amd64 = Platform::linux("amd64");
+    let arm64 = Platform::linux("arm64");
+    let image = |reference: &str, platforms: Vec<Platform>| {
+        let info = ImageInfo { platforms, is_index: true, source: FactSource::Registry };
+        (ImageQuery { reference: reference.to_owned() }, Fact::Known(info))
+    };
+    ImageFacts::new([
+        image("mysql:5.7", vec![amd64.clone()]),
+        image("mysql:8.4", vec![amd64, arm64]),
+    ])
+}
+
+#[test]
+fn examples_are_found_and_repaired() {
+    for meta in metas() {
+        let examples = meta.examples();
+        let (mut bad, mut good) = (0, 0);
+        for example in &examples {
+            let file = mlint_syntax::parse(example.text.as_str());
+            let report = check(&file, &CheckOptions::default(), &facts(), mlint_rules::all());
+            let found = report.diagnostics.iter().any(|d| d.rule == meta.name);
+            match example.heading.as_str() {
+                "Example" => {
+                    assert!(found, "{} misses its example:\n{}", meta.name, example.text);
+                    bad += 1;
+                }
+                "Repaired" => {
+                    assert!(!found, "{} finds its repaired example:\n{}", meta.name, example.text);
+                    good += 1;
+                }
+                other => panic!("{}: an example under the heading {other}", meta.name),
+            }
+        }
+        assert!(bad > 0 && good > 0, "{} has no example, or none that is repaired", meta.name);
+    }
+}
+
+/// The fixes of the first example give the first repaired one, so that the page shows what the
+/// fix really does.
+#[test]
+fn fixes_make_the_repaired_example() {
+    for meta in metas().into_iter().filter(|m| m.fixes != FixAvailability::None) {
+        let examples = meta.examples();
+        let text = |heading: &str| &examples.iter().find(|e| e.heading == heading).unwrap().text;
+        let only = Some(vec![meta.name.to_owned()]);
+        let run = |unsafe_too: bool| {
+            let options = FixOptions { unsafe_too, only: only.clone() };
+            let rules = mlint_rules::all();
+            fix(text("Example"), &CheckOptions::default(), &options, &facts(), rules)
+        };
+        let safe = run(false);
+        let outcome = if safe.applied.is_empty() { run(true) } else { safe };
+        assert_eq!(outcome.text, *text("Repaired"), "{}: {:#?}", meta.name, outcome.unapplied);
+    }
+}
