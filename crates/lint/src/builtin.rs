@@ -37,26 +37,33 @@ crate::declare_rule! {
 }
 
 crate::declare_rule! {
-    /// Something that is known before the build begins makes it stop: a stage that does not exist,
-    /// a stage used before it is defined, an argument that is required and not given.
+    /// What is known of the file makes the build stop: a script that ends with an error on a
+    /// platform it has no branch for, a `--target` that does not exist, an expansion that BuildKit
+    /// refuses, a required value (`${VERSION:?}`) that nothing can give.
     ///
-    /// Where a value may still come with `--build-arg`, as in `${VERSION:?}`, this is a note: pass
-    /// the argument, and it is gone.
+    /// A value that an `ARG` lets in may still come with `--build-arg`: that is no finding.
     ///
     /// ## Example
     ///
     /// ```dockerfile
-    /// FROM debian:12 AS final
-    /// COPY --from=final /etc/hostname /tmp/hostname
+    /// FROM debian:12
+    /// ARG TARGETARCH
+    /// RUN case "$TARGETARCH" in \
+    ///       amd64) echo x64 > /arch ;; \
+    ///       *) echo "no build for $TARGETARCH" >&2; exit 1 ;; \
+    ///     esac
     /// ```
     ///
     /// ## Repaired
     ///
     /// ```dockerfile
-    /// FROM debian:12 AS build
-    ///
-    /// FROM debian:12 AS final
-    /// COPY --from=build /etc/hostname /tmp/hostname
+    /// FROM debian:12
+    /// ARG TARGETARCH
+    /// RUN case "$TARGETARCH" in \
+    ///       amd64) echo x64 > /arch ;; \
+    ///       arm64) echo arm64 > /arch ;; \
+    ///       *) echo "no build for $TARGETARCH" >&2; exit 1 ;; \
+    ///     esac
     /// ```
     pub struct BuildStops {
         name: "build-stops",
