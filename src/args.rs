@@ -92,6 +92,8 @@ pub enum Command {
     Build(Box<commands::build::BuildArgs>),
     /// Check that every binary of an image is of its platform's machine
     Verify(commands::verify::VerifyArgs),
+    /// Serve an editor over standard input and output
+    Lsp(commands::lsp::LspArgs),
     /// List the rules
     Rules(commands::rules::RulesArgs),
     /// Explain a rule

@@ -12,7 +12,14 @@ use crate::{
     FAILED,
     args::{Global, Judging, rule_name},
     engine::{self, Job, Jobs},
-    report::{FileProblem, lines::Lines, text::style::one_line, text::summary::number},
+    report::{
+        FileProblem, Layout,
+        lines::Lines,
+        text::{
+            style::{one_line, wrap},
+            summary::number,
+        },
+    },
     source::STDIN_NAME,
     talk, write,
 };
@@ -131,8 +138,8 @@ fn tell(job: &Job, outcome: &FixOutcome, diff: bool) {
     talk::line(&format!("{name}: {} not applied", number(outcome.unapplied.len(), "fix")));
     for fix in &outcome.unapplied {
         let hint = if fix.needs_unsafe { "needs --unsafe: " } else { "" };
-        let what = format!("{}: {} ({hint}{})", fix.rule, fix.title, fix.reason);
-        talk::line(&format!("  {}  {}", place(&lines, fix.span), one_line(&what)));
+        let head = format!("  {}  ", place(&lines, fix.span));
+        item(&head, &format!("{}: {} ({hint}{})", fix.rule, fix.title, fix.reason));
     }
 }
 
@@ -144,9 +151,16 @@ fn tell_applied(job: &Job, outcome: &FixOutcome, done: &str) {
     let name = one_line(&job.source.name);
     talk::line(&format!("{name}: {} {done}", number(outcome.applied.len(), "finding")));
     for fix in &outcome.applied {
-        let what = one_line(&format!("{}: {}", fix.rule, fix.title));
-        talk::line(&format!("  {}  {what}", place(&lines, fix.span)));
+        let head = format!("  {}  ", place(&lines, fix.span));
+        item(&head, &format!("{}: {}", fix.rule, fix.title));
     }
+}
+
+/// A line of a list, wrapped under itself.
+fn item(head: &str, text: &str) {
+    let room = Layout::of(&std::io::stderr()).width.saturating_sub(head.len());
+    let indent = format!("\n{}", " ".repeat(head.len()));
+    talk::line(&format!("{head}{}", wrap(&one_line(text), room, room).join(&indent)));
 }
 
 /// `12:9` of the file as it was.

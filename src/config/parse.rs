@@ -262,8 +262,8 @@ mod tests {
         assert!(message.contains("not a string"), "{message}");
         let (place, _, _) = mistake("platforms = [\"linux/amd64\", \"linux/\"]");
         assert_eq!(place, "\"linux/\"");
-        let (place, ..) = mistake("tags = [\"UPPER/x\"]");
-        assert_eq!(place, "\"UPPER/x\"");
+        let (place, ..) = mistake("tags = [\"app/UPPER\"]");
+        assert_eq!(place, "\"app/UPPER\"");
         let (place, _, help) = mistake("fail-on = \"warn\"");
         assert_eq!((&*place, &*help), ("\"warn\"", "did you mean 'warning'?"));
         let (_, message, _) = mistake("ignore = [\"build-stops\"]\nrules.build-stops = \"error\"");

@@ -80,7 +80,8 @@ fn outlook(diagnostic: &Diagnostic) -> String {
         Effect::BuildFails => "the build fails",
         Effect::WrongBinary => "the image holds a binary of another machine",
         Effect::Emulated => "the step runs under emulation",
-        Effect::Latent => "nothing breaks yet",
+        // Nothing to be sure or unsure of.
+        Effect::Latent => return "nothing breaks yet".to_owned(),
     };
     match diagnostic.confidence {
         Confidence::High => effect.to_owned(),

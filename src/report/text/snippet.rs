@@ -219,8 +219,13 @@ impl View {
         if wanted <= end {
             return Self::of(text, line, line.start..end);
         }
-        let marked = text[focus.start..wanted].chars().map(|c| shown(c).width()).sum::<usize>();
-        let mut left = (room - 2).saturating_sub(marked) / 2;
+        let columns =
+            |range: Range<usize>| -> usize { text[range].chars().map(|c| shown(c).width()).sum() };
+        // Both sides get half of what is left; what the right one does not need, the left one
+        // takes.
+        let spare = (room - 2).saturating_sub(columns(focus.start..wanted));
+        let right = columns(wanted..fits(wanted, spare / 2));
+        let mut left = spare - right;
         let mut start = focus.start;
         for (at, c) in text[line.start..focus.start].char_indices().rev() {
             let Some(rest) = left.checked_sub(shown(c).width()) else { break };

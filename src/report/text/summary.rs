@@ -43,21 +43,10 @@ fn row(out: &mut String, paint: Paint, verdict: &PlatformVerdict, column: usize)
     let pad = " ".repeat(column.saturating_sub(width(&platform)));
     let word = verdict.verdict.as_str();
     let _ = write!(out, "  {platform}{pad}  {}", paint.with(style::verdict(verdict.verdict), word));
-    let explained = match verdict.verdict {
-        Verdict::Ok | Verdict::Emulated => None,
-        Verdict::AtRisk => Some("it may fail or ship a wrong binary"),
-        Verdict::WrongBinary => Some("the image would hold a binary of another machine"),
-        Verdict::BuildFails => Some("the build would stop"),
-    };
-    let emulated = match verdict.emulated_steps {
-        0 => None,
-        1 => Some("1 RUN step under emulation".to_owned()),
-        n => Some(format!("{n} RUN steps under emulation")),
-    };
-    let notes: Vec<String> = explained.map(str::to_owned).into_iter().chain(emulated).collect();
-    if !notes.is_empty() {
+    if verdict.emulated_steps > 0 {
         let pad = " ".repeat("wrong-binary".len().saturating_sub(word.len()));
-        let _ = write!(out, "{pad}  {}", notes.join("; "));
+        let steps = number(verdict.emulated_steps, "RUN step");
+        let _ = write!(out, "{pad}  {steps} under emulation");
     }
     out.push('\n');
 }
@@ -100,8 +89,12 @@ pub fn counts(findings: &Findings, layout: Layout) -> String {
     line
 }
 
-/// "1 file", "2 files".
+/// "1 file", "2 files", "2 fixes".
 pub fn number(count: usize, thing: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} {thing}{s}")
+    let ending = match thing {
+        _ if count == 1 => "",
+        _ if thing.ends_with('x') => "es",
+        _ => "s",
+    };
+    format!("{count} {thing}{ending}")
 }
