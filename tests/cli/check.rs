@@ -113,7 +113,14 @@ fn json_has_the_documented_shape() {
     assert_eq!(file["path"], "Dockerfile");
     let finding = &file["findings"][0];
     for key in [
-        "rule", "severity", "confidence", "message", "platforms", "effect", "span", "related",
+        "rule",
+        "severity",
+        "confidence",
+        "message",
+        "platforms",
+        "effect",
+        "span",
+        "related",
         "fixes",
     ] {
         assert!(finding.get(key).is_some(), "{key}: {finding:#}");
@@ -183,7 +190,10 @@ fn arguments_that_make_no_sense_are_refused_with_a_way_out() {
         assert_eq!(run.out, "");
     };
     refused(&["check", "--platforms", "linux/"], &["'linux/' is no platform", "linux/arm64"]);
-    refused(&["check", "--ignore", "platform-arg-defaults"], &["did you mean", "platform-arg-default'"]);
+    refused(
+        &["check", "--ignore", "platform-arg-defaults"],
+        &["did you mean", "platform-arg-default'"],
+    );
     refused(&["check", "--format", "yaml"], &["yaml", "text", "json"]);
     refused(&["check", "--build-arg", "=x"], &["NAME=VALUE"]);
     refused(&["chekc"], &["chekc", "check"]);
@@ -197,10 +207,18 @@ fn several_files_are_reported_in_order_and_those_that_are_right_only_counted() {
     let run = place.run(&["check", "--offline", "--platforms", "linux/amd64,linux/arm64"]);
     assert_eq!(run.code, Some(1), "{run:?}");
     assert!(run.out.contains("--> b/Dockerfile:2:5"), "{}", run.out);
-    assert!(run.out.ends_with("1 error in 1 of 3 files; 1 fixable with `mlint fix`\n"), "{}", run.out);
+    assert!(
+        run.out.ends_with("1 error in 1 of 3 files; 1 fixable with `mlint fix`\n"),
+        "{}",
+        run.out
+    );
     let json = place.run(&["check", "--offline", "--format", "json"]).json();
-    let paths: Vec<&str> =
-        json["files"].as_array().expect("files").iter().filter_map(|f| f["path"].as_str()).collect();
+    let paths: Vec<&str> = json["files"]
+        .as_array()
+        .expect("files")
+        .iter()
+        .filter_map(|f| f["path"].as_str())
+        .collect();
     assert_eq!(paths, ["a/Dockerfile", "b/Dockerfile", "c/Dockerfile"]);
 }
 

@@ -20,7 +20,11 @@ fn a_second_run_changes_nothing() {
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(place.read("Dockerfile"), fixed());
     assert_eq!(run.out, "");
-    assert!(run.err.contains("Dockerfile: 1 finding fixed\n  2:5  platform-arg-default: "), "{}", run.err);
+    assert!(
+        run.err.contains("Dockerfile: 1 finding fixed\n  2:5  platform-arg-default: "),
+        "{}",
+        run.err
+    );
     let modified = || std::fs::metadata(place.path().join("Dockerfile")).and_then(|m| m.modified());
     let before = modified().expect("a time");
     let again = place.run(&["fix", "--offline"]);
@@ -90,7 +94,7 @@ fn only_the_rules_asked_for() {
 
 #[test]
 fn what_is_not_applied_is_said_with_the_reason() {
-    let text = "FROM golang:1.22 AS build\nRUN go build -o /app .\nFROM alpine:3.19\n\
+    let text = "FROM gcc:12 AS build\nCOPY main.c .\nRUN gcc -O2 -o /app main.c\nFROM scratch\n\
                 COPY --from=build /app /app\n";
     let place = Place::new(&[("Dockerfile", text)]);
     let json = place.run(&["check", "--offline", "--format", "json"]).json();

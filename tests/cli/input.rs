@@ -51,7 +51,14 @@ fn what_cannot_be_checked_is_said_and_the_rest_is_checked() {
     place.put("latin/Dockerfile", b"FROM a\n# caf\xe9\n");
     place.put("utf16/Dockerfile", b"\xff\xfeF\0R\0");
     let run = place.run(&[
-        "check", "--offline", "missing", "empty", "binary", "latin", "utf16", "good/Dockerfile/x",
+        "check",
+        "--offline",
+        "missing",
+        "empty",
+        "binary",
+        "latin",
+        "utf16",
+        "good/Dockerfile/x",
         "good",
     ]);
     assert_eq!(run.code, Some(2), "{run:?}");
@@ -114,7 +121,8 @@ fn what_is_too_long_is_refused_without_reading_it_all() {
 
 #[test]
 fn a_broken_file_is_checked_around_the_break() {
-    let text = "FROM debian:12\nCOPY onlyone\nARG TARGETARCH=amd64\nRUN [\"unclosed\nRUN <<EOF\nx\n";
+    let text =
+        "FROM debian:12\nCOPY onlyone\nARG TARGETARCH=amd64\nRUN [\"unclosed\nRUN <<EOF\nx\n";
     let place = Place::new(&[("Dockerfile", text)]);
     let run = place.run(&["check", "--offline"]);
     assert_eq!(run.code, Some(1), "{run:?}");

@@ -4,8 +4,8 @@ mod check;
 mod config;
 mod fix;
 mod input;
-mod output;
 mod others;
+mod output;
 
 use std::{
     io::Write,
@@ -21,12 +21,16 @@ pub struct Place {
 /// What a run said.
 #[derive(Debug)]
 pub struct Run {
+    /// The exit status; nothing if a signal ended it.
     pub code: Option<i32>,
+    /// Standard output.
     pub out: String,
+    /// Standard error.
     pub err: String,
 }
 
 impl Place {
+    /// A directory with these files.
     pub fn new(files: &[(&str, &str)]) -> Self {
         let place = Self { dir: tempfile::tempdir().expect("a directory") };
         for (name, text) in files {
@@ -35,10 +39,12 @@ impl Place {
         place
     }
 
+    /// The directory.
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
 
+    /// Writes a file, with the folders on its way.
     pub fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
@@ -46,6 +52,7 @@ impl Place {
         path
     }
 
+    /// The text of a file.
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path().join(name)).expect("a file")
     }
@@ -60,6 +67,7 @@ impl Place {
         names
     }
 
+    /// A call of mlint in the directory, with nothing of this machine's settings.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mlint"));
         command
@@ -73,10 +81,12 @@ impl Place {
         command
     }
 
+    /// Runs it to its end.
     pub fn run(&self, args: &[&str]) -> Run {
         Run::of(self.command(args).stdin(Stdio::null()).output().expect("mlint runs"))
     }
 
+    /// Runs it with standard input.
     pub fn run_with_stdin(&self, args: &[&str], stdin: &[u8]) -> Run {
         let mut child = self
             .command(args)
@@ -96,6 +106,7 @@ impl Place {
 }
 
 impl Run {
+    /// What a process said.
     pub fn of(output: Output) -> Self {
         Self {
             code: output.status.code(),
@@ -104,6 +115,7 @@ impl Run {
         }
     }
 
+    /// Standard output as JSON.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("no JSON: {e}: {self:?}"))

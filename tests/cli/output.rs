@@ -66,7 +66,11 @@ fn a_full_disk_is_said() {
     let run = place.command(&["check", "--offline"]).stdout(full).output().expect("mlint runs");
     let run = Run::of(run);
     assert_eq!(run.code, Some(2), "{run:?}");
-    assert!(run.err.contains("error: can't write to standard output: No space left"), "{}", run.err);
+    assert!(
+        run.err.contains("error: can't write to standard output: No space left"),
+        "{}",
+        run.err
+    );
 }
 
 #[test]

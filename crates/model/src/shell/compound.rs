@@ -17,6 +17,12 @@ use crate::{
 /// ones are joined at once.
 const MAX_LIST_FORKS: u32 = 3;
 
+/// Conditions that one command is remembered to depend on. Each effect keeps them all.
+const MAX_GUARDS: usize = 64;
+
+/// Branches of one `if` that are looked at: each lies within the one before.
+const MAX_BRANCHES: usize = 128;
+
 /// What one arm of `case` does.
 type Body<'b, I> = Box<dyn FnMut(&mut I) -> Flow + 'b>;
 
@@ -86,7 +92,10 @@ impl Interpreter<'_, '_> {
                 };
                 flow
             }
-            CommandKind::If { branches, otherwise } => self.if_(branches, otherwise.as_ref()),
+            CommandKind::If { branches, otherwise } => {
+                let branches = &branches[..branches.len().min(MAX_BRANCHES)];
+                self.if_(branches, otherwise.as_ref())
+            }
             CommandKind::Case { word, arms } => self.case(word, arms, command.span),
             CommandKind::For { variable, words, body } => {
                 self.for_(&variable.value, variable.span, words.as_deref(), body)
@@ -150,70 +159,90 @@ impl Interpreter<'_, '_> {
         Flow::Next
     }
 
-    /// What follows the first command of an `&&`/`||` list.
+    /// What follows the first command of an `&&`/`||` list. What comes behind a condition depends
+    /// on it as well, to the end of the list.
     fn and_or(&mut self, rest: &[(AndOrOp, Command)], condition: Span, forks: u32) -> Flow {
-        let Some(((op, command), later)) = rest.split_first() else { return Flow::Next };
-        let runs = match (op, self.status) {
-            (AndOrOp::And, Status::Success | Status::Assumed) | (AndOrOp::Or, Status::Failure) => {
-                Truth::Yes
-            }
-            (AndOrOp::And, Status::Failure) | (AndOrOp::Or, Status::Success) => Truth::No,
-            _ => Truth::Unknown,
-        };
-        let subject = self.subject.clone();
-        let guard = |taken| Some(Guard { span: condition, subject: subject.clone(), taken });
-        match runs {
-            Truth::No => {
-                self.dead.push(command.span);
-                self.and_or(later, condition, forks)
-            }
-            Truth::Yes => {
-                let guard = if subject.is_some() { guard(Truth::Yes) } else { None };
-                self.entered.insert(command.span);
-                // What follows depends on the condition as well.
-                self.enter(guard, |this| {
-                    let flow = this.command(command);
+        let outer = self.guards.len();
+        let flow = self.and_or_items(rest, condition, forks);
+        self.guards.truncate(outer);
+        flow
+    }
+
+    /// A loop, since lists are as long as somebody makes them; only forks recurse.
+    fn and_or_items(
+        &mut self,
+        rest: &[(AndOrOp, Command)],
+        mut condition: Span,
+        forks: u32,
+    ) -> Flow {
+        for (at, (op, command)) in rest.iter().enumerate() {
+            let later = &rest[at + 1..];
+            match runs(*op, self.status) {
+                Truth::No => {
+                    self.dead.push(command.span);
+                    continue;
+                }
+                Truth::Yes => {
+                    let subject = self.subject.clone();
+                    if subject.is_some() && self.guards.len() < MAX_GUARDS {
+                        self.guards.push(Guard { span: condition, subject, taken: Truth::Yes });
+                    }
+                    self.entered.insert(command.span);
+                    let flow = self.command(command);
                     if flow != Flow::Next {
-                        later.iter().for_each(|(_, c)| this.dead.push(c.span));
+                        later.iter().for_each(|(_, c)| self.dead.push(c.span));
                         return flow;
                     }
-                    this.and_or(later, command.span, forks)
-                })
-            }
-            Truth::Unknown => {
-                self.entered.insert(command.span);
-                // Without the command, the list goes on with the status that kept it away.
-                let skipped = match (op, self.status) {
-                    (AndOrOp::And, _) => Status::Failure,
-                    (AndOrOp::Or, Status::Assumed) => Status::Assumed,
-                    (AndOrOp::Or, _) => Status::Success,
-                };
-                let to_the_end = forks < MAX_LIST_FORKS && !later.is_empty();
-                let flow = self.fork(
-                    condition,
-                    &mut [
-                        (guard(Truth::Unknown), &mut |this| {
-                            let flow = this.command(command);
-                            if flow == Flow::Next && to_the_end {
-                                return this.and_or(later, command.span, forks + 1);
-                            }
-                            flow
-                        }),
-                        (None, &mut |this| {
-                            this.status = skipped;
-                            if to_the_end {
-                                return this.and_or(later, command.span, forks + 1);
-                            }
-                            Flow::Next
-                        }),
-                    ],
-                );
-                if flow != Flow::Next || to_the_end {
-                    return flow;
                 }
-                self.and_or(later, command.span, forks)
+                Truth::Unknown => {
+                    self.entered.insert(command.span);
+                    let to_the_end = forks < MAX_LIST_FORKS && !later.is_empty();
+                    let flow = self.perhaps(*op, command, condition, |this| {
+                        if to_the_end {
+                            this.and_or(later, command.span, forks + 1)
+                        } else {
+                            Flow::Next
+                        }
+                    });
+                    if flow != Flow::Next || to_the_end {
+                        return flow;
+                    }
+                }
             }
+            condition = command.span;
         }
+        Flow::Next
+    }
+
+    /// A command of a list that may or may not run, and what follows in either case.
+    fn perhaps(
+        &mut self,
+        op: AndOrOp,
+        command: &Command,
+        condition: Span,
+        follow: impl Fn(&mut Self) -> Flow,
+    ) -> Flow {
+        // Without the command, the list goes on with the status that kept it away.
+        let skipped = match (op, self.status) {
+            (AndOrOp::And, _) => Status::Failure,
+            (AndOrOp::Or, Status::Assumed) => Status::Assumed,
+            (AndOrOp::Or, _) => Status::Success,
+        };
+        let subject = self.subject.clone();
+        let guard = Some(Guard { span: condition, subject, taken: Truth::Unknown });
+        self.fork(
+            condition,
+            &mut [
+                (guard, &mut |this| {
+                    let flow = this.command(command);
+                    if flow == Flow::Next { follow(this) } else { flow }
+                }),
+                (None, &mut |this| {
+                    this.status = skipped;
+                    follow(this)
+                }),
+            ],
+        )
     }
 
     fn if_(&mut self, branches: &[IfBranch], otherwise: Option<&Script>) -> Flow {
@@ -444,5 +473,16 @@ fn out_of_loop(flow: Flow) -> Flow {
         Flow::Continue(n) if n > 1 => Flow::Continue(n - 1),
         Flow::Break(_) | Flow::Continue(_) => Flow::Next,
         other => other,
+    }
+}
+
+/// Whether the next command of a list runs, by the status of those before it.
+fn runs(op: AndOrOp, status: Status) -> Truth {
+    match (op, status) {
+        (AndOrOp::And, Status::Success | Status::Assumed) | (AndOrOp::Or, Status::Failure) => {
+            Truth::Yes
+        }
+        (AndOrOp::And, Status::Failure) | (AndOrOp::Or, Status::Success) => Truth::No,
+        _ => Truth::Unknown,
     }
 }
