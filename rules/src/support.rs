@@ -3,7 +3,7 @@
 
 use mlint_lint::{Context, Finding, edit};
 use mlint_model::{
-    Artifact, Base, Effect, Evaluation, HopKind, MachineSource, Made, Origin, Piece, RunsOn, Stage,
+    Artifact, Base, Effect, Evaluation, HopKind, MachineSource, Origin, Piece, RunsOn, Stage,
     Value,
 };
 use mlint_oci::arch::{ArchWord, find_words};
@@ -133,12 +133,16 @@ pub(crate) fn base_says_the_same(evaluation: &Evaluation, stage: &Stage, word: &
         .any(|base| base.platforms.iter().any(|platform| word.means(platform)))
 }
 
-/// Whether the image collects programs for several platforms, as one for a release does: none of
-/// them is wrong then.
+/// Whether the image collects programs for several platforms, as one for a release does: literals
+/// name more than one of them, and none is wrong then.
 pub(crate) fn collects_platforms(evaluation: &Evaluation) -> bool {
     let mut platforms = evaluation
         .final_artifacts()
-        .filter(|a| matches!(a.made, Made::Compiled { .. } | Made::Downloaded { .. }))
+        .filter(|a| match &a.machine.source {
+            MachineSource::Setting { value, .. } => is_literal(value),
+            MachineSource::Name { value } => has_literal_arch(value, RunsOn::Target),
+            _ => false,
+        })
         .filter_map(|a| a.machine.platform());
     let Some(first) = platforms.next() else { return false };
     platforms.any(|p| p != first)
@@ -246,7 +250,11 @@ pub(crate) fn cause(evaluation: &Evaluation, artifact: &Artifact) -> Cause {
 fn has_literal_arch(value: &Value, role: RunsOn) -> bool {
     literal_words(value)
         .iter()
-        .any(|w| w.word.is_linux() && !follows_another_platform(&w.piece, role))
+        .any(|w| {
+            w.word.is_linux()
+                && !follows_another_platform(&w.piece, role)
+                && !is_platform_arg_default(&w.piece)
+        })
 }
 
 /// Whether a value is text that the file's author wrote, all of it.

@@ -260,6 +260,10 @@ impl Suppressions {
         }
         let mut drafts = unused.into_drafts();
         drafts.extend(bare.into_drafts());
+        // A comment is there for every platform.
+        for draft in &mut drafts {
+            draft.diagnostic.platforms.clone_from(&options.platforms);
+        }
         drafts
     }
 }

@@ -322,6 +322,8 @@ fn continuation(cx: &Context<'_>, instruction: &Instruction) -> (String, Option<
             match body.starts_with("&&") {
                 true if deep => (indent.clone(), Some(indent)),
                 true => ("    ".to_owned(), Some(indent)),
+                // A pipe's continuation is deeper than a command.
+                false if body.starts_with('|') => ("    ".to_owned(), None),
                 false => (indent, None),
             }
         }
@@ -359,7 +361,7 @@ fn caution(cx: &Context<'_>, site: &Site<'_>, known: bool) -> Option<String> {
                 .to_owned(),
         );
     }
-    if has_checksum(cx, site.step) {
+    if has_checksum(cx, site) {
         return Some(
             "the checksum beside it is that of one file; the others need their own".to_owned(),
         );
@@ -371,7 +373,8 @@ fn caution(cx: &Context<'_>, site: &Site<'_>, known: bool) -> Option<String> {
 }
 
 /// Whether the step compares something with a checksum that stands in the file.
-fn has_checksum(cx: &Context<'_>, step: &Step) -> bool {
+fn has_checksum(cx: &Context<'_>, site: &Site<'_>) -> bool {
+    let step = site.step;
     let Some(instruction) = cx.file.instructions.get(step.instruction) else { return false };
     if matches!(instruction.kind, InstructionKind::Add { .. })
         && instruction.flag("checksum").is_some()
@@ -382,7 +385,18 @@ fn has_checksum(cx: &Context<'_>, step: &Step) -> bool {
         EffectKind::Command(c) => c.argv.iter().any(|a| has_digest(&shown(&a.value))),
         _ => false,
     });
-    in_arguments || has_digest(cx.text(instruction.span))
+    let text = cx.text(instruction.span);
+    in_arguments || has_digest(text) || uses_digest(site, text)
+}
+
+/// Whether a text uses a variable that holds a digest.
+fn uses_digest(site: &Site<'_>, text: &str) -> bool {
+    site.evaluation.effects().any(|(_, _, effect)| match &effect.kind {
+        EffectKind::SetEnv { name, value, .. } if has_digest(&shown(value)) => {
+            text.contains(&format!("${name}")) || text.contains(&format!("${{{name}"))
+        }
+        _ => false,
+    })
 }
 
 /// Whether a text holds a digest in hexadecimal digits.

@@ -314,7 +314,8 @@ impl Interpreter<'_, '_> {
                 self.dead.push(arm.body.span);
             }
         }
-        self.subject = Some(value.clone());
+        // What follows a `case` with `&&` depends on its last command, not on its word.
+        self.subject = None;
         let guard = |taken| Some(Guard { span: word.span, subject: Some(value.clone()), taken });
         match open[..] {
             [] => {
