@@ -58,6 +58,9 @@ fn quick_fixes(
             let safe = fix.applicability == Applicability::Safe;
             let title = match &fix.caution {
                 _ if safe => format!("{} ({})", fix.title, finding.rule),
+                _ if fix.together => {
+                    format!("{} ({}, safe with the file's other fixes)", fix.title, finding.rule)
+                }
                 Some(caution) => format!("{} ({}, look first: {caution})", fix.title, finding.rule),
                 None => format!("{} ({}, look first)", fix.title, finding.rule),
             };

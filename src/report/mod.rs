@@ -61,7 +61,7 @@ impl Findings {
     /// Findings with a fix of that applicability as their best.
     pub fn fixable(&self, applicability: Applicability) -> usize {
         self.diagnostics()
-            .filter(|d| d.fixes.iter().map(|f| f.applicability).max() == Some(applicability))
+            .filter(|d| d.fixes.iter().map(mlint_lint::Fix::reach).max() == Some(applicability))
             .count()
     }
 

@@ -69,8 +69,18 @@ pub struct Fix {
     pub applicability: Applicability,
     /// Why it is not safe, if it is not: a sentence without a final stop.
     pub caution: Option<String>,
+    /// Not shown to be safe alone, but safe together with the other fixes of the file, as `fix`
+    /// applies them: one defect can hide what the repair of another does.
+    pub together: bool,
     /// The change.
     pub edits: EditSet,
+}
+
+impl Fix {
+    /// What `fix` makes of it: a fix that is safe only together with others counts as safe there.
+    pub fn reach(&self) -> Applicability {
+        if self.together { Applicability::Safe } else { self.applicability }
+    }
 }
 
 /// One finding.

@@ -58,7 +58,7 @@ impl ProposedFix {
 
     fn new(title: impl Into<String>, applicability: Applicability, edits: EditSet) -> Self {
         Self {
-            fix: Fix { title: title.into(), applicability, caution: None, edits },
+            fix: Fix { title: title.into(), applicability, caution: None, together: false, edits },
             keeps: Vec::new(),
             or_nothing: false,
         }

@@ -6,6 +6,7 @@ use mlint_syntax::{EditSet, Span, parse};
 use crate::{
     context::CheckOptions,
     diagnostic::{Applicability, Diagnostic, Fix},
+    joint::{Joint, Round},
     proof::Prover,
     rule::Rule,
     runner::{Analysis, check_all},
@@ -95,6 +96,13 @@ pub fn fix(
             Chosen::default()
         };
         if chosen.edits.is_empty() {
+            let joint = Joint { text: &outcome.text, options, facts, rules };
+            if outcome.rounds < MAX_ROUNDS
+                && let Some(rounds) = joint.repair(&wanted)
+            {
+                rounds.into_iter().for_each(|round| take(round, &mut outcome, &mut history));
+                continue;
+            }
             let back = |span: Span| original(span, &history);
             for d in checked.report.diagnostics.iter().filter(|d| wanted(d.rule)) {
                 outcome.unapplied.extend(d.fixes.iter().map(|f| unapplied(d, f, back(d.span))));
@@ -102,7 +110,7 @@ pub fn fix(
             for r in checked.refused.into_iter().filter(|r| wanted(r.rule)) {
                 outcome.unapplied.push(UnappliedFix {
                     rule: r.rule,
-                    title: r.title,
+                    title: r.fix.title,
                     span: back(r.span),
                     needs_unsafe: false,
                     reason: r.refusal.to_string(),
@@ -120,6 +128,19 @@ pub fn fix(
         outcome.rounds += 1;
         history.push(chosen.edits);
     }
+}
+
+/// Applies a round of fixes that are proved together.
+fn take(round: Round, outcome: &mut FixOutcome, history: &mut Vec<EditSet>) {
+    outcome.applied.extend(round.taken.into_iter().map(|taken| AppliedFix {
+        rule: taken.rule,
+        title: taken.title,
+        applicability: Applicability::Safe,
+        span: original(taken.span, history),
+    }));
+    outcome.text = round.edits.apply(&outcome.text);
+    outcome.rounds += 1;
+    history.push(round.edits);
 }
 
 fn may_apply(fix: &Fix, options: &FixOptions) -> bool {

@@ -7,6 +7,7 @@ pub mod docs;
 pub mod edit;
 pub mod finding;
 pub mod fix;
+mod joint;
 mod proof;
 pub mod rule;
 mod runner;

@@ -102,7 +102,7 @@ pub(crate) struct Prover<'a> {
 }
 
 /// Findings per rule and platform.
-type Counts = BTreeMap<(&'static str, Platform), (usize, Severity)>;
+pub(crate) type Counts = BTreeMap<(&'static str, Platform), (usize, Severity)>;
 
 impl<'a> Prover<'a> {
     pub(crate) fn new(
@@ -169,7 +169,11 @@ impl<'a> Prover<'a> {
         if edits.is_empty() || !edits.as_slice().iter().all(fits) {
             return Err(Refusal::Edits);
         }
-        let fixed = parse(edits.apply(text));
+        self.readable(parse(edits.apply(text)), meta)
+    }
+
+    /// The changed file, unless it has a new syntax error or lost a comment.
+    pub(crate) fn readable(&self, fixed: Dockerfile, meta: &Meta) -> Result<Dockerfile, Refusal> {
         if fixed.errors.len() > self.file.errors.len() {
             let known: Vec<String> = self.file.errors.iter().map(|e| e.message()).collect();
             let new = fixed.errors.iter().map(|e| e.message()).find(|m| !known.contains(m));
@@ -268,7 +272,7 @@ impl<'a> Prover<'a> {
     }
 }
 
-fn counts(drafts: &[Draft]) -> Counts {
+pub(crate) fn counts(drafts: &[Draft]) -> Counts {
     let mut counts = Counts::new();
     for draft in drafts {
         let diagnostic = &draft.diagnostic;
@@ -284,7 +288,11 @@ fn counts(drafts: &[Draft]) -> Counts {
 }
 
 /// No rule finds more than before on any platform; findings below `floor` do not count.
-fn no_new_finding(before: &Counts, after: &Counts, floor: Severity) -> Result<(), Refusal> {
+pub(crate) fn no_new_finding(
+    before: &Counts,
+    after: &Counts,
+    floor: Severity,
+) -> Result<(), Refusal> {
     for ((rule, platform), (n, severity)) in after {
         let known = before.get(&(*rule, platform.clone())).map_or(0, |(n, _)| *n);
         let counts = *severity >= floor || *rule == BuildStops::META.name;

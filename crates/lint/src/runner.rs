@@ -11,6 +11,7 @@ use crate::{
         Applicability, Diagnostic, Effect, Fix, PlatformVerdict, Report, Severity, Verdict,
     },
     finding::{Draft, Finding, Sink},
+    joint::{Joint, Taken},
     proof::{Proof, Prover, Refusal},
     rule::{Meta, Rule},
     suppress::Suppressions,
@@ -24,7 +25,40 @@ pub fn check(
     facts: &ImageFacts,
     rules: &[&dyn Rule],
 ) -> Report {
-    check_all(file, options, facts, rules).report
+    let Checked { mut report, refused } = check_all(file, options, facts, rules);
+    if refused.iter().any(|r| r.fix.applicability == Applicability::Safe)
+        || report.diagnostics.iter().flat_map(|d| &d.fixes).any(|f| f.caution.is_some())
+    {
+        let joint = Joint { text: &file.text, options, facts, rules };
+        let rounds = joint.repair(&|_| true).unwrap_or_default();
+        // What later rounds repair has no place in this text.
+        for taken in rounds.first().into_iter().flat_map(|round| &round.taken) {
+            mark_together(taken, &mut report, &refused);
+        }
+    }
+    report
+}
+
+/// Says of a fix that could not be proved alone that it is safe together with the others.
+fn mark_together(taken: &Taken, report: &mut Report, refused: &[RefusedFix]) {
+    let same = |d: &&mut Diagnostic| d.rule == taken.rule && d.span == taken.span;
+    let Some(diagnostic) = report.diagnostics.iter_mut().find(same) else { return };
+    if let Some(fix) = diagnostic.fixes.iter_mut().find(|f| f.title == taken.title) {
+        fix.together = fix.applicability < Applicability::Safe;
+    } else if let Some(refused) = refused
+        .iter()
+        .find(|r| r.rule == taken.rule && r.span == taken.span && r.fix.title == taken.title)
+    {
+        diagnostic.fixes.insert(
+            0,
+            Fix {
+                applicability: Applicability::Unsafe,
+                caution: Some(format!("alone, {}", refused.refusal)),
+                together: true,
+                ..refused.fix.clone()
+            },
+        );
+    }
 }
 
 /// A report and the fixes that were refused on the way.
@@ -37,7 +71,7 @@ pub(crate) struct Checked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RefusedFix {
     pub(crate) rule: &'static str,
-    pub(crate) title: String,
+    pub(crate) fix: Fix,
     pub(crate) span: Span,
     pub(crate) refusal: Refusal,
 }
@@ -232,7 +266,7 @@ fn prove_fixes(draft: Draft, prover: &Prover<'_>, refused: &mut Vec<RefusedFix>)
             }),
             Proof::Refused(refusal) => refused.push(RefusedFix {
                 rule: meta.name,
-                title: proposal.fix.title,
+                fix: proposal.fix,
                 span: diagnostic.span,
                 refusal,
             }),

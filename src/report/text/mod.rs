@@ -66,6 +66,7 @@ fn finding(
         let (name, title) = ("fix available", &fix.title);
         let text = match (fix.applicability, &fix.caution) {
             (Applicability::Safe, _) => format!("{title} (safe)"),
+            _ if fix.together => format!("{title} (safe together with the file's other fixes)"),
             (Applicability::Unsafe, Some(why)) => format!("{title} (needs --unsafe: {why})"),
             (Applicability::Unsafe, None) => format!("{title} (needs --unsafe: look at it)"),
             (Applicability::Display, Some(why)) => format!("{title} (by hand: {why})"),
