@@ -3,9 +3,7 @@
 
 use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
-use mlint_lint::{
-    BUILTIN, CheckOptions, FixAvailability, FixOptions, Meta, check, docs, fix,
-};
+use mlint_lint::{BUILTIN, CheckOptions, FixAvailability, FixOptions, Meta, check, docs, fix};
 use mlint_model::{Fact, FactSource, ImageFacts, ImageInfo, ImageQuery};
 use mlint_oci::Platform;
 
