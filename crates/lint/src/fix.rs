@@ -76,12 +76,17 @@ pub fn fix(
 ) -> FixOutcome {
     let mut outcome = FixOutcome { text: text.to_owned(), ..FixOutcome::default() };
     let mut history: Vec<EditSet> = Vec::new();
+    let wanted = |rule: &str| {
+        fix_options.only.as_ref().is_none_or(|only| only.iter().any(|name| name == rule))
+    };
+    // First what can be proved as a whole: alone, a lesser repair may bar the way of a better.
+    let joint = Joint { text, options, facts, rules };
+    for round in joint.repair(&wanted).unwrap_or_default() {
+        take(round, &mut outcome, &mut history);
+    }
     loop {
         let file = parse(outcome.text.as_str());
         let checked = check_all(&file, options, facts, rules);
-        let wanted = |rule: &str| {
-            fix_options.only.as_ref().is_none_or(|only| only.iter().any(|name| name == rule))
-        };
         let candidates: Vec<(&Diagnostic, &Fix)> = checked
             .report
             .diagnostics
@@ -96,13 +101,6 @@ pub fn fix(
             Chosen::default()
         };
         if chosen.edits.is_empty() {
-            let joint = Joint { text: &outcome.text, options, facts, rules };
-            if outcome.rounds < MAX_ROUNDS
-                && let Some(rounds) = joint.repair(&wanted)
-            {
-                rounds.into_iter().for_each(|round| take(round, &mut outcome, &mut history));
-                continue;
-            }
             let back = |span: Span| original(span, &history);
             for d in checked.report.diagnostics.iter().filter(|d| wanted(d.rule)) {
                 outcome.unapplied.extend(d.fixes.iter().map(|f| unapplied(d, f, back(d.span))));

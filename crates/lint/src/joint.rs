@@ -9,7 +9,8 @@
 //! 2. each finding that was repaired is gone, and nothing new is found,
 //! 3. on each platform that a fix has to leave alone, the file does what it does after only those
 //!    fixes that are about this very platform,
-//! 4. what the file does on a broken platform is nearer than before to what it does on a right one.
+//! 4. no program is executed on a machine that it was not made for,
+//! 5. what the file does on a broken platform is nearer than before to what it does on a right one.
 
 use mlint_model::ImageFacts;
 use mlint_oci::Platform;
@@ -21,7 +22,7 @@ use crate::{
     diagnostic::{Applicability, Severity},
     finding::{Draft, ProposedFix},
     fix::MAX_ROUNDS,
-    proof::{Counts, Prover, counts, no_new_finding},
+    proof::{Counts, Prover, counts, no_foreign_run, no_new_finding},
     rule::Rule,
     runner::Analysis,
     signature::{analogy, first_difference, signature, unmatched},
@@ -41,6 +42,7 @@ pub(crate) struct Taken {
     pub(crate) rule: &'static str,
     pub(crate) title: String,
     pub(crate) span: Span,
+    severity: Severity,
     platforms: Vec<Platform>,
     keeps: Vec<Platform>,
 }
@@ -61,11 +63,12 @@ impl Joint<'_> {
         if self.holds(&all, wanted) {
             return Some(all);
         }
-        let mut rules: Vec<&'static str> =
-            all.iter().flat_map(|r| &r.taken).map(|t| t.rule).collect();
+        // What matters least is left out first.
+        let mut rules: Vec<(Severity, &'static str)> =
+            all.iter().flat_map(|r| &r.taken).map(|t| (t.severity, t.rule)).collect();
         rules.sort_unstable();
-        rules.dedup();
-        rules.into_iter().find_map(|without| {
+        rules.dedup_by_key(|(_, rule)| *rule);
+        rules.into_iter().find_map(|(_, without)| {
             let fewer = |rule: &str| rule != without && wanted(rule);
             let rounds = self.apply(&|draft| fewer(draft.diagnostic.rule));
             self.holds(&rounds, &fewer).then_some(rounds)
@@ -118,6 +121,7 @@ impl Joint<'_> {
             rule: diagnostic.rule,
             title: proposal.fix.title.clone(),
             span: diagnostic.span,
+            severity: diagnostic.severity,
             platforms: diagnostic.platforms.clone(),
             keeps,
         }
@@ -137,6 +141,7 @@ impl Joint<'_> {
         };
         let after = self.analyse(&fixed);
         findings_go(&taken, &counts(&analysis.drafts), &counts(&after.drafts))
+            && no_foreign_run(&analysis, &after).is_ok()
             && self.unchanged(&taken, &fixed, wanted)
             && self.nearer(&taken, &file, &fixed)
     }

@@ -5,7 +5,8 @@
 //! 1. the changed file has no new syntax error and still has all its comments,
 //! 2. on each platform that was right before, what the file does is unchanged,
 //! 3. the finding is gone, and no rule finds anything new,
-//! 4. what the file does on the broken platform is nearer than before to what it does on the right
+//! 4. no program is executed on a machine that it was not made for,
+//! 5. what the file does on the broken platform is nearer than before to what it does on the right
 //!    one, apart from the architecture's name.
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use crate::{
     finding::{Draft, ProposedFix},
     rule::{Meta, Rule},
     runner::Analysis,
-    signature::{analogy, first_difference, signature, unmatched},
+    signature::{analogy, first_difference, foreign_runs, signature, unmatched},
 };
 
 /// Why a fix may not be applied at all.
@@ -48,6 +49,16 @@ pub enum Refusal {
     /// A platform that is right would do something else.
     #[error(transparent)]
     Changed(Doubt),
+    /// A program would be executed on a machine that it was not made for.
+    #[error(
+        "in the build for {platform} a program would run on a machine it is not for: {program}"
+    )]
+    ForeignRun {
+        /// The program, its machine, and the one that it would run on.
+        program: String,
+        /// Where.
+        platform: Platform,
+    },
     /// Something else would be found.
     #[error("{rule} would find something new on {platform} afterwards")]
     NewFinding {
@@ -135,6 +146,9 @@ impl<'a> Prover<'a> {
         if let Err(refusal) = self.findings_shrink(diagnostic, &after) {
             return Proof::Refused(refusal);
         }
+        if let Err(refusal) = no_foreign_run(self.analysis, &after) {
+            return Proof::Refused(refusal);
+        }
         let keeps = self.kept_platforms(diagnostic, proposal);
         if proposal.or_nothing
             && let Err(doubt) = self.unchanged(&keeps, &fixed)
@@ -160,6 +174,7 @@ impl<'a> Prover<'a> {
     pub(crate) fn prove_together(&self, edits: &EditSet) -> Result<(), Refusal> {
         let fixed = self.apply(edits, &UnusedSuppression::META)?;
         let after = Analysis::of(&fixed, self.options, self.facts, self.rules);
+        no_foreign_run(self.analysis, &after)?;
         no_new_finding(&counts(&self.analysis.drafts), &counts(&after.drafts), Severity::Note)
     }
 
@@ -270,6 +285,18 @@ impl<'a> Prover<'a> {
         }
         Ok(())
     }
+}
+
+/// No platform's build executes a program of another machine that it did not execute before: a tool
+/// that is fetched for the target must not end up in a stage that runs on the build machine.
+pub(crate) fn no_foreign_run(before: &Analysis, after: &Analysis) -> Result<(), Refusal> {
+    for (before, after) in before.evaluations.iter().zip(&after.evaluations) {
+        let known = foreign_runs(before);
+        if let Some(program) = foreign_runs(after).into_iter().find(|run| !known.contains(run)) {
+            return Err(Refusal::ForeignRun { platform: after.platform.clone(), program });
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn counts(drafts: &[Draft]) -> Counts {

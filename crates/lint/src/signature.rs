@@ -73,6 +73,22 @@ pub(crate) fn analogy(evaluation: &Evaluation, file: &Dockerfile) -> Vec<String>
         .collect()
 }
 
+/// The programs that are executed in a stage of another platform, as `path (machine) on platform`:
+/// the machine for which they were made is known, and the stage's machine can't run them by itself.
+pub(crate) fn foreign_runs(evaluation: &Evaluation) -> Vec<String> {
+    let stages = evaluation.reachable().filter_map(|s| Some((s, s.platform.platform.as_ref()?)));
+    stages
+        .flat_map(|(stage, on)| stage.steps.iter().flat_map(|s| &s.effects).map(move |e| (e, on)))
+        .filter_map(|(effect, on)| match &effect.kind {
+            EffectKind::Execute { path, machine } => {
+                let foreign = machine.platform().filter(|m| m.arch() != on.arch())?;
+                Some(format!("{path} ({foreign}) on {on}"))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
 /// How many lines of `ours` have no equal in `theirs`.
 pub(crate) fn unmatched(ours: &[String], theirs: &[String]) -> usize {
     let mut rest: Vec<&String> = theirs.iter().collect();
