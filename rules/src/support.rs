@@ -3,8 +3,7 @@
 
 use mlint_lint::{Context, Finding, edit};
 use mlint_model::{
-    Artifact, Base, Effect, Evaluation, HopKind, MachineSource, Origin, Piece, RunsOn, Stage,
-    Value,
+    Artifact, Base, Effect, Evaluation, HopKind, MachineSource, Origin, Piece, RunsOn, Stage, Value,
 };
 use mlint_oci::arch::{ArchWord, find_words};
 use mlint_syntax::{InstructionKind, Span};
@@ -248,13 +247,11 @@ pub(crate) fn cause(evaluation: &Evaluation, artifact: &Artifact) -> Cause {
 }
 
 fn has_literal_arch(value: &Value, role: RunsOn) -> bool {
-    literal_words(value)
-        .iter()
-        .any(|w| {
-            w.word.is_linux()
-                && !follows_another_platform(&w.piece, role)
-                && !is_platform_arg_default(&w.piece)
-        })
+    literal_words(value).iter().any(|w| {
+        w.word.is_linux()
+            && !follows_another_platform(&w.piece, role)
+            && !is_platform_arg_default(&w.piece)
+    })
 }
 
 /// Whether a value is text that the file's author wrote, all of it.
