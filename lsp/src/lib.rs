@@ -11,9 +11,10 @@ mod document;
 mod facts;
 mod handlers;
 mod server;
+mod transport;
 mod uri;
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use lsp_server::Connection;
 use mlint_lint::CheckOptions;
@@ -44,12 +45,12 @@ pub trait Host: Send + Sync {
 /// # Errors
 /// [`ServerError`] when the client breaks the protocol or goes away without `shutdown`.
 pub fn run_stdio(host: Box<dyn Host>) -> Result<(), ServerError> {
-    let (connection, threads) = Connection::stdio();
+    let (connection, writer) = transport::connect(io::BufReader::new(io::stdin()), io::stdout());
     let outcome = run(&connection, host);
     // The writer thread ends when the last sender is gone.
     drop(connection);
-    // A reader that failed ended the loop, and the loop's own error says more than the thread's.
-    outcome.and(threads.join().map_err(ServerError::from))
+    let written = writer.join().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()));
+    outcome.and(written.map_err(ServerError::from))
 }
 
 /// Serves one client over `connection`.
