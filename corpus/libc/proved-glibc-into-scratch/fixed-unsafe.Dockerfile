@@ -3,7 +3,7 @@ FROM ${REGISTRY}/gcc:12 AS build
 WORKDIR /src
 COPY probe.c .
 RUN mkdir -p /out \
-    && gcc -O2 -Wall -static -o /out/probe probe.c
+    && gcc -static -O2 -Wall -o /out/probe probe.c
 
 FROM scratch
 COPY --from=build /out/probe /probe
