@@ -52,9 +52,12 @@ impl Mlint {
         for arch in rootfs::ARCHES {
             let name = format!("rootfs-{arch}.tar");
             let copy = dir.join(&name);
-            std::fs::hard_link(made.join(&name), &copy)
-                .or_else(|_| std::fs::copy(made.join(&name), &copy).map(drop))
-                .map_err(Error::file(&copy))?;
+            // A second link fails, and a copy of a file to itself would empty it.
+            if !copy.exists() {
+                std::fs::hard_link(made.join(&name), &copy)
+                    .or_else(|_| std::fs::copy(made.join(&name), &copy).map(drop))
+                    .map_err(Error::file(&copy))?;
+            }
         }
         let shell = if kind == rootfs::Kind::Busybox { "sh" } else { "bash" };
         let file = dir.join("Dockerfile");
