@@ -215,7 +215,11 @@ impl<'r> Harness<'r> {
         };
         let text = dedent(text);
         let availability = rule.meta().fixes;
-        for diagnostic in self.found(&text) {
+        let found = self.found(&text);
+        if found.is_empty() {
+            return Ok(());
+        }
+        for diagnostic in found {
             let offered = diagnostic.fixes.iter().any(|f| f.applicability > Applicability::Display);
             match availability {
                 FixAvailability::Always if diagnostic.fixes.is_empty() => {
