@@ -210,7 +210,7 @@ fn request(args: &BuildArgs, defaults: &BuildDefaults) -> Result<BuildRequest, S
     }
     let tags = given(&args.tags, &defaults.tags);
     if args.push && tags.is_empty() {
-        return Err("--push needs a name: give one with -t".to_owned());
+        return Err("--push needs a name: give one with -t, or set tags in mlint.toml".to_owned());
     }
     let outputs =
         args.outputs.iter().map(|o| output(o)).collect::<Result<Vec<Output>, String>>()?;

@@ -251,6 +251,20 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_example_is_valid() {
+        let page = include_str!("../../docs/configuration.md");
+        let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+        let config = parse("mlint.toml", example.expect("an example")).expect("valid");
+        // Every key is in it.
+        assert_eq!(config.platforms.len(), 3);
+        assert!(!config.tags.is_empty() && config.target.is_some() && config.fail_on.is_some());
+        assert_eq!((config.levels.len(), config.build_args.len()), (3, 1));
+        for key in KEYS {
+            assert!(page.contains(&format!("\n{key} =")) || page.contains(&format!("[{key}]")));
+        }
+    }
+
+    #[test]
     fn mistakes_have_a_place_and_a_way_out() {
         let (place, message, help) = mistake("platfroms = []");
         assert_eq!((&*place, &*help), ("platfroms", "did you mean 'platforms'?"));

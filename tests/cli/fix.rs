@@ -150,7 +150,10 @@ fn ordinary_user_can_run(place: &Place) -> bool {
     std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o755)).expect("mode");
     let open = as_ordinary_user(place, &["--version"]).code == Some(0);
     if !open {
-        eprintln!("skipped: an ordinary user can't run {}", env!("CARGO_BIN_EXE_mlint"));
+        #[allow(clippy::print_stderr, reason = "a skipped test says so")]
+        {
+            eprintln!("skipped: an ordinary user can't run {}", env!("CARGO_BIN_EXE_mlint"));
+        }
     }
     open
 }
@@ -205,7 +208,10 @@ fn a_full_disk_leaves_the_file_as_it_was() {
         .expect("unshare runs");
     let run = Run::of(output);
     if run.out.is_empty() {
-        eprintln!("skipped: no tmpfs in a namespace here: {}", run.err);
+        #[allow(clippy::print_stderr, reason = "a skipped test says so")]
+        {
+            eprintln!("skipped: no tmpfs in a namespace here: {}", run.err);
+        }
         return;
     }
     assert!(run.err.contains("can't write t/Dockerfile: No space left"), "{run:?}");

@@ -276,3 +276,66 @@ impl View {
 pub fn related() -> Style {
     style::severity(mlint_lint::Severity::Advice)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(text: &str, marks: &[(Range<usize>, &str)], width: usize) -> String {
+        let lines = Lines::new(text);
+        let marks: Vec<Mark<'_>> = marks
+            .iter()
+            .enumerate()
+            .map(|(at, (range, text))| Mark {
+                span: Span::new(range.start as u32, range.end as u32),
+                text,
+                style: Style::new(),
+                primary: at == 0,
+            })
+            .collect();
+        let layout = Layout { width, color: false };
+        let mut out = String::new();
+        Frame::new(layout, &lines, &marks).source(&mut out, "D", &lines, &marks);
+        out
+    }
+
+    #[test]
+    fn tabs_wide_characters_and_empty_places() {
+        assert_eq!(
+            frame("\tRUN 日本 x\r\nnext", &[(5..11, "two"), (13..13, "end")], 80),
+            " --> D:1:6\n  |\n1 |     RUN 日本 x\n  |         ^^^^ two\n  |               - end\n  |\n"
+        );
+    }
+
+    #[test]
+    fn lines_apart_are_separated_and_instructions_over_lines_named() {
+        assert_eq!(
+            frame("a b\\\n c\n\n\nd", &[(10..11, ""), (0..7, "all")], 80),
+            " --> D:5:1\n  |\n1 | a b\\\n  | ---- all (to line 2)\n...\n5 | d\n  | ^\n  |\n"
+        );
+    }
+
+    #[test]
+    fn wide_lines_are_cut_around_each_mark() {
+        let text = format!("{}ONE{}TWO{}", "a".repeat(1000), "b".repeat(1000), "c".repeat(1000));
+        let out = frame(&text, &[(1000..1003, "here"), (2003..2006, "there")], 44);
+        assert_eq!(
+            out,
+            format!(
+                " --> D:1:1001\n  |\n1 | …{a}ONE{b}…\n  | {pad}^^^ here\n\
+                 1 | …{b2}TWO{c}…\n  | {pad}--- there\n  |\n",
+                a = "a".repeat(18),
+                b = "b".repeat(17),
+                b2 = "b".repeat(18),
+                c = "c".repeat(17),
+                pad = " ".repeat(19),
+            )
+        );
+        for line in out.lines() {
+            assert!(line.chars().count() <= 44, "{line}");
+        }
+        let end = frame(&text, &[(3005..3006, "")], 44);
+        let shown = format!("1 | …{}\n", "c".repeat(38));
+        assert!(end.contains(&shown), "the end fills the line: {end}");
+    }
+}
