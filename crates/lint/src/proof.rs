@@ -9,6 +9,8 @@
 //! 5. what the file does on the broken platform is nearer than before to what it does on the right
 //!    one, apart from the architecture's name.
 
+#![expect(clippy::result_large_err, reason = "a refusal is made once per fix and read by people")]
+
 use std::collections::BTreeMap;
 
 use mlint_model::ImageFacts;

@@ -21,13 +21,14 @@ pub fn guard(session: &Session, fixture: &Fixture) -> Outcome {
     let (upper, work) = scratch_pair(session)?;
     {
         let writable = Writable { upper: &upper, work: &work };
-        let overlay = Overlay::mount(session, &[fixture.native.clone()], Some(writable))?;
+        let overlay =
+            Overlay::mount(session, std::slice::from_ref(&fixture.native), Some(writable))?;
         let root = overlay.root()?;
         root.create_dir_all("srv/www", 0o755, &mut |_| Ok(()))?;
         drop(root.create_new("srv/www/index", 0o644)?);
         fs::remove_file(overlay.path().join("etc/passwd"))?;
         ensure!(mounts()? == before + 1, "not mounted");
-        let view = Overlay::mount(session, &[fixture.native.clone()], None)?;
+        let view = Overlay::mount(session, std::slice::from_ref(&fixture.native), None)?;
         let error = fs::write(view.path().join("x"), "").err().map(|e| e.kind());
         ensure!(error == Some(std::io::ErrorKind::ReadOnlyFilesystem), "{error:?}");
         let nothing = Overlay::mount(session, &[], None)?;

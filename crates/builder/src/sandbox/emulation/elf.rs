@@ -244,7 +244,7 @@ mod tests {
             let qemu = format!("qemu-{}-static", machine.qemu);
             match Command::new(&qemu).arg(&path).status() {
                 Ok(status) => assert_eq!(status.code(), Some(TINY_STATUS), "{}", machine.arch),
-                Err(error) => println!("SKIP {}: {qemu}: {error}", machine.arch),
+                Err(error) => eprintln!("SKIP {}: {qemu}: {error}", machine.arch),
             }
         }
     }
