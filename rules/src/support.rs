@@ -5,7 +5,10 @@ use mlint_lint::{Context, Finding, edit};
 use mlint_model::{
     Artifact, Base, Effect, Evaluation, HopKind, MachineSource, Origin, Piece, RunsOn, Stage, Value,
 };
-use mlint_oci::arch::{ArchWord, find_words};
+use mlint_oci::{
+    Platform,
+    arch::{ArchWord, find_words},
+};
 use mlint_syntax::{InstructionKind, Span};
 
 use crate::automatic;
@@ -132,19 +135,37 @@ pub(crate) fn base_says_the_same(evaluation: &Evaluation, stage: &Stage, word: &
         .any(|base| base.platforms.iter().any(|platform| word.means(platform)))
 }
 
-/// Whether the image collects programs for several platforms, as one for a release does: literals
-/// name more than one of them, and none is wrong then.
+/// Whether the image collects a program for several platforms, as one for a release does: the same
+/// name once per platform. None of them is wrong then.
 pub(crate) fn collects_platforms(evaluation: &Evaluation) -> bool {
-    let mut platforms = evaluation
-        .final_artifacts()
-        .filter(|a| match &a.machine.source {
+    let mut programs: Vec<(String, &Platform)> = Vec::new();
+    for artifact in evaluation.final_artifacts() {
+        let literal = match &artifact.machine.source {
             MachineSource::Setting { value, .. } => is_literal(value),
             MachineSource::Name { value } => has_literal_arch(value, RunsOn::Target),
             _ => false,
-        })
-        .filter_map(|a| a.machine.platform());
-    let Some(first) = platforms.next() else { return false };
-    platforms.any(|p| p != first)
+        };
+        let Some(platform) = artifact.machine.platform().filter(|_| literal) else { continue };
+        let name = without_platform(&artifact.path);
+        if programs.iter().any(|(n, p)| *n == name && *p != platform) {
+            return true;
+        }
+        programs.push((name, platform));
+    }
+    false
+}
+
+/// A path without the words that name a system or an architecture.
+fn without_platform(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut at = 0;
+    for word in find_words(path) {
+        out.push_str(path.get(at..word.range.start).unwrap_or_default());
+        at = word.range.end;
+    }
+    out.push_str(path.get(at..).unwrap_or_default());
+    out = out.replace("linux", "");
+    out.trim_end_matches(".exe").to_owned()
 }
 
 /// Whether the stage is nothing but an image that holds no machine code (certificates, time zones,
