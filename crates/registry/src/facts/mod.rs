@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use mlint_model::{Fact, FactSource, ImageFacts, ImageInfo, ImageQuery};
 use mlint_oci::Reference;
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, mpsc},
     task::JoinSet,
     time::{Instant, timeout, timeout_at},
 };
@@ -107,19 +107,21 @@ fn ask_registries(
         .zip(outcomes)
         .map(|((query, reference), outcome)| {
             let fact = match outcome {
-                Some(Ok(info)) if info.platforms.is_empty() => Fact::Unavailable(format!(
-                    "{} names no platform that an image could run on",
-                    reference.familiar()
-                )),
-                Some(Ok(info)) => {
+                Some(Asked::Offers(info)) if info.platforms.is_empty() => {
+                    Fact::Unavailable(format!(
+                        "{} names no platform that an image could run on",
+                        reference.familiar()
+                    ))
+                }
+                Some(Asked::Offers(info)) => {
                     if let Some(cache) = cache {
                         cache.put(&reference, &info);
                     }
                     Fact::Known(info)
                 }
                 // The registry has answered, and its word counts more than an old table's.
-                Some(Err(e)) if e.is_not_found() => Fact::Unavailable(e.to_string()),
-                Some(Err(e)) => from_table(&reference, &e.to_string()),
+                Some(Asked::HasNot(reason)) => Fact::Unavailable(reason),
+                Some(Asked::Failed(reason)) => from_table(&reference, &reason),
                 None => {
                     let waited = options.request_timeout.min(options.budget).as_secs_f32();
                     let host = reference.registry();
@@ -131,31 +133,91 @@ fn ask_registries(
         .collect()
 }
 
-/// Asks for all at once; an entry stays empty if there was no answer in time.
-async fn ask_all(
-    open: &[(ImageQuery, Reference)],
-    options: &FactOptions,
-) -> Vec<Option<Result<ImageInfo, RegistryError>>> {
-    let client = Client::new(options.client.clone());
-    let permits = Arc::new(Semaphore::new(CONCURRENCY));
-    let deadline = Instant::now() + options.budget;
-    let mut tasks = JoinSet::new();
+/// What became of a question.
+#[derive(Clone, Debug)]
+enum Asked {
+    /// The registry has it.
+    Offers(ImageInfo),
+    /// The registry says that it has no such image.
+    HasNot(String),
+    /// There was no answer of use.
+    Failed(String),
+}
+
+/// Asks for all at once; an entry stays empty if there was no answer in time. Each registry is
+/// asked for one image first, and if nothing is there, not for the others: without a network,
+/// every single name lookup may take seconds.
+async fn ask_all(open: &[(ImageQuery, Reference)], options: &FactOptions) -> Vec<Option<Asked>> {
+    let asker = Asker {
+        client: Client::new(options.client.clone()),
+        permits: Arc::new(Semaphore::new(CONCURRENCY)),
+        limit: options.request_timeout,
+    };
+    let mut by_registry: BTreeMap<&str, Vec<(usize, Reference)>> = BTreeMap::new();
     for (at, (_, reference)) in open.iter().enumerate() {
-        let (client, reference) = (client.clone(), reference.clone());
-        let (permits, limit) = (permits.clone(), options.request_timeout);
-        tasks.spawn(async move {
-            // The semaphore is never closed.
-            let _permit = permits.acquire_owned().await;
-            (at, timeout(limit, ask(&client, &reference)).await.ok())
-        });
+        by_registry.entry(reference.registry()).or_default().push((at, reference.clone()));
     }
+    let deadline = Instant::now() + options.budget;
+    let (answers, mut inbox) = mpsc::unbounded_channel();
+    let mut tasks = JoinSet::new();
+    for images in by_registry.into_values() {
+        tasks.spawn(asker.clone().ask_one_registry(images, answers.clone()));
+    }
+    drop(answers);
     let mut outcomes: Vec<_> = open.iter().map(|_| None).collect();
-    while let Ok(Some(done)) = timeout_at(deadline, tasks.join_next()).await {
-        if let Ok((at, outcome)) = done {
-            outcomes[at] = outcome;
-        }
+    while let Ok(Some((at, outcome))) = timeout_at(deadline, inbox.recv()).await {
+        outcomes[at] = outcome;
     }
     outcomes
+}
+
+/// Where the answer for the image with that number goes.
+type Answers = mpsc::UnboundedSender<(usize, Option<Asked>)>;
+
+#[derive(Clone)]
+struct Asker {
+    client: Client,
+    permits: Arc<Semaphore>,
+    limit: Duration,
+}
+
+impl Asker {
+    async fn ask_one_registry(self, images: Vec<(usize, Reference)>, answers: Answers) {
+        let mut images = images.into_iter();
+        let Some((at, first)) = images.next() else { return };
+        let (outcome, silent) = self.ask(&first).await;
+        // Nobody listens any more once the time is over.
+        let _ = answers.send((at, outcome.clone()));
+        let mut tasks = JoinSet::new();
+        for (at, reference) in images {
+            if silent {
+                let _ = answers.send((at, outcome.clone()));
+                continue;
+            }
+            let (asker, answers) = (self.clone(), answers.clone());
+            tasks.spawn(async move {
+                let (outcome, _) = asker.ask(&reference).await;
+                let _ = answers.send((at, outcome));
+            });
+        }
+        tasks.join_all().await;
+    }
+
+    /// What became of it, and whether nobody seems to be there at all.
+    async fn ask(&self, reference: &Reference) -> (Option<Asked>, bool) {
+        // The semaphore is never closed.
+        let _permit = self.permits.acquire().await;
+        match timeout(self.limit, ask(&self.client, reference)).await {
+            Ok(Ok(info)) => (Some(Asked::Offers(info)), false),
+            Ok(Err(e)) if e.is_not_found() => (Some(Asked::HasNot(e.to_string())), false),
+            Ok(Err(e)) => {
+                let silent =
+                    matches!(e, RegistryError::Unreachable { .. } | RegistryError::Timeout { .. });
+                (Some(Asked::Failed(e.to_string())), silent)
+            }
+            Err(_) => (None, true),
+        }
+    }
 }
 
 async fn ask(client: &Client, reference: &Reference) -> Result<ImageInfo, RegistryError> {

@@ -88,6 +88,30 @@ fn slow_registries_cost_no_more_than_the_budget() {
 }
 
 #[test]
+fn a_silent_registry_is_asked_for_one_image_only() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap();
+    let (connected, connections) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // Kept open, and never answered.
+        for stream in listener.incoming().flatten() {
+            let _ = connected.send(stream);
+        }
+    });
+    let queries: Vec<ImageQuery> = (0..20).map(|n| query(&format!("{host}/app:{n}"))).collect();
+    let options = FactOptions { request_timeout: Duration::from_millis(300), ..fact_options() };
+    let start = Instant::now();
+    let facts = resolve_facts(&queries, &options);
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    for query in &queries {
+        let Fact::Unavailable(reason) = facts.image(&query.reference) else { panic!("{facts:?}") };
+        assert!(reason.contains("gave no answer within 0.3 s"), "{reason}");
+    }
+    let count = connections.try_iter().count();
+    assert!(count <= 2, "{count} connections for one image");
+}
+
+#[test]
 fn an_unreachable_hub_leads_to_the_table() {
     // Docker Hub through a mirror-less client that may not leave this machine: the budget is nil.
     let options = FactOptions { budget: Duration::ZERO, ..fact_options() };
