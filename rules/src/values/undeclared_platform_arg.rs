@@ -1,11 +1,11 @@
 //! `undeclared-platform-arg`
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use mlint_lint::{
     Confidence, Context, Effect, Finding, Meta, ProposedFix, Rule, Severity, Sink, edit,
 };
-use mlint_model::{EffectKind, Evaluation, RunsOn, Stage, Step, UnsetUse};
+use mlint_model::{EffectKind, Evaluation, RunsOn, Stage, Step};
 use mlint_syntax::{EditSet, InstructionKind, Span};
 
 use crate::{automatic, support::root_stage};
@@ -40,7 +40,9 @@ mlint_lint::declare_rule! {
     /// - when `ENV` or the shell itself sets a variable of that name;
     /// - in `FROM` lines, where the builder fills them in without a declaration;
     /// - where an empty value makes no difference, as for `GOARCH=$TARGETARCH` in the build for
-    ///   the platform that the build runs on.
+    ///   the platform that the build runs on, or `TARGETVARIANT` on a platform without variant.
+    ///
+    /// What is only printed (`echo "for $TARGETPLATFORM"`) is a warning.
     ///
     /// ## Fix
     ///
@@ -74,26 +76,32 @@ impl Rule for UndeclaredPlatformArg {
 }
 
 fn check_stage(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage, sink: &mut Sink<'_>) {
-    let defaulted = defaulted_uses(cx, evaluation, stage);
-    let mut uses: BTreeMap<&str, Vec<(&Step, &UnsetUse)>> = BTreeMap::new();
-    for (step, unset) in &defaulted {
-        uses.entry(&unset.name).or_default().push((step, unset));
+    let mut uses: BTreeMap<&str, Vec<Use<'_>>> = BTreeMap::new();
+    for found in defaulted_uses(cx, evaluation, stage) {
+        uses.entry(found.name).or_default().push(found);
     }
     for step in &stage.steps {
-        for unset in step.unset.iter().filter(|u| automatic::NAMES.contains(&u.name.as_str())) {
-            uses.entry(&unset.name).or_default().push((step, unset));
+        for unset in &step.unset {
+            if let Some(name) = automatic::NAMES.iter().find(|n| **n == unset.name) {
+                let found = Use { name, step, span: unset.span, value: String::new() };
+                uses.entry(name).or_default().push(found);
+            }
         }
     }
     let names: Vec<&str> =
         automatic::NAMES.iter().copied().filter(|n| uses.contains_key(n)).collect();
     for name in &names {
         let uses = &uses[name];
-        let (step, first) = uses[0];
-        let Some(harm) = harm(evaluation, stage, uses) else { continue };
-        let owned = (*name).to_owned();
+        let worst = uses.iter().filter_map(|u| Some((harm(cx, evaluation, u)?, u)));
+        let Some((harm, first)) = worst.max_by_key(|(harm, u)| (*harm, Reverse(u.span))) else {
+            continue;
+        };
+        let step = first.step;
+        let (owned, value) = ((*name).to_owned(), first.value.clone());
         let mut finding = Finding::new(first.span, &evaluation.platform, move |on| {
+            let is = if value.is_empty() { "empty".to_owned() } else { format!("'{value}'") };
             format!(
-                "{owned} is empty here in the build for {on}: the stage does not declare it, so \
+                "{owned} is {is} here in the build for {on}: the stage does not declare it, so \
                  the builder does not fill it in"
             )
         })
@@ -102,7 +110,7 @@ fn check_stage(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage, sink: &
         if harm == Effect::Latent {
             finding = finding.severity(Severity::Warning).confidence(Confidence::Medium);
         }
-        for (_, other) in uses.iter().skip(1).take(3) {
+        for other in uses.iter().filter(|u| u.span != first.span).take(3) {
             finding = finding.related(other.span, "and here");
         }
         if let Some((span, note)) = declared_elsewhere(cx, stage, name) {
@@ -116,35 +124,39 @@ fn check_stage(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage, sink: &
     }
 }
 
+/// A use of an argument that nothing sets.
+struct Use<'e> {
+    name: &'static str,
+    step: &'e Step,
+    span: Span,
+    /// What it gives: nothing, or the default that stands there.
+    value: String,
+}
+
 /// Uses such as `${TARGETARCH:-amd64}` where nothing sets the name: the default is all they ever
 /// give. (A default tells the evaluation that the author expects the name to be unset.)
-fn defaulted_uses<'e>(
-    cx: &Context<'_>,
-    evaluation: &Evaluation,
-    stage: &'e Stage,
-) -> Vec<(&'e Step, UnsetUse)> {
+fn defaulted_uses<'e>(cx: &Context<'_>, evaluation: &Evaluation, stage: &'e Stage) -> Vec<Use<'e>> {
     let mut found = Vec::new();
     for step in &stage.steps {
         let Some(instruction) = cx.file.instructions.get(step.instruction) else { continue };
         let text = cx.text(instruction.span);
-        for name in automatic::NAMES {
+        for &name in automatic::NAMES {
             let opening = format!("${{{name}");
             for (at, _) in text.match_indices(&opening) {
                 let rest = &text[at + opening.len()..];
                 let start = instruction.span.start + at as u32;
                 let default = rest.strip_prefix(":-").or_else(|| rest.strip_prefix('-'));
                 let comment = instruction.trivia.iter().any(|t| t.contains(Span::empty(start)));
-                let Some(end) = default.and_then(|_| rest.find('}')).filter(|_| !comment) else {
-                    continue;
-                };
-                if edit::declares(cx.file, evaluation, stage, step.instruction, name)
+                let Some((value, _)) = default.and_then(|d| d.split_once('}')) else { continue };
+                if comment
+                    || edit::declares(cx.file, evaluation, stage, step.instruction, name)
                     || is_assigned(cx, stage, name)
                 {
                     continue;
                 }
-                let end = start + (opening.len() + end + 1) as u32;
-                let name = (*name).to_owned();
-                found.push((step, UnsetUse { name, span: Span::new(start, end) }));
+                let close = rest.find('}').unwrap_or_default();
+                let span = Span::new(start, start + (opening.len() + close + 1) as u32);
+                found.push(Use { name, step, span, value: value.to_owned() });
             }
         }
     }
@@ -158,55 +170,53 @@ fn is_assigned(cx: &Context<'_>, stage: &Stage, name: &str) -> bool {
     instructions.iter().any(|i| cx.text(i.span).contains(&format!("{name}=")))
 }
 
-/// What the empty value does; `None` where it does no harm on this platform.
-fn harm(evaluation: &Evaluation, stage: &Stage, uses: &[(&Step, &UnsetUse)]) -> Option<Effect> {
-    let mut worst = None;
-    for (step, unset) in uses {
-        let harm = match use_of(step, unset) {
-            Use::Compile(right) if right(evaluation) => continue,
-            Use::Compile(_) => Effect::WrongBinary,
-            Use::Url => Effect::BuildFails,
-            Use::Text => Effect::Latent,
-            // A file whose name lacks its architecture is not there.
-            Use::Other => Effect::BuildFails,
-        };
-        worst = worst.max(Some(harm));
+/// What the missing value does; `None` where it does no harm on this platform.
+fn harm(cx: &Context<'_>, evaluation: &Evaluation, found: &Use<'_>) -> Option<Effect> {
+    let right = automatic::value(found.name, evaluation)?;
+    if found.value == right {
+        return None;
     }
-    let _ = stage;
-    worst
+    if is_printed(cx, found) {
+        return Some(Effect::Latent);
+    }
+    if !found.value.is_empty() {
+        // The default is there and another platform's: what it names exists.
+        return Some(Effect::WrongBinary);
+    }
+    let setting = found.step.effects.iter().find_map(|effect| match &effect.kind {
+        EffectKind::Compile(compile) => compile
+            .settings
+            .iter()
+            .find(|s| s.span.contains(found.span) && s.value.is_empty())
+            .map(|s| s.name.as_str()),
+        _ => None,
+    });
+    // A toolchain without a setting takes the machine that it runs on.
+    match setting {
+        Some("GOOS") if evaluation.platform.os() == evaluation.build_platform.os() => None,
+        Some(_) if evaluation.platform == evaluation.build_platform => None,
+        Some(_) => Some(Effect::WrongBinary),
+        // A file or a URL whose name lacks its architecture is not there.
+        None => Some(Effect::BuildFails),
+    }
 }
 
-/// What the empty value goes into.
-enum Use {
-    /// A compiler's setting; the function tells whether the result is right all the same.
-    Compile(fn(&Evaluation) -> bool),
-    /// A download.
-    Url,
-    /// A label, or text that is only printed.
-    Text,
-    /// Anything else.
-    Other,
-}
-
-fn use_of(step: &Step, unset: &UnsetUse) -> Use {
-    for effect in &step.effects {
-        match &effect.kind {
-            EffectKind::Compile(compile) => {
-                let holds = |s: &mlint_model::Setting| s.span.contains(unset.span);
-                if compile.settings.iter().any(|s| holds(s) && s.value.is_empty()) {
-                    return Use::Compile(|e| e.platform == e.build_platform);
-                }
-            }
-            EffectKind::Download(d) if d.url_span.contains(unset.span) => return Use::Url,
-            EffectKind::Command(c) if effect.span.contains(unset.span) => {
-                if matches!(c.name().as_deref(), Some("echo" | "printf" | ":")) {
-                    return Use::Text;
-                }
-            }
-            _ => {}
-        }
+/// Whether the value is only printed, or stands in a label.
+fn is_printed(cx: &Context<'_>, found: &Use<'_>) -> bool {
+    let Some(instruction) = cx.file.instructions.get(found.step.instruction) else { return false };
+    if matches!(instruction.kind, InstructionKind::Label(_)) {
+        return true;
     }
-    Use::Other
+    let text = cx.text(instruction.span);
+    let at = (found.span.start - instruction.span.start) as usize;
+    let (Some(before), Some(after)) = (text.get(..at), text.get(at..)) else { return false };
+    let separators = ["&&", "||", ";", "|", "$(", "`", "\n", "{ ", "RUN ", "run "];
+    let begins = separators.iter().filter_map(|s| Some((before.rfind(s)? + s.len(), *s))).max();
+    let Some((start, separator)) = begins else { return false };
+    let ends = ["&&", "||", ";", "|", "\n"].iter().filter_map(|s| Some((after.find(s)?, *s)));
+    let piped = ends.min().is_some_and(|(_, s)| s == "|");
+    let command = before[start..].split_whitespace().next();
+    matches!(command, Some("echo" | "printf")) && !piped && !matches!(separator, "$(" | "`")
 }
 
 /// Where the argument is declared without effect on this stage.
@@ -228,7 +238,7 @@ fn declared_elsewhere(cx: &Context<'_>, stage: &Stage, name: &str) -> Option<(Sp
 
 #[cfg(test)]
 mod tests {
-    use mlint_lint::testing::Harness;
+    use mlint_lint::{Effect, testing::Harness};
 
     fn harness() -> Harness<'static> {
         Harness::new(crate::all(), "undeclared-platform-arg")
@@ -260,11 +270,31 @@ mod tests {
 
     #[test]
     fn a_default_hides_it_but_is_amd64_everywhere() {
-        harness().check(
+        let found = harness().check(
             r"
             FROM debian:12
             RUN curl -fsSLo /usr/local/bin/tool https://example.org/tool-${TARGETARCH:-amd64}
-                                                                         ^^^^^^^^^^^^^^^^^^^^ error: undeclared-platform-arg
+                                                                         ^^^^^^^^^^^^^^^^^^^^ error: undeclared-platform-arg: TARGETARCH is 'amd64' here in the build for linux/arm64:
+            ",
+        );
+        assert_eq!(found[0].platforms.len(), 1);
+        assert_eq!(found[0].effect, Effect::WrongBinary);
+    }
+
+    #[test]
+    fn what_is_only_printed_is_no_error() {
+        harness().check(
+            r#"
+            FROM debian:12
+            RUN echo "for ${TARGETPLATFORM}" && apt-get update
+                          ^^^^^^^^^^^^^^^^^ warning: undeclared-platform-arg
+            "#,
+        );
+        harness().check(
+            r"
+            FROM debian:12
+            RUN A=$(echo $TARGETARCH | sed s/amd64/x64/) && wget https://example.org/t-$A
+                         ^^^^^^^^^^^ error: undeclared-platform-arg
             ",
         );
     }
@@ -330,7 +360,7 @@ mod tests {
             ",
         );
         assert_eq!(found[0].platforms.len(), 1);
-        assert_eq!(found[0].effect, mlint_lint::Effect::WrongBinary);
+        assert_eq!(found[0].effect, Effect::WrongBinary);
     }
 
     #[test]
@@ -341,6 +371,8 @@ mod tests {
             "FROM debian:12\nENV TARGETARCH=any\nRUN make ARCH=$TARGETARCH\n",
             "FROM debian:12\nRUN TARGETARCH=$(uname -m) && make ARCH=$TARGETARCH\n",
             "FROM --platform=$BUILDPLATFORM debian:12\nRUN make\n",
+            // On these platforms there is no variant.
+            "FROM debian:12\nRUN make GOARM=${TARGETVARIANT#v}\n",
             "FROM debian:12 AS amd64\nFROM debian:12 AS arm64\nFROM ${TARGETARCH}\nRUN make\n",
         ] {
             harness().silent(text);
