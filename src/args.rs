@@ -89,8 +89,16 @@ pub enum Command {
     /// Repair what can be repaired; each repair is proved first
     Fix(commands::fix::FixArgs),
     /// Build an image for every platform, prove its binaries, and push it under one tag
+    #[command(after_help = "Examples:\n  \
+        mlint build -t registry.example.com/team/app:1.0 --push\n  \
+        mlint build --platforms linux/arm64 --output type=local,dest=out .\n  \
+        mlint build --push              with platforms and tags in mlint.toml\n\n\
+        Exit status: 0 built (and pushed), 2 not; no tag moves unless all went well.")]
     Build(Box<commands::build::BuildArgs>),
     /// Check that every binary of an image is of its platform's machine
+    #[command(after_help = "Example:\n  \
+        mlint verify registry.example.com/team/app:1.0 --platforms linux/amd64,linux/arm64\n\n\
+        Exit status: 0 all right, 1 a wrong file or a missing platform, 2 could not look.")]
     Verify(commands::verify::VerifyArgs),
     /// Serve an editor over standard input and output
     Lsp(commands::lsp::LspArgs),

@@ -45,7 +45,7 @@ fn help_has_examples_and_goes_to_standard_output() {
     let help = place.run(&["--help"]);
     assert_eq!(help.code, Some(0), "{help:?}");
     assert!(help.out.contains("Examples:") && help.out.contains("Exit status:"), "{}", help.out);
-    for command in ["check", "fix", "rules", "explain", "completions", "lsp"] {
+    for command in ["check", "fix", "build", "verify", "rules", "explain", "completions", "lsp"] {
         let help = place.run(&[command, "--help"]);
         assert_eq!(help.code, Some(0), "{help:?}");
         assert!(help.out.contains("Example"), "{command}: {}", help.out);
