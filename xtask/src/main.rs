@@ -37,7 +37,7 @@ enum Task {
 }
 
 fn groups() -> String {
-    let groups = suite::GROUPS.iter().map(|(name, what)| format!("{name} ({what})"));
+    let groups = suite::GROUPS.iter().map(|group| format!("{} ({})", group.name, group.what));
     format!("Only these groups: {}", groups.collect::<Vec<_>>().join("; "))
 }
 
