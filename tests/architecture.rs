@@ -118,7 +118,8 @@ fn arrows_between_crates() {
 #[test]
 fn no_io_in_the_pure_crates() {
     // What they may use from outside the workspace: parsers, tables, plain data.
-    let allowed: BTreeSet<&str> = ["memchr", "thiserror", "serde", "serde_json", "sha2"].into();
+    let allowed: BTreeSet<&str> =
+        ["memchr", "regex", "thiserror", "serde", "serde_json", "sha2"].into();
     let dependencies = dependencies();
     for name in ["mlint-syntax", "mlint-oci", "mlint-model", "mlint-lint", "mlint-rules"] {
         let outside = dependencies[name].iter().filter(|used| !used.starts_with("mlint"));
@@ -184,7 +185,13 @@ fn every_byte_is_in_the_tree() {
 #[test]
 fn lines_and_columns_at_the_edges_only() {
     let words = ["LineIndex", "LineColumn", "Utf16Position", "line_column"];
-    let may = ["crates/syntax/src/line_index.rs", "crates/syntax/src/lib.rs"];
+    let may = [
+        "crates/syntax/src/line_index.rs",
+        "crates/syntax/src/lib.rs",
+        // Text for people to compare in tests.
+        "crates/model/src/dump.rs",
+        "crates/lint/src/testing.rs",
+    ];
     let inner = [&PURE[..], &["crates/registry/src", "crates/builder/src"]].concat();
     assert_none(&uses(&inner, &words, &may), "inside there are byte offsets only");
 }
