@@ -1,7 +1,5 @@
 //! The command as its users meet it: the real binary, its output, its exit status.
 
-#![expect(clippy::print_stderr, reason = "a test that lacks a part says so")]
-
 mod check;
 mod config;
 mod fix;
