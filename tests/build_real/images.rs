@@ -207,3 +207,37 @@ fn triggers_of_a_base_image_fire_once() {
     let env = config["config"]["Env"].as_array().unwrap();
     assert!(env.contains(&json!("FIRED=yes")), "{env:?}");
 }
+
+#[test]
+fn config_and_history_are_those_of_buildkit() {
+    let world = world();
+    let project = Project::new(
+        "FROM BASE\nWORKDIR /w\nWORKDIR sub//deep/../x/\nCOPY --chmod=0751 a .\nRUN pwd > where\n\
+         ENTRYPOINT []\nCMD [\"x\"]\n",
+    );
+    project.file("a", "data");
+    let name = world.name("history:1");
+    project.build(&["--platforms", "linux/amd64", "-t", &name, "--push"]).succeeds();
+    let config = world.config("history:1", "amd64");
+    let inner = &config["config"];
+    assert_eq!(inner["WorkingDir"], "/w/sub/x");
+    assert_eq!(inner["Cmd"], json!(["x"]));
+    assert_eq!(inner["ArgsEscaped"], true);
+    assert!(inner.get("Entrypoint").is_none(), "an empty list leaves the field out");
+    let history = config["history"].as_array().unwrap();
+    let said: Vec<&str> = history.iter().filter_map(|h| h["created_by"].as_str()).collect();
+    let ours = &said[said.len() - 6..];
+    assert_eq!(
+        ours,
+        [
+            "WORKDIR /w",
+            "WORKDIR /w/sub/x",
+            "COPY --chmod=0751 a . # buildkit",
+            "RUN /bin/sh -c pwd > where # buildkit",
+            "ENTRYPOINT []",
+            "CMD [\"x\"]",
+        ]
+    );
+    let made: Vec<String> = world.layers("history:1", "amd64").concat();
+    assert!(!made.iter().any(|path| path.contains("deep")), "{made:?}");
+}

@@ -4,7 +4,7 @@ use mlint_syntax::{CopySource, Instruction, Span, Word, word};
 
 use super::{
     CopyOp, MountSource, Op, flags,
-    mounts::absolute,
+    mounts::{absolute, clean},
     stage::{Planner, StageState, text_of},
 };
 use crate::problem::{BuildError, Problem};
@@ -47,12 +47,13 @@ impl Planner<'_> {
             }
         }
         let workdir = state.config.config.working_dir.clone();
-        let dest = destination(&state.expand(dest)?, &workdir);
+        let said_dest = state.expand(dest)?;
+        let dest = destination(&said_dest, &workdir);
         let op = CopyOp {
             from,
             sources: paths,
             inline,
-            dest: dest.clone(),
+            dest,
             chown: state.flag_text(instruction, "chown")?,
             chmod: state.chmod(instruction)?,
             unpack: add,
@@ -60,11 +61,11 @@ impl Planner<'_> {
         };
         let mut words = vec![if add { "ADD".to_owned() } else { "COPY".to_owned() }];
         words.extend(op.chown.iter().map(|c| format!("--chown={c}")));
-        words.extend(op.chmod.iter().map(|c| format!("--chmod={c:o}")));
+        words.extend(state.flag_text(instruction, "chmod")?.map(|c| format!("--chmod={c}")));
         words.extend(op.sources.iter().cloned());
         words.extend(op.inline.iter().map(|(name, _)| format!("<<{name}")));
-        words.push(dest);
-        let entry = words.join(" ");
+        words.push(said_dest);
+        let entry = format!("{} # buildkit", words.join(" "));
         self.step(state, Op::Copy(op), instruction, span, entry);
         Ok(())
     }
@@ -117,8 +118,9 @@ impl StageState {
 
 /// The destination: absolute, and with a slash at the end if a directory is meant.
 fn destination(dest: &str, workdir: &str) -> String {
-    let mut path = absolute(dest, workdir);
-    if dest == "." || dest.is_empty() || dest.ends_with("/.") {
+    let mut path = clean(&absolute(dest, workdir));
+    let directory = dest == "." || dest.is_empty() || dest.ends_with('/') || dest.ends_with("/.");
+    if directory && path != "/" {
         path.push('/');
     }
     path
@@ -137,9 +139,17 @@ mod tests {
 
     #[test]
     fn destinations() {
-        for (dest, want) in
-            [("/a/", "/a/"), ("a", "/w/a"), (".", "/w/./"), ("./", "/w/./"), ("/", "/")]
-        {
+        for (dest, want) in [
+            ("/a/", "/a/"),
+            ("a", "/w/a"),
+            (".", "/w/"),
+            ("./", "/w/"),
+            ("", "/w/"),
+            ("/", "/"),
+            ("a//b/../c/.", "/w/a/c/"),
+            ("..", "/"),
+            ("../../../r", "/r"),
+        ] {
             assert_eq!(destination(dest, "/w"), want, "{dest}");
         }
         assert_eq!(destination("x", "/"), "/x");

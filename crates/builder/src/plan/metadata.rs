@@ -27,13 +27,15 @@ impl StageState {
             InstructionKind::Cmd(command) => {
                 let argv = self.argv(command);
                 self.commit(format!("CMD {}", quoted(&argv)), None);
-                self.config.config.cmd = Some(argv);
+                self.config.config.cmd = unless_empty(argv);
+                // As BuildKit writes it, on every platform.
+                self.config.config.args_escaped = Some(true);
                 self.cmd_set = true;
             }
             InstructionKind::Entrypoint(command) => {
                 let argv = self.argv(command);
                 self.commit(format!("ENTRYPOINT {}", quoted(&argv)), None);
-                self.config.config.entrypoint = Some(argv);
+                self.config.config.entrypoint = unless_empty(argv);
                 if !self.cmd_set {
                     self.config.config.cmd = None;
                 }
@@ -207,6 +209,11 @@ impl StageState {
     }
 }
 
+/// An empty list leaves the field out.
+fn unless_empty(argv: Vec<String>) -> Option<Vec<String>> {
+    (!argv.is_empty()).then_some(argv)
+}
+
 /// As Go prints a list of strings in a history.
 fn quoted(argv: &[String]) -> String {
     let words: Vec<String> = argv.iter().map(|a| format!("{a:?}")).collect();
@@ -246,6 +253,12 @@ fn parse_duration(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_command_line_leaves_the_field_out() {
+        assert_eq!(unless_empty(Vec::new()), None);
+        assert_eq!(unless_empty(vec![String::new()]), Some(vec![String::new()]));
+    }
 
     #[test]
     fn durations() {

@@ -223,12 +223,28 @@ impl Parsed {
     }
 }
 
-/// A path of an instruction: relative ones begin at the working directory.
+/// A path of an instruction: absolute ones stay as written, relative ones begin at the working
+/// directory and come out clean.
 pub fn absolute(path: &str, cwd: &str) -> String {
     match path.starts_with('/') {
         true => path.to_owned(),
-        false => format!("{}/{path}", cwd.trim_end_matches('/')),
+        false => clean(&format!("{cwd}/{path}")),
     }
+}
+
+/// An absolute path without `.`, `..`, doubled slashes and one at the end, told from its text alone.
+pub fn clean(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// `1024`, `64k`, `64m`, `1g`, `64MiB`.
@@ -272,6 +288,19 @@ mod tests {
         assert_eq!(read_only("target=src"), (true, "/work/src".to_owned()));
         assert_eq!(read_only("type=bind,source=a,target=/b,rw"), (false, "/b".to_owned()));
         assert_eq!(read_only("type=bind,target=/b,readonly=false"), (false, "/b".to_owned()));
+    }
+
+    #[test]
+    fn relative_paths_come_out_clean() {
+        for (path, cwd, want) in [
+            ("sub//deep/../x/", "/w", "/w/sub/x"),
+            ("../z", "/x y", "/z"),
+            ("../../..", "/w/", "/"),
+            ("/a//b/../c/", "/w", "/a//b/../c/"),
+        ] {
+            assert_eq!(absolute(path, cwd), want, "{path}");
+        }
+        assert_eq!(clean("/a//b/../c/."), "/a/c");
     }
 
     #[test]

@@ -38,13 +38,13 @@ impl Planner<'_> {
             script: command.script,
             env: environment(state),
             proxies,
-            cwd: state.config.config.working_dir.clone(),
+            cwd: mounts::clean(&state.config.config.working_dir),
             user: state.config.config.user.clone(),
             mounts,
             network,
             platform: state.platform.to_string(),
         };
-        let entry = format!("RUN {}", state.history_command(&op.argv));
+        let entry = format!("RUN {} # buildkit", state.history_command(&op.argv));
         self.step(state, Op::Run(op), instruction, span, entry);
         Ok(())
     }

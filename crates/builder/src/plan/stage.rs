@@ -8,7 +8,7 @@ use mlint_syntax::{Dockerfile, Instruction, InstructionKind, Span, Word};
 
 use super::{
     ImagePlan, MountSource, Op, Origin, Plan, ResolvedImages, StepId, WorkdirOp, flags,
-    mounts::absolute,
+    mounts::{absolute, clean},
     stages::{Inputs, Reach, Source, expansion},
 };
 use crate::problem::{BuildError, Problem};
@@ -248,7 +248,8 @@ impl Planner<'_> {
             state.commit(entry, None);
             return Ok(());
         }
-        let op = Op::Workdir(WorkdirOp { path, user: state.config.config.user.clone() });
+        let op =
+            Op::Workdir(WorkdirOp { path: clean(&path), user: state.config.config.user.clone() });
         self.step(state, op, instruction, span, entry);
         Ok(())
     }
@@ -266,7 +267,7 @@ impl Planner<'_> {
         let origin = Origin { stage: state.label.clone(), span, text };
         let id = self.plan.add(op, state.last, &state.platform, self.target, origin);
         state.last = Some(id);
-        state.commit(format!("{entry} # buildkit"), Some(id));
+        state.commit(entry, Some(id));
     }
 }
 
