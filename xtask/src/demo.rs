@@ -8,7 +8,7 @@ use crate::engine::{Engine, HostEmulator};
 use crate::files::Files;
 use crate::mlint::Mlint;
 use crate::registry::Registry;
-use crate::{Error, Result, packages, paths, rootfs, run};
+use crate::{Error, Result, apt, image, packages, paths, rootfs, run};
 
 /// The files that the demo's "release page" offers: package, file in it, and the name it goes by.
 const RELEASES: &[(&str, &str, &str)] = &[
@@ -199,11 +199,17 @@ impl Demo {
 
     fn run_with_docker(&mut self) -> Result<()> {
         heading("Both images, pulled and run by a Docker engine");
-        if let Some(obstacle) = Engine::obstacle() {
-            self.skipped.push(format!("running the images with a Docker engine: {obstacle}"));
-            return Ok(());
-        }
-        let engine = Engine::start()?;
+        let started = match Engine::obstacle() {
+            Some(obstacle) => Err(obstacle),
+            None => Engine::start().map_err(|error| error.to_string()),
+        };
+        let engine = match started {
+            Ok(engine) => engine,
+            Err(why) => {
+                self.skipped.push(format!("running the images with a Docker engine: {why}"));
+                return self.run_without_docker();
+            }
+        };
         println!(
             "dockerd {} on a socket of its own; it can't emulate by itself, so while it runs",
             engine.version()?
@@ -236,6 +242,36 @@ impl Demo {
                 print!("{text}");
                 if text.trim() != expected {
                     return Err(Error::unexpected(shown, expected, text.trim()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The programs of both images are static: they also run from where skopeo put them.
+    fn run_without_docker(&self) -> Result<()> {
+        println!("no Docker engine here: the images' programs are run from what skopeo fetched");
+        for (platform, machine) in PLATFORMS {
+            let image = image::unpack(&self.image(), platform)?;
+            for (program, arguments, expected) in [
+                ("bin/busybox", &["uname", "-m"][..], machine.to_owned()),
+                ("usr/bin/whereami", &[], format!("compiled for {machine}, running on {machine} ")),
+            ] {
+                let native = platform.ends_with(apt::native_arch());
+                let file = image.root().join(program);
+                let mut command = match (native, machine) {
+                    (true, _) => Command::new(&file),
+                    (false, machine) => {
+                        let qemu = packages::program(&format!("qemu-{machine}-static"))?;
+                        let mut command = Command::new(qemu);
+                        command.arg(&file);
+                        command
+                    }
+                };
+                let text = run::quiet(command.args(arguments))?;
+                println!("\n[{platform}] $ /{program} {}\n{}", arguments.join(" "), text.trim());
+                if !text.starts_with(&expected) {
+                    return Err(Error::unexpected(program, expected, text.trim()));
                 }
             }
         }
