@@ -221,6 +221,8 @@ impl Prover {
             .map(|file| dir.join(file))
             .find(|file| file.exists())
             .ok_or_else(|| Error::unexpected(name, "a fixed.Dockerfile", "none"))?;
+        build.is_found(&dir.join("Dockerfile"), true)?;
+        build.is_found(&fixed, false)?;
         let before = build.comes_out(&dir.join("Dockerfile"), "before", &case.before)?;
         let after = build.comes_out(&fixed, "after", &case.after)?;
         Ok((before, after))
@@ -254,6 +256,40 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
+    /// `mlint check` says of `dockerfile` what is about to be shown, or says it no longer.
+    fn is_found(&self, dockerfile: &Path, expected: bool) -> Result<()> {
+        let text = fs::read_to_string(dockerfile).map_err(Error::file(dockerfile))?;
+        let platforms = self.case.platforms.join(",");
+        let mut command = self.prover.mlint.command(&self.context, ["check", "--format", "json"]);
+        self.give_arguments(&mut command, &text);
+        let out = run::output(command.args(["--platforms", &platforms]).arg(dockerfile))?;
+        let report: serde_json::Value = serde_json::from_slice(&out.stdout)
+            .map_err(|e| Error::unexpected("mlint check", "JSON", e.to_string()))?;
+        let findings = report["files"][0]["findings"].as_array();
+        let platform = self.case.before.platform.as_deref();
+        let found = findings.into_iter().flatten().any(|finding| {
+            let named = finding["platforms"].as_array().is_some_and(|platforms| {
+                platform.is_none_or(|platform| platforms.iter().any(|p| p == platform))
+            });
+            finding["rule"] == self.case.rule.as_str() && named
+        });
+        if found == expected {
+            return Ok(());
+        }
+        let word = |found| if found { "a finding" } else { "none" };
+        let what = format!("{} in {}", self.case.rule, dockerfile.display());
+        Err(Error::unexpected(what, word(expected), word(found)))
+    }
+
+    /// Gives the arguments that the Dockerfile declares.
+    fn give_arguments(&self, command: &mut Command, text: &str) {
+        for (name, value) in &self.arguments {
+            if declares(text, name) {
+                command.arg(format!("--build-arg={name}={value}"));
+            }
+        }
+    }
+
     /// Builds `dockerfile` and compares; says in a few words what was seen.
     fn comes_out(&self, dockerfile: &Path, tag: &str, expected: &Expected) -> Result<String> {
         let text = fs::read_to_string(dockerfile).map_err(Error::file(dockerfile))?;
@@ -306,11 +342,7 @@ impl Build<'_> {
         let image = format!("{}:{tag}", self.image);
         let mut command = self.prover.mlint.command(&self.context, ["build", "."]);
         command.arg("-f").arg(dockerfile).args(["--platforms", &platforms, "-t", &image, "--push"]);
-        for (name, value) in &self.arguments {
-            if declares(text, name) {
-                command.arg(format!("--build-arg={name}={value}"));
-            }
-        }
+        self.give_arguments(&mut command, text);
         run::output(command.args(more).env("NO_COLOR", "1"))
     }
 
