@@ -104,7 +104,8 @@ pub fn mirror() -> Result<String> {
     ]))?;
     let debian = targets.lines().filter_map(|line| line.split_once(' '));
     let mut debian = debian.filter(|(_, label)| *label == "Debian").map(|(uri, _)| uri);
-    Ok(debian.next().unwrap_or_default().to_owned())
+    let found = debian.next().map(str::to_owned);
+    found.ok_or_else(|| Error::unexpected("apt's sources", "an archive of Debian's", "none"))
 }
 
 fn source_line(suite: &str) -> Result<String> {
