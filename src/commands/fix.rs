@@ -137,7 +137,8 @@ fn tell(job: &Job, outcome: &FixOutcome, diff: bool) {
     let name = one_line(&job.source.name);
     talk::line(&format!("{name}: {} not applied", number(outcome.unapplied.len(), "fix")));
     for fix in &outcome.unapplied {
-        let hint = if fix.needs_unsafe { "needs --unsafe: " } else { "" };
+        let look_first = fix.needs_unsafe;
+        let hint = if look_first { "needs --unsafe: " } else { "" };
         let head = format!("  {}  ", place(&lines, fix.span));
         item(&head, &format!("{}: {} ({hint}{})", fix.rule, fix.title, fix.reason));
     }
