@@ -16,7 +16,7 @@ use mlint_model::ImageFacts;
 
 mod files;
 
-use files::{FAMILIES, Family, options};
+use files::{FAMILIES, options};
 
 fn main() -> io::Result<()> {
     // Cargo says `--bench` to every bench.

@@ -1,15 +1,18 @@
 //! Applies fixes until nothing is left to apply.
 
+use std::{borrow::Cow, rc::Rc};
+
 use mlint_model::ImageFacts;
 use mlint_syntax::{EditSet, Span, parse};
 
 use crate::{
+    analysis::Lab,
     context::CheckOptions,
     diagnostic::{Applicability, Diagnostic, Fix},
     joint::{Joint, Round},
     proof::Prover,
     rule::Rule,
-    runner::{Analysis, check_all},
+    runner::check_all,
 };
 
 /// A file is changed at most this many times over.
@@ -80,13 +83,14 @@ pub fn fix(
         fix_options.only.as_ref().is_none_or(|only| only.iter().any(|name| name == rule))
     };
     // First what can be proved as a whole: alone, a lesser repair may bar the way of a better.
-    let joint = Joint { text, options, facts, rules };
+    let lab = Lab::new(options, facts, rules);
+    let first = Rc::new(lab.analyse(Cow::Owned(parse(text))));
+    let joint = Joint::new(&lab, first);
     for round in joint.repair(&wanted).unwrap_or_default() {
         take(round, &mut outcome, &mut history);
     }
     loop {
-        let file = parse(outcome.text.as_str());
-        let checked = check_all(&file, options, facts, rules);
+        let checked = check_all(joint.analyse(&outcome.text), &lab);
         let candidates: Vec<(&Diagnostic, &Fix)> = checked
             .report
             .diagnostics
@@ -95,8 +99,7 @@ pub fn fix(
             .filter_map(|d| Some((d, d.fixes.iter().find(|f| may_apply(f, fix_options))?)))
             .collect();
         let chosen = if outcome.rounds < MAX_ROUNDS {
-            let analysis = Analysis::of(&file, options, facts, rules);
-            choose(&candidates, &Prover::new(&file, options, facts, rules, &analysis))
+            choose(&candidates, &Prover::new(&lab, &checked.analysis))
         } else {
             Chosen::default()
         };
@@ -159,10 +162,7 @@ struct Chosen<'a> {
 fn choose<'a>(candidates: &[(&'a Diagnostic, &'a Fix)], prover: &Prover<'_>) -> Chosen<'a> {
     let mut chosen = Chosen::default();
     for &(diagnostic, fix) in candidates {
-        let mut together = chosen.edits.clone();
-        let fits = fix.edits.as_slice().iter().all(|e| together.insert(e.clone()).is_ok());
-        if fits {
-            chosen.edits = together;
+        if chosen.edits.insert_all(&fix.edits).is_ok() {
             chosen.fixes.push((diagnostic, fix));
         }
     }

@@ -12,20 +12,19 @@
 //! 4. no program is executed on a machine that it was not made for,
 //! 5. what the file does on a broken platform is nearer than before to what it does on a right one.
 
-use mlint_model::ImageFacts;
+use std::{borrow::Cow, cell::RefCell, collections::HashMap, rc::Rc};
+
 use mlint_oci::Platform;
-use mlint_syntax::{Dockerfile, EditSet, Span, parse};
+use mlint_syntax::{EditSet, Span, parse};
 
 use crate::{
+    analysis::{Analysis, Lab},
     builtin::UnusedSuppression,
-    context::CheckOptions,
     diagnostic::{Applicability, Severity},
     finding::{Draft, ProposedFix},
     fix::MAX_ROUNDS,
-    proof::{Counts, Prover, counts, no_foreign_run, no_new_finding},
-    rule::Rule,
-    runner::Analysis,
-    signature::{analogy, first_difference, signature, unmatched},
+    proof::{Counts, counts, no_foreign_run, no_new_finding, readable},
+    signature::{first_difference, unmatched},
     suppress::Suppressions,
 };
 
@@ -47,19 +46,34 @@ pub(crate) struct Taken {
     keeps: Vec<Platform>,
 }
 
-/// A text and how it is looked at.
-pub(crate) struct Joint<'a> {
-    pub(crate) text: &'a str,
-    pub(crate) options: &'a CheckOptions,
-    pub(crate) facts: &'a ImageFacts,
-    pub(crate) rules: &'a [&'a dyn Rule],
+/// A fix that a rule proposes as safe, for a finding that nothing suppresses.
+#[derive(Debug)]
+struct Candidate {
+    edits: EditSet,
+    taken: Taken,
 }
 
-impl Joint<'_> {
+/// A text and how it is looked at.
+pub(crate) struct Joint<'a> {
+    lab: &'a Lab<'a>,
+    /// Of the text as it was given.
+    first: Rc<Analysis<'a>>,
+    /// Of the text that was looked at last.
+    latest: RefCell<Rc<Analysis<'a>>>,
+    /// By text: several sets of fixes begin alike.
+    candidates: RefCell<HashMap<String, Rc<Vec<Candidate>>>>,
+}
+
+impl<'a> Joint<'a> {
+    pub(crate) fn new(lab: &'a Lab<'a>, first: Rc<Analysis<'a>>) -> Self {
+        let latest = RefCell::new(Rc::clone(&first));
+        Self { lab, first, latest, candidates: RefCell::default() }
+    }
+
     /// The largest set of fixes, wanted by rule, that is proved as a whole: all of them, or all but
     /// those of one rule. `None` if there is no such set of two or more.
     pub(crate) fn repair(&self, wanted: &dyn Fn(&str) -> bool) -> Option<Vec<Round>> {
-        let all = self.apply(&|draft| wanted(draft.diagnostic.rule));
+        let all = self.apply(&|taken| wanted(taken.rule));
         if self.holds(&all, wanted) {
             return Some(all);
         }
@@ -70,18 +84,29 @@ impl Joint<'_> {
         rules.dedup_by_key(|(_, rule)| *rule);
         rules.into_iter().find_map(|(_, without)| {
             let fewer = |rule: &str| rule != without && wanted(rule);
-            let rounds = self.apply(&|draft| fewer(draft.diagnostic.rule));
+            let rounds = self.apply(&|taken| fewer(taken.rule));
             self.holds(&rounds, &fewer).then_some(rounds)
         })
     }
 
+    /// What is found out about a text of this file's history.
+    pub(crate) fn analyse(&self, text: &str) -> Rc<Analysis<'a>> {
+        if *self.first.file().text == *text {
+            return Rc::clone(&self.first);
+        }
+        if *self.latest.borrow().file().text != *text {
+            let analysis = self.lab.analyse(Cow::Owned(parse(text)));
+            *self.latest.borrow_mut() = Rc::new(analysis);
+        }
+        Rc::clone(&self.latest.borrow())
+    }
+
     /// Takes, round by round, what rules propose as safe for the findings that are wanted.
-    fn apply(&self, wanted: &dyn Fn(&Draft) -> bool) -> Vec<Round> {
+    fn apply(&self, wanted: &dyn Fn(&Taken) -> bool) -> Vec<Round> {
         let mut rounds: Vec<Round> = Vec::new();
-        let mut text = self.text.to_owned();
+        let mut text = self.first.file().text.to_string();
         while rounds.len() < MAX_ROUNDS {
-            let file = parse(text.as_str());
-            let round = self.round(&file, wanted);
+            let round = self.round(&text, wanted);
             if round.edits.is_empty() {
                 break;
             }
@@ -91,30 +116,42 @@ impl Joint<'_> {
         rounds
     }
 
-    fn round(&self, file: &Dockerfile, wanted: &dyn Fn(&Draft) -> bool) -> Round {
-        let analysis = self.analyse(file);
-        let mut suppressions = Suppressions::of(file);
+    fn round(&self, text: &str, wanted: &dyn Fn(&Taken) -> bool) -> Round {
         let mut round = Round::default();
-        for draft in &analysis.drafts {
-            if suppressions.covers(draft) || !wanted(draft) {
-                continue;
-            }
-            let ambition = |p: &&ProposedFix| p.fix.applicability == Applicability::Safe;
-            let Some(proposal) = draft.proposals.iter().find(ambition) else { continue };
-            let mut together = round.edits.clone();
-            let in_text = |e: &mlint_syntax::Edit| file.text.get(e.span.range()).is_some();
-            let fits = |e: &mlint_syntax::Edit| in_text(e) && together.insert(e.clone()).is_ok();
-            if proposal.fix.edits.as_slice().iter().all(fits) {
-                round.edits = together;
-                round.taken.push(self.taken(draft, proposal));
+        for candidate in self.candidates(text).iter().filter(|c| wanted(&c.taken)) {
+            if round.edits.insert_all(&candidate.edits).is_ok() {
+                round.taken.push(candidate.taken.clone());
             }
         }
         round
     }
 
+    fn candidates(&self, text: &str) -> Rc<Vec<Candidate>> {
+        if let Some(known) = self.candidates.borrow().get(text) {
+            return Rc::clone(known);
+        }
+        let analysis = self.analyse(text);
+        let mut suppressions = Suppressions::of(analysis.file());
+        let mut candidates = Vec::new();
+        for draft in analysis.drafts.iter().filter(|d| !suppressions.covers(d)) {
+            let ambition = |p: &&ProposedFix| p.fix.applicability == Applicability::Safe;
+            let Some(proposal) = draft.proposals.iter().find(ambition) else { continue };
+            let in_text = |e: &mlint_syntax::Edit| text.get(e.span.range()).is_some();
+            let edits = &proposal.fix.edits;
+            if edits.as_slice().iter().all(in_text) {
+                let taken = self.taken(draft, proposal);
+                candidates.push(Candidate { edits: edits.clone(), taken });
+            }
+        }
+        let candidates = Rc::new(candidates);
+        self.candidates.borrow_mut().insert(text.to_owned(), Rc::clone(&candidates));
+        candidates
+    }
+
     fn taken(&self, draft: &Draft, proposal: &ProposedFix) -> Taken {
         let diagnostic = &draft.diagnostic;
-        let unnamed = self.options.platforms.iter().filter(|p| !diagnostic.platforms.contains(p));
+        let platforms = &self.lab.options.platforms;
+        let unnamed = platforms.iter().filter(|p| !diagnostic.platforms.contains(p));
         let mut keeps = proposal.keeps.clone();
         keeps.extend(unnamed.cloned());
         Taken {
@@ -132,62 +169,47 @@ impl Joint<'_> {
         if taken.len() < 2 {
             return false;
         }
-        let file = parse(self.text);
-        let analysis = self.analyse(&file);
-        let prover = Prover::new(&file, self.options, self.facts, self.rules, &analysis);
-        let Ok(fixed) = prover.readable(parse(result(self.text, rounds)), &UnusedSuppression::META)
-        else {
-            return false;
-        };
-        let after = self.analyse(&fixed);
-        findings_go(&taken, &counts(&analysis.drafts), &counts(&after.drafts))
-            && no_foreign_run(&analysis, &after).is_ok()
-            && self.unchanged(&taken, &fixed, wanted)
-            && self.nearer(&taken, &file, &fixed)
+        let before = &self.first;
+        let after = self.analyse(&result(&before.file().text, rounds));
+        readable(before.file(), after.file(), &UnusedSuppression::META).is_ok()
+            && findings_go(&taken, &counts(&before.drafts), &counts(&after.drafts))
+            && no_foreign_run(before, &after).is_ok()
+            && self.unchanged(&taken, &after, wanted)
+            && self.nearer(&taken, &after)
     }
 
     /// On each platform that a fix keeps, nothing changes but by the fixes about this platform.
     fn unchanged(
         &self,
         taken: &[&Taken],
-        fixed: &Dockerfile,
+        after: &Analysis<'_>,
         wanted: &dyn Fn(&str) -> bool,
     ) -> bool {
         kept(taken).into_iter().all(|platform| {
-            let about = |draft: &Draft| {
-                wanted(draft.diagnostic.rule) && draft.diagnostic.platforms.contains(platform)
-            };
-            let baseline = parse(result(self.text, &self.apply(&about)));
-            let model = self.options.model_on(platform);
-            let run = |f: &Dockerfile| {
-                signature(&mlint_model::evaluate(f, platform, &model, self.facts), f)
-            };
-            first_difference(&run(&baseline), &run(fixed)).is_none()
+            let about = |t: &Taken| wanted(t.rule) && t.platforms.contains(platform);
+            let baseline = result(&self.first.file().text, &self.apply(&about));
+            if *baseline == *after.file().text {
+                return true;
+            }
+            let baseline = self.lab.signature(&self.analyse(&baseline), platform);
+            first_difference(&baseline, &self.lab.signature(after, platform)).is_none()
         })
     }
 
     /// Each broken platform comes nearer to what a right one does.
-    fn nearer(&self, taken: &[&Taken], file: &Dockerfile, fixed: &Dockerfile) -> bool {
+    fn nearer(&self, taken: &[&Taken], after: &Analysis<'_>) -> bool {
         let Some(like) = kept(taken).first().copied() else { return true };
-        let model = self.options.model();
-        let run = |f: &Dockerfile, p: &Platform| {
-            analogy(&mlint_model::evaluate(f, p, &model, self.facts), f)
+        let distance = |of: &Analysis<'_>, platform: &Platform| {
+            unmatched(&self.lab.analogy(of, platform), &self.lab.analogy(of, like))
         };
-        let (right_before, right_after) = (run(file, like), run(fixed, like));
-        let broken = self
-            .options
-            .platforms
+        let platforms = &self.lab.options.platforms;
+        let mut broken = platforms
             .iter()
             .filter(|p| *p != like && taken.iter().any(|t| t.platforms.contains(p)));
-        broken.into_iter().all(|platform| {
-            let before = unmatched(&run(file, platform), &right_before);
-            let after = unmatched(&run(fixed, platform), &right_after);
+        broken.all(|platform| {
+            let (before, after) = (distance(&self.first, platform), distance(after, platform));
             after == 0 || after < before
         })
-    }
-
-    fn analyse(&self, file: &Dockerfile) -> Analysis {
-        Analysis::of(file, self.options, self.facts, self.rules)
     }
 }
 

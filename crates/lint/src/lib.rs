@@ -1,5 +1,6 @@
 //! Rule, Diagnostic, Fix, suppression, the runner, the fix applier and the test harness. No I/O.
 
+mod analysis;
 pub mod builtin;
 pub mod context;
 pub mod diagnostic;

@@ -11,21 +11,22 @@
 
 #![expect(clippy::result_large_err, reason = "a refusal is made once per fix and read by people")]
 
-use std::collections::BTreeMap;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 
-use mlint_model::ImageFacts;
 use mlint_oci::Platform;
 use mlint_syntax::{Dockerfile, EditSet, ElementKind, parse};
 use thiserror::Error;
 
 use crate::{
+    analysis::{Analysis, Lab},
     builtin::{BuildStops, UnusedSuppression},
-    context::CheckOptions,
     diagnostic::{Applicability, Diagnostic, Effect, Severity},
     finding::{Draft, ProposedFix},
-    rule::{Meta, Rule},
-    runner::Analysis,
-    signature::{analogy, first_difference, foreign_runs, signature, unmatched},
+    rule::Meta,
+    signature::{first_difference, foreign_runs, unmatched},
 };
 
 /// Why a fix may not be applied at all.
@@ -107,25 +108,17 @@ pub(crate) enum Proof {
 
 /// Proves fixes for one file.
 pub(crate) struct Prover<'a> {
-    file: &'a Dockerfile,
-    options: &'a CheckOptions,
-    facts: &'a ImageFacts,
-    rules: &'a [&'a dyn Rule],
-    analysis: &'a Analysis,
+    lab: &'a Lab<'a>,
+    analysis: &'a Analysis<'a>,
+    counts: Counts,
 }
 
 /// Findings per rule and platform.
 pub(crate) type Counts = BTreeMap<(&'static str, Platform), (usize, Severity)>;
 
 impl<'a> Prover<'a> {
-    pub(crate) fn new(
-        file: &'a Dockerfile,
-        options: &'a CheckOptions,
-        facts: &'a ImageFacts,
-        rules: &'a [&'a dyn Rule],
-        analysis: &'a Analysis,
-    ) -> Self {
-        Self { file, options, facts, rules, analysis }
+    pub(crate) fn new(lab: &'a Lab<'a>, analysis: &'a Analysis<'a>) -> Self {
+        Self { lab, analysis, counts: counts(&analysis.drafts) }
     }
 
     pub(crate) fn prove(
@@ -144,7 +137,7 @@ impl<'a> Prover<'a> {
         {
             return Proof::Holds;
         }
-        let after = Analysis::of(&fixed, self.options, self.facts, self.rules);
+        let after = self.lab.analyse(Cow::Owned(fixed));
         if let Err(refusal) = self.findings_shrink(diagnostic, &after) {
             return Proof::Refused(refusal);
         }
@@ -153,7 +146,7 @@ impl<'a> Prover<'a> {
         }
         let keeps = self.kept_platforms(diagnostic, proposal);
         if proposal.or_nothing
-            && let Err(doubt) = self.unchanged(&keeps, &fixed)
+            && let Err(doubt) = self.unchanged(&keeps, &after)
         {
             return Proof::Refused(Refusal::Changed(doubt));
         }
@@ -164,8 +157,8 @@ impl<'a> Prover<'a> {
             ));
         }
         match self
-            .unchanged(&keeps, &fixed)
-            .and_then(|()| self.analogous(diagnostic, &keeps, &fixed))
+            .unchanged(&keeps, &after)
+            .and_then(|()| self.analogous(diagnostic, &keeps, &after))
         {
             Ok(()) => Proof::Holds,
             Err(doubt) => Proof::Demoted(doubt),
@@ -175,46 +168,33 @@ impl<'a> Prover<'a> {
     /// Proves a set of edits taken from several fixes: that they do not break each other.
     pub(crate) fn prove_together(&self, edits: &EditSet) -> Result<(), Refusal> {
         let fixed = self.apply(edits, &UnusedSuppression::META)?;
-        let after = Analysis::of(&fixed, self.options, self.facts, self.rules);
+        let after = self.lab.analyse(Cow::Owned(fixed));
         no_foreign_run(self.analysis, &after)?;
-        no_new_finding(&counts(&self.analysis.drafts), &counts(&after.drafts), Severity::Note)
+        no_new_finding(&self.counts, &counts(&after.drafts), Severity::Note)
     }
 
     fn apply(&self, edits: &EditSet, meta: &Meta) -> Result<Dockerfile, Refusal> {
-        let text = &self.file.text;
+        let text = &self.analysis.file().text;
         let fits = |e: &mlint_syntax::Edit| text.get(e.span.range()).is_some();
         if edits.is_empty() || !edits.as_slice().iter().all(fits) {
             return Err(Refusal::Edits);
         }
-        self.readable(parse(edits.apply(text)), meta)
-    }
-
-    /// The changed file, unless it has a new syntax error or lost a comment.
-    pub(crate) fn readable(&self, fixed: Dockerfile, meta: &Meta) -> Result<Dockerfile, Refusal> {
-        if fixed.errors.len() > self.file.errors.len() {
-            let known: Vec<String> = self.file.errors.iter().map(|e| e.message()).collect();
-            let new = fixed.errors.iter().map(|e| e.message()).find(|m| !known.contains(m));
-            return Err(Refusal::Syntax(new.unwrap_or_else(|| "one more error".to_owned())));
-        }
-        if meta.name != UnusedSuppression::META.name {
-            let mut kept = comments(&fixed);
-            for comment in comments(self.file) {
-                match kept.iter().position(|c| *c == comment) {
-                    Some(i) => drop(kept.swap_remove(i)),
-                    None => return Err(Refusal::CommentLost(comment.to_owned())),
-                }
-            }
-        }
+        let fixed = parse(edits.apply(text));
+        readable(self.analysis.file(), &fixed, meta)?;
         Ok(fixed)
     }
 
-    fn findings_shrink(&self, diagnostic: &Diagnostic, after: &Analysis) -> Result<(), Refusal> {
-        let before = counts(&self.analysis.drafts);
+    fn findings_shrink(
+        &self,
+        diagnostic: &Diagnostic,
+        after: &Analysis<'_>,
+    ) -> Result<(), Refusal> {
+        let before = &self.counts;
         let after = counts(&after.drafts);
         for platform in &diagnostic.platforms {
             let key = (diagnostic.rule, platform.clone());
             let count = |c: &Counts| c.get(&key).map_or(0, |(n, _)| *n);
-            if count(&after) >= count(&before) {
+            if count(&after) >= count(before) {
                 return Err(Refusal::FindingStays {
                     rule: diagnostic.rule,
                     platform: platform.clone(),
@@ -226,32 +206,29 @@ impl<'a> Prover<'a> {
             Severity::Error | Severity::Warning => Severity::Warning,
             _ => Severity::Note,
         };
-        no_new_finding(&before, &after, floor)
+        no_new_finding(before, &after, floor)
     }
 
     /// The platforms on which nothing may change: those that the fix names, those that were asked
     /// for and are not broken; and if there is none, the build platform.
     fn kept_platforms(&self, diagnostic: &Diagnostic, proposal: &ProposedFix) -> Vec<Platform> {
         let mut kept = proposal.keeps.clone();
-        for platform in &self.options.platforms {
+        for platform in &self.lab.options.platforms {
             if !diagnostic.platforms.contains(platform) && !kept.contains(platform) {
                 kept.push(platform.clone());
             }
         }
-        if kept.is_empty() && !diagnostic.platforms.contains(&self.options.build_platform) {
-            kept.push(self.options.build_platform.clone());
+        if kept.is_empty() && !diagnostic.platforms.contains(&self.lab.options.build_platform) {
+            kept.push(self.lab.options.build_platform.clone());
         }
         kept
     }
 
     /// On a machine of its own architecture, the build for each of these does what it did.
-    fn unchanged(&self, keeps: &[Platform], fixed: &Dockerfile) -> Result<(), Doubt> {
+    fn unchanged(&self, keeps: &[Platform], after: &Analysis<'_>) -> Result<(), Doubt> {
         for platform in keeps {
-            let model = self.options.model_on(platform);
-            let run = |f: &Dockerfile| {
-                signature(&mlint_model::evaluate(f, platform, &model, self.facts), f)
-            };
-            let (before, after) = (run(self.file), run(fixed));
+            let before = self.lab.signature(self.analysis, platform);
+            let after = self.lab.signature(after, platform);
             if let Some((before, after)) = first_difference(&before, &after) {
                 return Err(Doubt::Changed {
                     platform: platform.clone(),
@@ -268,17 +245,14 @@ impl<'a> Prover<'a> {
         &self,
         diagnostic: &Diagnostic,
         keeps: &[Platform],
-        fixed: &Dockerfile,
+        after: &Analysis<'_>,
     ) -> Result<(), Doubt> {
         let Some(like) = keeps.first() else { return Ok(()) };
-        let model = self.options.model();
-        let run = |f: &Dockerfile, p: &Platform| {
-            analogy(&mlint_model::evaluate(f, p, &model, self.facts), f)
+        let distance = |of: &Analysis<'_>, platform: &Platform| {
+            unmatched(&self.lab.analogy(of, platform), &self.lab.analogy(of, like))
         };
-        let (right_before, right_after) = (run(self.file, like), run(fixed, like));
         for platform in &diagnostic.platforms {
-            let before = unmatched(&run(self.file, platform), &right_before);
-            let after = unmatched(&run(fixed, platform), &right_after);
+            let (before, after) = (distance(self.analysis, platform), distance(after, platform));
             let must_shrink =
                 matches!(diagnostic.effect, Effect::WrongBinary | Effect::BuildFails) && before > 0;
             if after > before || must_shrink && after == before {
@@ -291,11 +265,33 @@ impl<'a> Prover<'a> {
 
 /// No platform's build executes a program of another machine that it did not execute before: a tool
 /// that is fetched for the target must not end up in a stage that runs on the build machine.
-pub(crate) fn no_foreign_run(before: &Analysis, after: &Analysis) -> Result<(), Refusal> {
+pub(crate) fn no_foreign_run(before: &Analysis<'_>, after: &Analysis<'_>) -> Result<(), Refusal> {
     for (before, after) in before.evaluations.iter().zip(&after.evaluations) {
         let known = foreign_runs(before);
         if let Some(program) = foreign_runs(after).into_iter().find(|run| !known.contains(run)) {
             return Err(Refusal::ForeignRun { platform: after.platform.clone(), program });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the changed file has no new syntax error and all its comments.
+pub(crate) fn readable(file: &Dockerfile, fixed: &Dockerfile, meta: &Meta) -> Result<(), Refusal> {
+    if fixed.errors.len() > file.errors.len() {
+        let known: Vec<String> = file.errors.iter().map(|e| e.message()).collect();
+        let new = fixed.errors.iter().map(|e| e.message()).find(|m| !known.contains(m));
+        return Err(Refusal::Syntax(new.unwrap_or_else(|| "one more error".to_owned())));
+    }
+    if meta.name != UnusedSuppression::META.name {
+        let mut kept: HashMap<&str, usize> = HashMap::new();
+        for comment in comments(fixed) {
+            *kept.entry(comment).or_default() += 1;
+        }
+        for comment in comments(file) {
+            match kept.get_mut(comment) {
+                Some(n) if *n > 0 => *n -= 1,
+                _ => return Err(Refusal::CommentLost(comment.to_owned())),
+            }
         }
     }
     Ok(())

@@ -1,10 +1,13 @@
 //! Runs rules over a file and puts the report together.
 
-use mlint_model::{Evaluation, Fact, ImageFacts, Prepared};
+use std::{borrow::Cow, rc::Rc};
+
+use mlint_model::{Evaluation, Fact, ImageFacts};
 use mlint_oci::Platform;
 use mlint_syntax::{Dockerfile, Span};
 
 use crate::{
+    analysis::{Analysis, Lab},
     builtin::{BUILTIN, BuildStops, SyntaxErrorRule},
     context::{CheckOptions, Context, Level},
     diagnostic::{
@@ -25,11 +28,13 @@ pub fn check(
     facts: &ImageFacts,
     rules: &[&dyn Rule],
 ) -> Report {
-    let Checked { mut report, refused } = check_all(file, options, facts, rules);
+    let lab = Lab::new(options, facts, rules);
+    let Checked { mut report, refused, analysis } =
+        check_all(Rc::new(lab.analyse(Cow::Borrowed(file))), &lab);
     if refused.iter().any(|r| r.fix.applicability == Applicability::Safe)
         || report.diagnostics.iter().flat_map(|d| &d.fixes).any(|f| f.caution.is_some())
     {
-        let joint = Joint { text: &file.text, options, facts, rules };
+        let joint = Joint::new(&lab, analysis);
         let rounds = joint.repair(&|_| true).unwrap_or_default();
         // What later rounds repair has no place in this text.
         for taken in rounds.first().into_iter().flat_map(|round| &round.taken) {
@@ -61,10 +66,11 @@ fn mark_together(taken: &Taken, report: &mut Report, refused: &[RefusedFix]) {
     }
 }
 
-/// A report and the fixes that were refused on the way.
-pub(crate) struct Checked {
+/// A report, the fixes that were refused on the way, and what it was made from.
+pub(crate) struct Checked<'f> {
     pub(crate) report: Report,
     pub(crate) refused: Vec<RefusedFix>,
+    pub(crate) analysis: Rc<Analysis<'f>>,
 }
 
 /// A fix that a rule proposed and that does not hold.
@@ -76,13 +82,9 @@ pub(crate) struct RefusedFix {
     pub(crate) refusal: Refusal,
 }
 
-pub(crate) fn check_all(
-    file: &Dockerfile,
-    options: &CheckOptions,
-    facts: &ImageFacts,
-    rules: &[&dyn Rule],
-) -> Checked {
-    let analysis = Analysis::of(file, options, facts, rules);
+pub(crate) fn check_all<'f>(analysis: Rc<Analysis<'f>>, lab: &Lab<'_>) -> Checked<'f> {
+    let Lab { options, facts, rules, .. } = *lab;
+    let file = analysis.file();
     let mut suppressions = Suppressions::of(file);
     let (suppressed, mut open): (Vec<Draft>, Vec<Draft>) =
         analysis.drafts.iter().cloned().partition(|d| suppressions.covers(d));
@@ -106,7 +108,7 @@ pub(crate) fn check_all(
         key(a).cmp(&key(b))
     });
     let verdicts = verdicts(&analysis.evaluations, options, &open);
-    let prover = Prover::new(file, options, facts, rules, &analysis);
+    let prover = Prover::new(lab, &analysis);
     let mut refused = Vec::new();
     let diagnostics = open
         .into_iter()
@@ -118,7 +120,8 @@ pub(crate) fn check_all(
             diagnostic
         })
         .collect();
-    Checked { report: Report { diagnostics, verdicts }, refused }
+    drop(prover);
+    Checked { report: Report { diagnostics, verdicts }, refused, analysis }
 }
 
 /// Where a rule says why the build stops, that it stops need not be said as well.
@@ -138,40 +141,7 @@ fn drop_repeated_failures(drafts: &mut Vec<Draft>) {
     });
 }
 
-/// Evaluations and raw findings of one text.
-#[derive(Debug)]
-pub(crate) struct Analysis {
-    pub(crate) evaluations: Vec<Evaluation>,
-    pub(crate) drafts: Vec<Draft>,
-}
-
-impl Analysis {
-    pub(crate) fn of(
-        file: &Dockerfile,
-        options: &CheckOptions,
-        facts: &ImageFacts,
-        rules: &[&dyn Rule],
-    ) -> Self {
-        let model = options.model();
-        let prepared = Prepared::new(file);
-        let evaluations: Vec<Evaluation> = options
-            .platforms
-            .iter()
-            .map(|platform| prepared.evaluate(platform, &model, facts))
-            .collect();
-        let cx = Context { file, evaluations: &evaluations, facts, options };
-        let mut drafts = syntax_errors(&cx);
-        drafts.extend(certain_failures(&cx));
-        for rule in rules.iter().filter(|r| !options.is_off(r.meta().name)) {
-            let mut sink = Sink::new(rule.meta(), &options.platforms);
-            rule.check(&cx, &mut sink);
-            drafts.extend(sink.into_drafts());
-        }
-        Self { evaluations, drafts }
-    }
-}
-
-fn syntax_errors(cx: &Context<'_>) -> Vec<Draft> {
+pub(crate) fn syntax_errors(cx: &Context<'_>) -> Vec<Draft> {
     let mut sink = Sink::new(&SyntaxErrorRule::META, &cx.options.platforms);
     for error in &cx.file.errors {
         for platform in &cx.options.platforms {
@@ -186,7 +156,7 @@ fn syntax_errors(cx: &Context<'_>) -> Vec<Draft> {
     sink.into_drafts()
 }
 
-fn certain_failures(cx: &Context<'_>) -> Vec<Draft> {
+pub(crate) fn certain_failures(cx: &Context<'_>) -> Vec<Draft> {
     if cx.options.is_off(BuildStops::META.name) {
         return Vec::new();
     }

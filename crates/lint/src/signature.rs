@@ -1,7 +1,7 @@
 //! What a Dockerfile does on a platform, as lines that can be compared: the basis of a fix's
 //! proof. Places in the file, and how a value came to be, are left out.
 
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _, hash::Hash};
 
 use mlint_model::{Base, Command, Effect, EffectKind, Evaluation, Value};
 use mlint_oci::{Platform, arch::find_words};
@@ -61,16 +61,9 @@ pub(crate) fn signature(evaluation: &Evaluation, file: &Dockerfile) -> Vec<Strin
     lines
 }
 
-/// As [`signature`], with every word for `platform` replaced by one and the same mark, and without
-/// what says where a step runs: two platforms for which the file does the analogous thing give
-/// equal lines.
-pub(crate) fn analogy(evaluation: &Evaluation, file: &Dockerfile) -> Vec<String> {
-    let platform = &evaluation.platform;
-    signature(evaluation, file)
-        .into_iter()
-        .filter(|line| !line.starts_with("stage "))
-        .map(|line| mark_words(&line, platform))
-        .collect()
+/// Whether a line counts where two platforms are compared: where a step runs does not.
+pub(crate) fn is_analogous(line: &str) -> bool {
+    !line.starts_with("stage ")
 }
 
 /// The programs that are executed in a stage of another platform, as `path (machine) on platform`:
@@ -90,17 +83,19 @@ pub(crate) fn foreign_runs(evaluation: &Evaluation) -> Vec<String> {
 }
 
 /// How many lines of `ours` have no equal in `theirs`.
-pub(crate) fn unmatched(ours: &[String], theirs: &[String]) -> usize {
-    let mut rest: Vec<&String> = theirs.iter().collect();
-    ours.iter()
-        .filter(|line| match rest.iter().position(|r| r == line) {
-            Some(i) => {
-                rest.swap_remove(i);
-                false
-            }
-            None => true,
-        })
-        .count()
+pub(crate) fn unmatched<T: Eq + Hash>(ours: &[T], theirs: &[T]) -> usize {
+    let mut left: HashMap<&T, usize> = HashMap::new();
+    for line in theirs {
+        *left.entry(line).or_default() += 1;
+    }
+    let equal = |line: &T| match left.get_mut(line) {
+        Some(n) if *n > 0 => {
+            *n -= 1;
+            true
+        }
+        _ => false,
+    };
+    ours.len() - ours.iter().map(equal).filter(|equal| *equal).count()
 }
 
 /// The first line in which the two differ, as `before` and `after`.
@@ -113,7 +108,8 @@ pub(crate) fn first_difference<'a>(
     (0..n).map(|i| (line(before, i), line(after, i))).find(|(a, b)| a != b)
 }
 
-fn mark_words(text: &str, platform: &Platform) -> String {
+/// A line with every word for `platform` replaced by one and the same mark.
+pub(crate) fn mark_words(text: &str, platform: &Platform) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for word in find_words(text) {

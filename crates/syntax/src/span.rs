@@ -137,6 +137,25 @@ impl EditSet {
         Ok(())
     }
 
+    /// Adds all edits of another set, or none.
+    ///
+    /// # Errors
+    /// [`Overlap`] as in [`EditSet::from_edits`]; the set is then unchanged.
+    pub fn insert_all(&mut self, other: &EditSet) -> Result<(), Overlap> {
+        let mut added: Vec<&Edit> = Vec::new();
+        for edit in other.as_slice() {
+            let before = self.0.len();
+            if let Err(overlap) = self.insert(edit.clone()) {
+                self.0.retain(|known| !added.contains(&known));
+                return Err(overlap);
+            }
+            if self.0.len() > before {
+                added.push(edit);
+            }
+        }
+        Ok(())
+    }
+
     /// The edits, first byte first.
     pub fn as_slice(&self) -> &[Edit] {
         &self.0

@@ -233,7 +233,7 @@ fn goarch(n: usize) -> String {
 fn wide_case(n: usize) -> String {
     let tail = "*) word=other ;; esac; curl -fsSLO \"https://example.org/$word.tgz\"\n";
     repeat("FROM debian:12\nARG WHICH\nRUN case \"$WHICH\" in ", n, tail, |text, i| {
-        let _ = write!(text, "w{i}) word=x{i} ;; \\\n");
+        let _ = writeln!(text, "w{i}) word=x{i} ;; \\");
     })
 }
 
