@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mlint_model::{Evaluation, ImageFacts, Options};
+use mlint_model::{BuildContext, ContextFacts, Evaluation, ImageFacts, Options};
 use mlint_oci::Platform;
 use mlint_syntax::{Dockerfile, Instruction, Span};
 
@@ -20,6 +20,10 @@ pub struct CheckOptions {
     pub build_args: Vec<(String, String)>,
     /// `--target`: the stage that becomes the image, the last one if `None`.
     pub target: Option<String>,
+    /// `--build-context`, in order; the last of a name counts.
+    pub contexts: Vec<BuildContext>,
+    /// What is known about the files of the build context.
+    pub context: ContextFacts,
     /// Levels of rules by name, where they differ from the rules' own.
     pub levels: BTreeMap<String, Level>,
 }
@@ -41,6 +45,8 @@ impl Default for CheckOptions {
             build_platform: Platform::linux("amd64"),
             build_args: Vec::new(),
             target: None,
+            contexts: Vec::new(),
+            context: ContextFacts::default(),
             levels: BTreeMap::new(),
         }
     }
@@ -58,6 +64,8 @@ impl CheckOptions {
             build_platform: build_platform.clone(),
             build_args: self.build_args.clone(),
             target: self.target.clone(),
+            contexts: self.contexts.clone(),
+            context: self.context.clone(),
         }
     }
 

@@ -36,6 +36,7 @@ pub(crate) fn signature(evaluation: &Evaluation, file: &Dockerfile) -> Vec<Strin
             Base::Scratch => "scratch".to_owned(),
             Base::Image { reference } => reference.to_string(),
             Base::Stage(i) => format!("stage {i}"),
+            Base::Context { name } => format!("context {name}"),
         };
         let on = stage.platform.platform.as_ref().map_or("?".to_owned(), Platform::to_string);
         lines.push(format!("stage {} from {base} on {on}", stage.index));

@@ -3,6 +3,7 @@
 use mlint_syntax::Span;
 
 use crate::{
+    context::ContextPath,
     machine::{Linkage, Machine},
     value::Value,
 };
@@ -52,7 +53,10 @@ pub enum Made {
     /// It came out of an archive or another file that is known.
     Unpacked,
     /// From the build context.
-    Context,
+    Context {
+        /// From there, if it is a file or folder of the context and no part of an archive.
+        path: Option<ContextPath>,
+    },
     /// Written by the Dockerfile itself (`echo … > file`, here-document).
     Written,
     /// It belongs to a base image.

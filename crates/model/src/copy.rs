@@ -1,17 +1,21 @@
 //! COPY, ADD, and the mounts of RUN.
 
-use mlint_syntax::{CopySource, Instruction, Span, Word};
+use std::sync::Arc;
+
+use mlint_syntax::{CopySource, Heredoc, Instruction, Span, Word, word};
 
 use crate::{
     artifact::{Artifact, Made, Station},
     commands::{machine_of_name, place, url_file_name},
+    context::{ContextEntry, ContextPath},
     effect::{Argument, Copy, CopyFrom, Download, Effect, EffectKind, Fetcher},
     evaluation::ImageUser,
+    expand::expand,
     files::{Files, Selected, absolute, file_name, join},
-    machine::{Linkage, Machine, MachineSource},
+    machine::{Linkage, Machine, MachineKind, MachineSource},
     plan::{Source, mount, mount_option},
     run::{StageState, World},
-    stage::{Step, UnsetUse},
+    stage::{Base, Step, UnsetUse},
     value::{Origin, Value},
 };
 
@@ -38,6 +42,18 @@ const DATA_FOLDERS: &[&str] =
 
 fn effect(kind: EffectKind, span: Span) -> Effect {
     Effect { kind, span, certain: true, guards: Vec::new() }
+}
+
+/// Flags of COPY and ADD in which variables are expanded.
+const EXPANDED_FLAGS: &[&str] = &["chown", "chmod", "checksum"];
+
+/// Where a COPY puts a source.
+struct Place<'p> {
+    target: &'p str,
+    /// The target is a folder.
+    folder: bool,
+    /// `--parents`: the source's own folders come along.
+    parents: bool,
 }
 
 struct Copier<'c, 'e> {
@@ -101,12 +117,19 @@ pub(crate) fn copy(
     {
         None => CopyFrom::Context,
         Some(Source::Stage(stage)) => CopyFrom::Stage(stage),
-        Some(Source::Image(_)) if from_flag.is_some_and(|w| w.as_str().contains('$')) => {
-            CopyFrom::Unknown
-        }
         Some(Source::Image(name)) => CopyFrom::Image(name),
+        Some(Source::Named(name)) => CopyFrom::Named(name),
+        Some(Source::Unknown) => CopyFrom::Unknown,
     };
     let mut copier = Copier { world, step, state };
+    for flag in instruction.flags.iter().filter(|f| EXPANDED_FLAGS.contains(&f.name.as_str())) {
+        if let Some(word) = &flag.value {
+            let _ = copier.expand(word);
+        }
+    }
+    let parents = instruction
+        .flag("parents")
+        .is_some_and(|f| f.value.as_ref().is_none_or(|v| v.as_str() != "false"));
     let dest_value = copier.expand(dest);
     let ends_in_slash = {
         let end = dest_value.known_suffix();
@@ -130,11 +153,9 @@ pub(crate) fn copy(
     for heredoc in heredocs {
         let Some(target) = &target else { continue };
         let path = if folder { join(target, &heredoc.name) } else { target.clone() };
-        let content = Value::literal(&heredoc.body);
+        let content = copier.heredoc(heredoc);
         let artifact = copier.new_artifact(path, Made::Written, Machine::independent(), false);
-        // Its variables are expanded when the delimiter is not quoted; then it is not all literal.
-        let plain = !heredoc.expand || !heredoc.body.contains('$');
-        copier.state.files.put(Artifact { content: plain.then_some(content), ..artifact });
+        copier.state.files.put(Artifact { content: Some(content), ..artifact });
     }
     for argument in &arguments {
         if is_add
@@ -144,7 +165,8 @@ pub(crate) fn copy(
             continue;
         }
         let Some(target) = &target else { continue };
-        copier.one_source(&from, argument, target, folder, is_add);
+        let place = Place { target, folder, parents };
+        copier.one_source(&from, argument, &place, is_add);
     }
     let span = copier.step.span;
     let kind = Copy { from, sources: arguments, dest, target };
@@ -186,41 +208,75 @@ impl Copier<'_, '_> {
         true
     }
 
-    fn one_source(
-        &mut self,
-        from: &CopyFrom,
-        source: &Argument,
-        target: &str,
-        folder: bool,
-        is_add: bool,
-    ) {
+    /// A here-document's text; without quotes around its delimiter, variables are expanded.
+    fn heredoc(&mut self, heredoc: &Heredoc) -> Value {
+        if !heredoc.expand {
+            return Value::literal(&heredoc.body);
+        }
+        let parsed = word::parse_heredoc_body(&heredoc.body);
+        let expansion = expand(&parsed, &|name| self.state.scope.binding(name));
+        self.step.unset.extend(expansion.unset);
+        if self.step.failure.is_none() {
+            self.step.failure = expansion.failure;
+        }
+        expansion.value
+    }
+
+    fn one_source(&mut self, from: &CopyFrom, source: &Argument, place_: &Place<'_>, is_add: bool) {
         let Some(text) = source.value.as_known() else { return };
-        let path = absolute("/", &text);
+        let (base, kept) = match (place_.parents, text.split_once("/./")) {
+            (false, _) => ("", text.as_ref()),
+            (true, Some((base, kept))) => (base, kept),
+            (true, None) => ("", text.as_ref()),
+        };
+        let path = absolute(&absolute("/", base), kept);
         let selected = match from {
-            CopyFrom::Stage(stage) => self.taken_from_stage(*stage, &path),
+            CopyFrom::Stage(stage) => self.taken_from_stage(*stage, source, &path),
             CopyFrom::Image(name) => {
                 let target = self.world.target;
                 vec![self.of_image(name.clone(), Some(target.clone()), &path)]
             }
-            CopyFrom::Context => vec![self.of_context(source, &path, is_add)],
+            CopyFrom::Context => vec![self.of_context(source, ContextPath::main(&path), is_add)],
+            CopyFrom::Named(name) => {
+                let path = ContextPath { context: Some(name.as_str().into()), path };
+                vec![self.of_context(source, path, is_add)]
+            }
             _ => return,
         };
         let (stage, instruction, span) = (self.world.stage, self.step.instruction, self.step.span);
         let station = |path: String| Station { stage, instruction, span, path };
-        place(&mut self.state.files, selected, target, folder, true, station);
+        let parents =
+            place_.parents.then(|| kept.rsplit_once('/').map_or("", |(folder, _)| folder));
+        let (target, folder) = match parents {
+            // Contents of a folder keep the folder's own name as well.
+            Some(_) if selected.iter().all(|s| s.top.is_empty()) => {
+                (join(place_.target, kept), true)
+            }
+            Some(folder) => (join(place_.target, folder), true),
+            None => (place_.target.to_owned(), place_.folder),
+        };
+        place(&mut self.state.files, selected, &target, folder, true, station);
     }
 
     /// What a stage has at a path.
-    fn taken_from_stage(&self, stage: usize, path: &str) -> Vec<Selected> {
-        let Some(Some(source)) = self.world.done.get(stage) else { return Vec::new() };
-        let selected = source.files.select(path);
+    fn taken_from_stage(&self, stage: usize, source: &Argument, path: &str) -> Vec<Selected> {
+        let Some(Some(state)) = self.world.done.get(stage) else { return Vec::new() };
+        let mut selected = state.files.select(path);
         if !selected.is_empty() {
+            for one in &mut selected {
+                self.world.look_at(&mut one.artifact, source.span);
+            }
             return selected;
         }
         // Nothing that the Dockerfile brought: a part of the base image, or of a package.
-        let runs_on = source.platform.platform.clone();
+        let runs_on = state.platform.platform.clone();
         let reference = match &self.world.plan.stages[stage].base {
-            crate::stage::Base::Image { reference } => reference.to_string(),
+            Base::Image { reference } => reference.to_string(),
+            Base::Context { name } => {
+                let path =
+                    ContextPath { context: Some(name.as_str().into()), path: path.to_owned() };
+                return vec![self.of_context(source, path, false)];
+            }
             _ => String::new(),
         };
         vec![self.of_image(reference, runs_on, path)]
@@ -258,23 +314,62 @@ impl Copier<'_, '_> {
         Selected { artifact, top, rest: String::new() }
     }
 
-    /// A part of the build context, of which nothing is known but its name.
-    fn of_context(&self, source: &Argument, path: &str, is_add: bool) -> Selected {
-        let name = file_name(path);
+    /// A part of a context: what is known of it, else what its name tells.
+    fn of_context(&self, source: &Argument, path: ContextPath, is_add: bool) -> Selected {
+        let name = file_name(&path.path).to_owned();
+        let is_pattern = name.contains(['*', '?', '[']);
         let is_archive = is_add
             && [".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tar.zst"]
                 .iter()
                 .any(|e| name.ends_with(e));
         let machine = machine_of_name(&source.value, self.world.target);
         let looks_like_file = name.contains('.') && !name.starts_with('.') && !is_archive;
-        let folder = !looks_like_file;
+        // Of an archive only what it holds lands in the image.
+        let place = (!is_archive).then(|| path.clone());
         let artifact = Artifact {
             way: Vec::new(),
-            ..self.new_artifact(path.to_owned(), Made::Context, machine, folder)
+            folder: !looks_like_file,
+            ..self.new_artifact(path.path.clone(), Made::Context { path: place }, machine, false)
         };
-        let top =
-            if folder || name.contains(['*', '?', '[']) { String::new() } else { name.to_owned() };
-        Selected { artifact, top, rest: String::new() }
+        let top = if artifact.folder || is_pattern { String::new() } else { name.clone() };
+        let mut selected = Selected { artifact, top, rest: String::new() };
+        if is_archive || is_pattern {
+            return selected;
+        }
+        match self.world.entry(&path) {
+            Some(ContextEntry::Folder) => {
+                selected.artifact.folder = true;
+                selected.top = String::new();
+            }
+            Some(ContextEntry::File(_)) => {
+                selected.artifact.folder = false;
+                selected.top = name;
+                self.world.look_at(&mut selected.artifact, source.span);
+            }
+            Some(ContextEntry::Missing) | None => {}
+        }
+        selected
+    }
+}
+
+impl World<'_> {
+    /// Adds to a file of the context what is known of it.
+    pub(crate) fn look_at(&self, artifact: &mut Artifact, span: Span) {
+        let Made::Context { path: Some(path) } = &artifact.made else { return };
+        if artifact.content.is_some() || artifact.folder {
+            return;
+        }
+        let Some(ContextEntry::File(file)) = self.entry(path) else { return };
+        if let Some(machine) = &file.machine {
+            artifact.machine = Machine {
+                kind: MachineKind::Platform(machine.clone()),
+                source: MachineSource::Elf,
+            };
+            artifact.linkage = file.linkage;
+        } else if let Some(text) = &file.text {
+            artifact.machine = Machine::independent();
+            artifact.content = Some(Value::known(Arc::clone(text), Origin::File, span));
+        }
     }
 }
 
@@ -322,7 +417,7 @@ pub(crate) fn mounts(
                 let Some(path) = path.and_then(|t| copier.absolute(&t)) else { continue };
                 let source = source.unwrap_or_default();
                 let source = absolute("/", &source.as_known().unwrap_or_default());
-                copier.bind(from, &source, &path);
+                copier.bind(from, &source, flag.span, &path);
                 mounted.targets.push(path);
             }
             _ => {}
@@ -335,14 +430,21 @@ pub(crate) fn mounts(
 }
 
 impl Copier<'_, '_> {
-    fn bind(&mut self, from: Option<&str>, source: &str, target: &str) {
-        let Some(from) = from else { return };
-        let selected = match self.world.plan.source(ImageUser::Mount, self.world.stage, from) {
-            Source::Stage(stage) => match self.world.done.get(stage) {
+    fn bind(&mut self, from: Option<&str>, source: &str, span: Span, target: &str) {
+        let plan = self.world.plan;
+        let taken = from.map(|from| plan.source(ImageUser::Mount, self.world.stage, from));
+        let argument = || Argument { value: Value::known(source, Origin::Literal, span), span };
+        let selected = match taken {
+            None => vec![self.of_context(&argument(), ContextPath::main(source), false)],
+            Some(Source::Named(name)) => {
+                let path = ContextPath { context: Some(name.into()), path: absolute("/", source) };
+                vec![self.of_context(&argument(), path, false)]
+            }
+            Some(Source::Stage(stage)) => match self.world.done.get(stage) {
                 Some(Some(state)) => state.files.select(source),
                 _ => return,
             },
-            Source::Image(_) => return,
+            Some(Source::Image(_) | Source::Unknown) => return,
         };
         let (stage, instruction, span) = (self.world.stage, self.step.instruction, self.step.span);
         let station = |path: String| Station { stage, instruction, span, path };

@@ -72,6 +72,7 @@ impl Dumper {
             Base::Scratch => "scratch".to_owned(),
             Base::Image { reference } => described(reference),
             Base::Stage(index) => format!("stage {index}"),
+            Base::Context { name } => format!("context {name}"),
         };
         let role = match stage.platform.role {
             RunsOn::Target => "target",
@@ -153,6 +154,7 @@ impl Dumper {
                     CopyFrom::Context => "context".to_owned(),
                     CopyFrom::Stage(stage) => format!("stage {stage}"),
                     CopyFrom::Image(image) => image.clone(),
+                    CopyFrom::Named(name) => format!("context {name}"),
                     other => format!("{other:?}").to_lowercase(),
                 };
                 let sources: Vec<String> =
@@ -177,7 +179,8 @@ impl Dumper {
             Made::Downloaded { .. } => "downloaded".to_owned(),
             Made::Installed { manager } => format!("installed by {manager:?}"),
             Made::Unpacked => "unpacked".to_owned(),
-            Made::Context => "context".to_owned(),
+            Made::Context { path: Some(path) } => format!("context {path}"),
+            Made::Context { path: None } => "context".to_owned(),
             Made::Written => "written".to_owned(),
             Made::Image { reference } => format!("of {reference}"),
         };

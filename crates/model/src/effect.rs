@@ -289,6 +289,8 @@ pub enum CopyFrom {
     Stage(usize),
     /// An image.
     Image(String),
+    /// Files that `--build-context` gives this name to.
+    Named(String),
     /// A here-document.
     Heredoc,
     /// A file of the same stage (`cp`, `mv`, `install`).

@@ -5,6 +5,7 @@ use mlint_syntax::Span;
 
 use crate::{
     artifact::Artifact,
+    context::{BuildContext, ContextFacts, ContextPath},
     effect::{Effect, EffectKind},
     stage::{Failure, Stage, Step, UnsetUse},
     value::Value,
@@ -21,12 +22,22 @@ pub struct Options {
     pub build_args: Vec<(String, String)>,
     /// `--target`: a stage's name or, in BuildKit's fashion, nothing for the last stage.
     pub target: Option<String>,
+    /// `--build-context`, in order; the last of a name counts.
+    pub contexts: Vec<BuildContext>,
+    /// What is known about the files of the build context.
+    pub context: ContextFacts,
 }
 
 impl Default for Options {
     /// A build on linux/amd64 without arguments, of the last stage.
     fn default() -> Self {
-        Self { build_platform: Platform::linux("amd64"), build_args: Vec::new(), target: None }
+        Self {
+            build_platform: Platform::linux("amd64"),
+            build_args: Vec::new(),
+            target: None,
+            contexts: Vec::new(),
+            context: ContextFacts::default(),
+        }
     }
 }
 
@@ -49,6 +60,9 @@ pub struct Evaluation {
     pub failures: Vec<Failure>,
     /// Images that are needed, with where.
     pub images: Vec<ImageUse>,
+    /// Paths of the build context that it would have liked to know more about: those that nobody
+    /// was asked about.
+    pub asked: Vec<ContextPath>,
 }
 
 /// An `ARG` before the first FROM.

@@ -1,9 +1,9 @@
 //! What is known about images. `model` lists queries; whoever has a network answers them; rules
 //! read the answers. Offline is an empty answer, never an error.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use mlint_oci::Platform;
+use mlint_oci::{ContainerConfig, Platform};
 
 /// An image that the Dockerfile needs, as its expanded reference reads (`debian:12`,
 /// `ghcr.io/a/b@sha256:…`), not yet normalised.
@@ -11,6 +11,15 @@ use mlint_oci::Platform;
 pub struct ImageQuery {
     /// The reference as expanded.
     pub reference: String,
+}
+
+/// The configuration that an image has on one platform.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConfigQuery {
+    /// The reference as expanded.
+    pub reference: String,
+    /// The platform that it is asked for.
+    pub platform: Platform,
 }
 
 /// An answer.
@@ -52,12 +61,32 @@ pub struct ImageInfo {
 #[derive(Clone, Debug, Default)]
 pub struct ImageFacts {
     images: BTreeMap<ImageQuery, Fact<ImageInfo>>,
+    configs: BTreeMap<ConfigQuery, Arc<ContainerConfig>>,
 }
 
 impl ImageFacts {
     /// Facts from answers.
     pub fn new(answers: impl IntoIterator<Item = (ImageQuery, Fact<ImageInfo>)>) -> Self {
-        Self { images: answers.into_iter().collect() }
+        Self { images: answers.into_iter().collect(), configs: BTreeMap::new() }
+    }
+
+    /// These facts, and the configurations that images have.
+    #[must_use]
+    pub fn with_configs(
+        mut self,
+        configs: impl IntoIterator<Item = (ConfigQuery, Arc<ContainerConfig>)>,
+    ) -> Self {
+        self.configs.extend(configs);
+        self
+    }
+
+    /// What the containers of an image start with on a platform, if that is known.
+    pub fn config(&self, reference: &str, platform: &Platform) -> Option<&Arc<ContainerConfig>> {
+        if self.configs.is_empty() {
+            return None;
+        }
+        let query = ConfigQuery { reference: reference.to_owned(), platform: platform.clone() };
+        self.configs.get(&query)
     }
 
     /// The answer for an expanded reference.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    artifact::{Artifact, Station},
+    artifact::{Artifact, Made, Station},
     machine::{Linkage, Machine, MachineKind},
     value::Value,
 };
@@ -221,8 +221,7 @@ impl Files {
                 // Other files lie in the folders that every image has; temporary ones are empty.
                 let shared = USUAL_FOLDERS.contains(&parent) && !parent.ends_with("/tmp");
                 let certain = found.certain && !shared;
-                let path = path.to_owned();
-                return Some(Artifact { path, folder: false, certain, ..found.clone() });
+                return Some(Artifact { folder: false, certain, ..found.child(path) });
             }
             if parent == "/" {
                 break;
@@ -326,6 +325,16 @@ fn merge(old: &mut Artifact, new: Artifact) {
 }
 
 impl Artifact {
+    /// What lies at `path` below this folder.
+    fn child(&self, path: &str) -> Self {
+        let mut child = Self { path: path.to_owned(), ..self.clone() };
+        if let Made::Context { path: Some(from) } = &mut child.made {
+            let rest = path.strip_prefix(&*self.path).unwrap_or_default();
+            *from = from.below(rest.trim_start_matches('/'));
+        }
+        child
+    }
+
     /// This artifact at another place, with one more station on its way.
     pub(crate) fn moved(&self, path: String, station: Station, certain: bool) -> Self {
         let mut way = self.way.clone();

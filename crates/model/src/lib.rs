@@ -16,6 +16,7 @@
 
 pub mod artifact;
 mod commands;
+pub mod context;
 mod copy;
 pub mod dump;
 pub mod effect;
@@ -36,16 +37,20 @@ pub mod stage;
 pub mod value;
 
 pub use artifact::{Artifact, Made, Station};
+pub use context::{
+    BuildContext, BuildContextError, ContextEntry, ContextFacts, ContextFile, ContextPath,
+    ContextSource,
+};
 pub use effect::{
     Argument, Cgo, Command, Compile, Copy, CopyFrom, Download, Effect, EffectKind, Fetcher, Guard,
     Install, Manager, Setting, Tool,
 };
 pub use evaluation::{Evaluation, GlobalArg, ImageUse, ImageUser, Options};
 pub use expand::{Binding, Expansion};
-pub use facts::{Fact, FactSource, ImageFacts, ImageInfo, ImageQuery};
+pub use facts::{ConfigQuery, Fact, FactSource, ImageFacts, ImageInfo, ImageQuery};
 pub use knowledge::Toolchain;
 pub use machine::{Libc, Linkage, Machine, MachineKind, MachineSource};
-pub use prepare::{Prepared, evaluate, image_queries};
+pub use prepare::{Prepared, config_queries, evaluate, image_queries};
 pub use probe::Probe;
 pub use scope::{BaseEnv, GlobalScope, StageScope};
 pub use stage::{Base, Failure, LostVariable, RunsOn, Stage, StagePlatform, Step, UnsetUse};

@@ -40,6 +40,8 @@ pub enum MachineSource {
     },
     /// A package manager or base image brings files of the platform that the stage runs on.
     Packages,
+    /// The file itself says so: it lies in the build context, and is an ELF file.
+    Elf,
     /// What it is decides it (a jar, a script).
     Kind,
     /// Nothing is known about what made it.

@@ -7,8 +7,8 @@ use mlint_syntax::{
 };
 
 use crate::{
-    evaluation::{Evaluation, ImageUse, Options},
-    facts::{ImageFacts, ImageQuery},
+    evaluation::{Evaluation, ImageUse, ImageUser, Options},
+    facts::{ConfigQuery, ImageFacts, ImageQuery},
     plan::{Outline, Plan, unwrap_onbuild},
     run,
 };
@@ -60,15 +60,13 @@ impl<'f> Prepared<'f> {
         options: &Options,
         facts: &ImageFacts,
     ) -> Evaluation {
-        // What a registry says about an image's platforms does not change what the file does; it
-        // will when it tells about configurations.
-        let _ = facts;
-        run::evaluate(self, platform, options)
+        run::evaluate(self, platform, options, facts)
     }
 
     /// The images that reachable stages need on one platform, with where.
     pub fn image_uses(&self, platform: &Platform, options: &Options) -> Vec<ImageUse> {
-        Plan::new(self.file, &self.outline, platform, options).images
+        let facts = ImageFacts::default();
+        Plan::new(self.file, &self.outline, platform, options, &facts).images
     }
 }
 
@@ -91,8 +89,9 @@ pub fn image_queries(
 ) -> Vec<ImageQuery> {
     let outline = Outline::new(file);
     let mut queries: Vec<ImageQuery> = Vec::new();
+    let facts = ImageFacts::default();
     for platform in platforms {
-        for image in Plan::new(file, &outline, platform, options).images {
+        for image in Plan::new(file, &outline, platform, options, &facts).images {
             let Some(references) = image.reference.texts() else { continue };
             for reference in references.into_iter().filter(|r| !r.is_empty()) {
                 let query = ImageQuery { reference };
@@ -105,7 +104,33 @@ pub fn image_queries(
     queries
 }
 
-fn program(instruction: &Instruction) -> Option<Program> {
+/// The configurations of base images that decide what the file does on these platforms, each once.
+pub fn config_queries(
+    file: &Dockerfile,
+    platforms: &[Platform],
+    options: &Options,
+) -> Vec<ConfigQuery> {
+    let outline = Outline::new(file);
+    let mut queries: Vec<ConfigQuery> = Vec::new();
+    let facts = ImageFacts::default();
+    for platform in platforms {
+        let images = Plan::new(file, &outline, platform, options, &facts).images;
+        for image in images.into_iter().filter(|i| i.user == ImageUser::From) {
+            let (Some(reference), Some(platform)) = (image.reference.as_known(), image.platform)
+            else {
+                continue;
+            };
+            let query = ConfigQuery { reference: reference.into_owned(), platform };
+            if !query.reference.is_empty() && !queries.contains(&query) {
+                queries.push(query);
+            }
+        }
+    }
+    queries
+}
+
+/// What a RUN runs.
+pub(crate) fn program(instruction: &Instruction) -> Option<Program> {
     let InstructionKind::Run(line) = &instruction.kind else { return None };
     match line {
         CommandLine::Exec(argv) => Some(exec(argv)),

@@ -1,19 +1,21 @@
 //! From the plan to the evaluation: the stages' instructions in order.
 
-use std::collections::BTreeSet;
+use std::{cell::RefCell, collections::BTreeSet};
 
-use mlint_oci::Platform;
-use mlint_syntax::{Instruction, InstructionKind, Span};
+use mlint_oci::{ContainerConfig, Platform};
+use mlint_syntax::{Instruction, InstructionKind, Span, Word};
 
 use crate::{
+    context::{ContextEntry, ContextPath, ContextSource, MAX_ASKED},
     copy,
     effect::{Argument, Command, Effect, EffectKind},
     evaluation::{Evaluation, Options},
+    facts::{Fact, ImageFacts},
     files::{Files, absolute},
     knowledge,
     machine::Libc,
-    plan::{Plan, unwrap_onbuild},
-    prepare::{Prepared, Program, is_posix_shell, json_text},
+    plan::{Plan, Trigger, unwrap_onbuild},
+    prepare::{Prepared, Program, is_posix_shell, json_text, program},
     scope::{BaseEnv, Outcome, StageScope},
     shell::Interpreter,
     stage::{Base, Stage, StagePlatform, Step},
@@ -36,8 +38,6 @@ pub(crate) struct StageState {
     pub(crate) home: Option<String>,
     /// Whether SHELL runs with `-e`.
     pub(crate) errexit: bool,
-    /// ONBUILD instructions, by index, that fire in stages on this one.
-    pub(crate) triggers: Vec<usize>,
 }
 
 /// What an instruction needs to know about everything around it.
@@ -45,6 +45,9 @@ pub(crate) struct World<'e> {
     pub(crate) prepared: &'e Prepared<'e>,
     pub(crate) plan: &'e Plan,
     pub(crate) target: &'e Platform,
+    pub(crate) options: &'e Options,
+    /// Paths of the context that nobody was asked about.
+    pub(crate) asked: RefCell<BTreeSet<ContextPath>>,
     /// The states at the end of the stages so far; `None` for those out of reach.
     pub(crate) done: Vec<Option<StageState>>,
     /// The stage at work.
@@ -55,16 +58,26 @@ pub(crate) fn evaluate(
     prepared: &Prepared<'_>,
     platform: &Platform,
     options: &Options,
+    facts: &ImageFacts,
 ) -> Evaluation {
-    let plan = Plan::new(prepared.file, &prepared.outline, platform, options);
-    let mut world = World { prepared, plan: &plan, target: platform, done: Vec::new(), stage: 0 };
+    let plan = Plan::new(prepared.file, &prepared.outline, platform, options, facts);
+    let mut world = World {
+        prepared,
+        plan: &plan,
+        target: platform,
+        options,
+        asked: RefCell::default(),
+        done: Vec::new(),
+        stage: 0,
+    };
     let mut stages = Vec::with_capacity(plan.stages.len());
     for index in 0..plan.stages.len() {
         world.stage = index;
-        let (stage, state) = run_stage(&world, &options.build_platform);
+        let (stage, state) = run_stage(&world);
         world.done.push(state);
         stages.push(stage);
     }
+    let asked = std::mem::take(&mut *world.asked.borrow_mut());
     drop(world);
     Evaluation {
         platform: platform.clone(),
@@ -75,10 +88,45 @@ pub(crate) fn evaluate(
         unset: plan.unset,
         failures: plan.failures,
         images: plan.images,
+        asked: asked.into_iter().collect(),
     }
 }
 
-fn run_stage(world: &World<'_>, build: &Platform) -> (Stage, Option<StageState>) {
+impl World<'_> {
+    /// What lies at a path of the context, if that is known; else it is noted that it matters.
+    pub(crate) fn entry(&self, path: &ContextPath) -> Option<&ContextEntry> {
+        match self.options.context.entry(path) {
+            Fact::Known(entry) => Some(entry),
+            Fact::Unavailable(_) => None,
+            Fact::NotAsked => {
+                let mut asked = self.asked.borrow_mut();
+                let unclear = path.path.contains(['\u{fffd}', '*', '?', '[']);
+                if !unclear && asked.len() < MAX_ASKED && self.is_readable(path) {
+                    asked.insert(path.clone());
+                }
+                None
+            }
+        }
+    }
+
+    /// Whether there can be an answer: named contexts are directories only at times.
+    fn is_readable(&self, path: &ContextPath) -> bool {
+        let Some(name) = &path.context else { return true };
+        let named = self.options.contexts.iter().filter(|c| *c.name == **name);
+        named.into_iter().any(|c| matches!(c.source, ContextSource::Directory(_)))
+    }
+}
+
+/// An instruction, and where in the file it belongs.
+struct Site<'i> {
+    /// Its index; for what a base image brings, that of FROM.
+    index: usize,
+    instruction: &'i Instruction,
+    /// What a RUN runs.
+    program: Option<&'i Program>,
+}
+
+fn run_stage(world: &World<'_>) -> (Stage, Option<StageState>) {
     let index = world.stage;
     let planned = &world.plan.stages[index];
     let outline = &world.prepared.outline.stages[index];
@@ -91,6 +139,7 @@ fn run_stage(world: &World<'_>, build: &Platform) -> (Stage, Option<StageState>)
         base: planned.base.clone(),
         platform: planned.platform.clone(),
         reachable: planned.reachable,
+        config: planned.config.clone(),
         libc: Libc::Unknown,
         toolchains: Vec::new(),
         steps: Vec::new(),
@@ -100,17 +149,26 @@ fn run_stage(world: &World<'_>, build: &Platform) -> (Stage, Option<StageState>)
         return (stage, None);
     }
     let mut state = start(world);
-    // The triggers of the base stage come first.
-    for trigger in std::mem::take(&mut state.triggers) {
-        let instruction = unwrap_onbuild(&world.prepared.file.instructions[trigger]);
-        stage.steps.push(run_step(world, &mut state, trigger, instruction, build));
+    // The triggers of the base come first.
+    for trigger in &planned.triggers {
+        let step = match trigger {
+            Trigger::Own(index) => {
+                let instruction = unwrap_onbuild(&world.prepared.file.instructions[*index]);
+                run_step(world, &mut state, &Site::new(world, *index, instruction))
+            }
+            Trigger::Image(instruction) => {
+                let program = program(instruction);
+                let index = outline.from;
+                let site = Site { index, instruction, program: program.as_ref() };
+                run_step(world, &mut state, &site)
+            }
+        };
+        stage.steps.push(step);
     }
-    for at in outline.body.clone() {
+    let body = if planned.replaced { 0..0 } else { outline.body.clone() };
+    for at in body {
         let instruction = &world.prepared.file.instructions[at];
-        if matches!(instruction.kind, InstructionKind::Onbuild(_)) {
-            state.triggers.push(at);
-        }
-        stage.steps.push(run_step(world, &mut state, at, instruction, build));
+        stage.steps.push(run_step(world, &mut state, &Site::new(world, at, instruction)));
     }
     stage.libc = state.libc;
     stage.toolchains = state.toolchains.iter().copied().collect();
@@ -126,30 +184,64 @@ fn start(world: &World<'_>) -> StageState {
     {
         return StageState { scope: StageScope::from_stage(&parent.scope), ..parent.clone() };
     }
-    let traits = match &planned.base {
+    let mut traits = match &planned.base {
         Base::Image { reference } => {
             reference.as_known().map(|r| knowledge::image(&r)).unwrap_or_default()
         }
+        Base::Context { .. } => knowledge::ImageTraits::default(),
         _ => knowledge::ImageTraits { libc: Libc::None, ..Default::default() },
     };
-    let scratch = matches!(planned.base, Base::Scratch);
-    let base = BaseEnv { variables: traits.env, complete: scratch };
-    StageState {
-        scope: StageScope::from_image(&world.plan.global, &base),
-        directory: Some(if traits.directory.is_empty() {
-            "/".to_owned()
-        } else {
-            traits.directory
-        }),
-        // With a backtick for escape, it is cmd or PowerShell.
-        shell_known: world.prepared.file.escape == '\\',
+    if traits.directory.is_empty() {
+        traits.directory = "/".to_owned();
+    }
+    let bare = !matches!(planned.base, Base::Image { .. });
+    let base = BaseEnv { variables: std::mem::take(&mut traits.env), complete: bare };
+    let is_windows = planned.platform.platform.as_ref().is_some_and(|p| p.os() == "windows");
+    let mut state = StageState {
+        scope: StageScope::from_image_on(&world.plan.global, &base, is_windows),
+        directory: Some(traits.directory),
+        // On Windows, and with a backtick for escape, it is cmd or PowerShell.
+        shell_known: world.prepared.file.escape == '\\' && !is_windows,
         files: Files::default(),
         libc: traits.libc,
         toolchains: traits.toolchains.into_iter().collect(),
         home: Some("/root".to_owned()),
         errexit: false,
         platform: planned.platform.clone(),
-        triggers: Vec::new(),
+    };
+    if let Some(config) = &planned.config {
+        state.take_config(world, config, is_windows);
+    }
+    state
+}
+
+impl StageState {
+    /// What the base image's configuration says.
+    fn take_config(&mut self, world: &World<'_>, config: &ContainerConfig, is_windows: bool) {
+        let base = BaseEnv::of_config(&config.env);
+        self.scope = StageScope::from_image_on(&world.plan.global, &base, is_windows);
+        self.directory = Some(absolute("/", &config.working_dir));
+        self.home = home_of(&config.user);
+        if let Some(shell) = config.shell.as_deref().filter(|s| !s.is_empty()) {
+            self.set_shell(shell.iter().map(String::as_str));
+        }
+    }
+
+    fn set_shell<'w>(&mut self, mut words: impl Iterator<Item = &'w str>) {
+        self.shell_known = is_posix_shell(words.next().unwrap_or_default());
+        self.errexit = words.any(|w| w.starts_with('-') && !w.starts_with("--") && w.contains('e'));
+    }
+}
+
+/// The home folder of a user (`name`, `id`, with or without `:group`), if it is root's.
+fn home_of(user: &str) -> Option<String> {
+    matches!(user.split(':').next(), Some("" | "root" | "0")).then(|| "/root".to_owned())
+}
+
+impl<'i> Site<'i> {
+    fn new(world: &World<'i>, index: usize, instruction: &'i Instruction) -> Self {
+        let program = world.prepared.scripts.get(index).and_then(Option::as_ref);
+        Self { index, instruction, program }
     }
 }
 
@@ -159,15 +251,10 @@ pub(crate) fn runs_natively(platform: &Platform, build: &Platform) -> bool {
         && (platform.arch() == build.arch() || (platform.arch(), build.arch()) == ("386", "amd64"))
 }
 
-fn run_step(
-    world: &World<'_>,
-    state: &mut StageState,
-    index: usize,
-    instruction: &Instruction,
-    build: &Platform,
-) -> Step {
+fn run_step(world: &World<'_>, state: &mut StageState, site: &Site<'_>) -> Step {
+    let instruction = site.instruction;
     let mut step = Step {
-        instruction: index,
+        instruction: site.index,
         span: instruction.span,
         effects: Vec::new(),
         dead: Vec::new(),
@@ -198,21 +285,13 @@ fn run_step(
             }
         }
         InstructionKind::Shell(words) => {
-            let shell = words.first().map_or("", |w| w.value.as_str());
-            state.shell_known = is_posix_shell(shell);
-            let flags = words.iter().skip(1).filter(|w| !w.value.starts_with("--"));
-            state.errexit =
-                flags.filter(|w| w.value.starts_with('-')).any(|w| w.value.contains('e'));
+            state.set_shell(words.iter().map(|w| w.value.as_str()));
         }
         InstructionKind::User(word) => {
             let expansion = state.scope.expand(word);
             step.unset = expansion.unset;
             step.failure = expansion.failure;
-            let root = expansion
-                .value
-                .as_known()
-                .is_some_and(|user| matches!(user.split(':').next(), Some("root" | "0")));
-            state.home = root.then(|| "/root".to_owned());
+            state.home = expansion.value.as_known().and_then(|user| home_of(&user));
         }
         InstructionKind::Copy { sources, dest } => {
             copy::copy(world, state, &mut step, instruction, sources, dest, false);
@@ -220,32 +299,49 @@ fn run_step(
         InstructionKind::Add { sources, dest } => {
             copy::copy(world, state, &mut step, instruction, sources, dest, true);
         }
-        InstructionKind::Run(_) => run_commands(world, state, &mut step, instruction, build),
+        InstructionKind::Run(_) => run_commands(world, state, &mut step, site),
+        InstructionKind::Label(pairs) => {
+            for pair in pairs {
+                expand_words(state, &mut step, [&pair.key].into_iter().chain(&pair.value));
+            }
+        }
+        InstructionKind::Expose(words) | InstructionKind::Volume(words) => {
+            expand_words(state, &mut step, words);
+        }
+        InstructionKind::StopSignal(word) => expand_words(state, &mut step, [word]),
         _ => {}
     }
     step
 }
 
-/// RUN.
-fn run_commands(
-    world: &World<'_>,
-    state: &mut StageState,
+/// Words of which nothing matters but that they can be expanded.
+fn expand_words<'w>(
+    state: &StageState,
     step: &mut Step,
-    instruction: &Instruction,
-    build: &Platform,
+    words: impl IntoIterator<Item = &'w Word>,
 ) {
-    let runs_on = state.platform.platform.clone();
-    step.emulated = runs_on.is_some_and(|p| !runs_natively(&p, build));
-    let mounted = copy::mounts(world, state, step, instruction);
-    let program = world.prepared.scripts.get(step.instruction).and_then(Option::as_ref);
+    for word in words {
+        let expansion = state.scope.expand(word);
+        step.unset.extend(expansion.unset);
+        if step.failure.is_none() {
+            step.failure = expansion.failure;
+        }
+    }
+}
+
+/// RUN.
+fn run_commands(world: &World<'_>, state: &mut StageState, step: &mut Step, site: &Site<'_>) {
+    let runs_on = state.platform.platform.as_ref();
+    step.emulated = runs_on.is_some_and(|p| !runs_natively(p, &world.options.build_platform));
+    let mounted = copy::mounts(world, state, step, site.instruction);
     let (shell_known, errexit) = (state.shell_known, state.errexit);
-    let span = instruction.span;
+    let span = site.instruction.span;
     let words = |argv: &[mlint_syntax::Spanned<String>]| -> Vec<Argument> {
         argv.iter()
             .map(|word| Argument { value: Value::literal(&json_text(word)), span: word.span })
             .collect()
     };
-    match program {
+    match site.program {
         Some(Program::Shell(script)) if shell_known => {
             Interpreter::new(world, state, step, errexit).run(script);
         }

@@ -300,12 +300,17 @@ impl<T> Ordered<T> {
 impl StageScope {
     /// The scope of a stage on an image or on scratch.
     pub fn from_image(global: &Arc<GlobalScope>, base: &BaseEnv) -> Self {
+        Self::from_image_on(global, base, false)
+    }
+
+    /// As [`StageScope::from_image`]; on Windows, nobody sets a PATH that the image does not set.
+    pub fn from_image_on(global: &Arc<GlobalScope>, base: &BaseEnv, is_windows: bool) -> Self {
         let known = |text: &str| Value::known(text, Origin::BaseEnv, Span::default());
         let mut image = Ordered::default();
         for (name, text) in &base.variables {
             image.set(name, known(text));
         }
-        if !image.contains("PATH") {
+        if !image.contains("PATH") && !is_windows {
             let path = match base.complete {
                 true => known(DEFAULT_PATH),
                 false => Value::unknown(Origin::BaseEnv, Span::default()),

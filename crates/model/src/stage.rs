@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mlint_oci::Platform;
+use mlint_oci::{ContainerConfig, Platform};
 use mlint_syntax::Span;
 
 use crate::{
@@ -25,6 +25,12 @@ pub enum Base {
     },
     /// An earlier stage, by index.
     Stage(usize),
+    /// Files without a configuration: a directory or an address that `--build-context` gives this
+    /// name to.
+    Context {
+        /// The name.
+        name: String,
+    },
 }
 
 /// Which platform a stage runs on, seen from the file.
@@ -74,6 +80,8 @@ pub struct Stage {
     pub platform: StagePlatform,
     /// Whether the target needs it. The steps of others are not evaluated.
     pub reachable: bool,
+    /// The configuration of its base image, where a registry told it.
+    pub config: Option<Arc<ContainerConfig>>,
     /// Its C library, by its base image's name.
     pub libc: Libc,
     /// Toolchains that its base image brings.

@@ -27,7 +27,7 @@ fn unpack(
 ) {
     let certain = shell.is_certain();
     let made = |made: &Made| match made {
-        Made::Context => Made::Context,
+        Made::Context { .. } => Made::Context { path: None },
         Made::Downloaded { url } => Made::Downloaded { url: url.clone() },
         _ => Made::Unpacked,
     };

@@ -81,7 +81,7 @@ pub enum Origin {
     TargetStage,
     /// The answer of a command that tells the machine it runs on.
     Probe(Probe),
-    /// Given with `--build-arg`.
+    /// Given with `--build-arg` or `--build-context`.
     BuildArg,
     /// The environment of the base image.
     BaseEnv,
