@@ -10,7 +10,7 @@ use super::{Failure, print};
 use crate::{
     catalogue,
     report::{
-        Format, Layout,
+        Layout, ListFormat,
         text::style::{self, Paint, wrap},
     },
 };
@@ -21,7 +21,7 @@ use crate::{
 pub struct RulesArgs {
     /// How to write the list
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: Format,
+    pub format: ListFormat,
 }
 
 #[derive(Serialize)]
@@ -58,12 +58,12 @@ impl From<&'static Meta> for Row {
 pub fn run(args: &RulesArgs) -> Result<ExitCode, Failure> {
     let layout = Layout::of(&std::io::stdout());
     print(|out| match args.format {
-        Format::Json => {
+        ListFormat::Json => {
             let rows: Vec<Row> = catalogue::all().map(Row::from).collect();
             serde_json::to_writer_pretty(&mut *out, &rows)?;
             writeln!(out)
         }
-        Format::Text => text(layout, out),
+        ListFormat::Text => text(layout, out),
     })?;
     Ok(ExitCode::SUCCESS)
 }

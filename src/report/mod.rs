@@ -7,16 +7,42 @@ use mlint_oci::Platform;
 
 use crate::source::Source;
 
+pub mod checkstyle;
 pub mod failure;
+pub mod github;
+pub mod gitlab;
 pub mod json;
 pub mod lines;
+mod machine;
+pub mod markdown;
 pub mod progress;
+pub mod sarif;
 pub mod text;
 
 /// The output formats of `check`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// For people: the source, labelled.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// Annotations in a pull request on GitHub.
+    Github,
+    /// A Code Quality report for GitLab.
+    Gitlab,
+    /// Checkstyle's XML.
+    Checkstyle,
+    /// Tables for a summary or a comment.
+    Markdown,
+}
+
+/// The formats of lists that are about mlint itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ListFormat {
+    /// For people.
     #[default]
     Text,
     /// One JSON document.
@@ -104,5 +130,10 @@ pub fn write(
     match format {
         Format::Text => text::write(findings, layout, out),
         Format::Json => json::write(findings, out),
+        Format::Sarif => sarif::write(findings, out),
+        Format::Github => github::write(findings, out),
+        Format::Gitlab => gitlab::write(findings, out),
+        Format::Checkstyle => checkstyle::write(findings, out),
+        Format::Markdown => markdown::write(findings, out),
     }
 }

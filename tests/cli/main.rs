@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod fix;
+mod formats;
 mod input;
 mod others;
 mod output;
