@@ -18,14 +18,20 @@ pub fn all() -> &'static [&'static dyn Rule] {
     &[
         &values::platform_arg_default::PlatformArgDefault,
         &values::undeclared_platform_arg::UndeclaredPlatformArg,
+        &values::arch_variable_lost::ArchVariableLost,
         &downloads::hardcoded_arch_url::HardcodedArchUrl,
         &stages::missing_build_platform::MissingBuildPlatform,
         &stages::constant_platform::ConstantPlatform,
         &stages::final_stage_on_build_platform::FinalStageOnBuildPlatform,
+        &stages::ignored_stage_platform::IgnoredStagePlatform,
+        &stages::redundant_target_platform::RedundantTargetPlatform,
         &stages::wrong_arch_copy::WrongArchCopy,
         &toolchains::hardcoded_goarch::HardcodedGoarch,
+        &toolchains::x86_compiler_flag::X86CompilerFlag,
+        &toolchains::native_compiler_flag::NativeCompilerFlag,
         &libc::cgo_cross_compile::CgoCrossCompile,
         &libc::libc_mismatch::LibcMismatch,
         &images::base_image_platform::BaseImagePlatform,
+        &images::arch_tagged_image::ArchTaggedImage,
     ]
 }

@@ -43,7 +43,8 @@ fn names_are_kebab_case_and_unique() {
     for meta in metas() {
         let name = meta.name;
         assert!(seen.insert(name), "{name} stands there twice");
-        assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{name}");
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        assert!(name.bytes().all(fits), "{name}");
         assert!(!meta.summary.ends_with('.') && !meta.summary.is_empty(), "{name}");
     }
 }

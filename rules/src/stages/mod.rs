@@ -3,5 +3,7 @@
 pub mod constant_platform;
 pub mod final_stage_on_build_platform;
 mod go_install_path;
+pub mod ignored_stage_platform;
 pub mod missing_build_platform;
+pub mod redundant_target_platform;
 pub mod wrong_arch_copy;

@@ -1,4 +1,7 @@
 //! Compilers and their settings.
 
 mod fixed_target;
+mod flags;
 pub mod hardcoded_goarch;
+pub mod native_compiler_flag;
+pub mod x86_compiler_flag;

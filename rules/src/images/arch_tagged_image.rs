@@ -1,0 +1,192 @@
+//! `arch-tagged-image`
+
+use mlint_lint::{Context, Finding, Meta, ProposedFix, Rule, Sink};
+use mlint_model::{Evaluation, ImageUse, ImageUser, RunsOn};
+use mlint_oci::{Platform, arch::WordKind};
+use mlint_syntax::{Edit, EditSet};
+
+use crate::support::{FoundWord, comes_from_build_arg, literal_words, with_trail};
+
+mlint_lint::declare_rule! {
+    /// The image's own name says an architecture (`amd64/debian`, `app:1.2-arm64v8`): whatever the
+    /// target is, it is that one's files that arrive. Docker's official images have one name for
+    /// all architectures.
+    ///
+    /// ## Example
+    ///
+    /// ```dockerfile
+    /// FROM amd64/debian:12
+    /// RUN apt-get update
+    /// ```
+    ///
+    /// ## Repaired
+    ///
+    /// ```dockerfile
+    /// FROM debian:12
+    /// RUN apt-get update
+    /// ```
+    ///
+    /// ## Silent
+    ///
+    /// - where the word follows the target (`base-$TARGETARCH`, `FROM base-${TARGETARCH}`);
+    /// - for a stage that is on a constant platform of that architecture on purpose;
+    /// - where the word does not stand alone (`amd64-tools`, a team's name).
+    ///
+    /// ## Fix
+    ///
+    /// For the official images' namespaces the prefix goes. It needs a look: the name without
+    /// prefix is another image as far as a registry is concerned, if one with the same files.
+    pub struct ArchTaggedImage {
+        name: "arch-tagged-image",
+        group: Images,
+        summary: "An image's own name says an architecture that is not the target's",
+        severity: Error,
+        confidence: High,
+        effect: WrongBinary,
+        needs_image_facts: false,
+        fixes: Sometimes,
+    }
+}
+
+/// The namespaces in which Docker's official images stand per architecture.
+const NAMESPACES: &[&str] = &[
+    "amd64", "arm32v5", "arm32v6", "arm32v7", "arm64v8", "i386", "mips64le", "ppc64le", "riscv64",
+    "s390x",
+];
+
+impl Rule for ArchTaggedImage {
+    fn meta(&self) -> &'static Meta {
+        &Self::META
+    }
+
+    fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
+        for evaluation in cx.evaluations {
+            for used in &evaluation.images {
+                check_image(cx, evaluation, used, sink);
+            }
+        }
+    }
+}
+
+fn check_image(cx: &Context<'_>, evaluation: &Evaluation, used: &ImageUse, sink: &mut Sink<'_>) {
+    let Some(stage) = evaluation.stages.get(used.stage) else { return };
+    // A stage on another platform than the target's has a reason to name it.
+    let for_target = used.user != ImageUser::From || stage.platform.role == RunsOn::Target;
+    let Some(platform) = used.platform.as_ref().filter(|_| for_target) else { return };
+    if comes_from_build_arg(&used.reference) {
+        return;
+    }
+    let Some(text) = used.reference.as_known() else { return };
+    let Some(word) = literal_words(&used.reference)
+        .into_iter()
+        .find(|w| names_the_image(&text, w) && w.word.is_linux())
+    else {
+        return;
+    };
+    if word.word.platforms.iter().any(|p| same_machine(p, platform)) {
+        return;
+    }
+    let (image, meant) = (text.to_string(), word.word.platforms[0].to_string());
+    let finding = Finding::new(word.span, &evaluation.platform, move |on| {
+        format!("{image} is for {meant} by its name, also in the build for {on}")
+    })
+    .help("use a name that serves all platforms, or let the word follow ${TARGETARCH}");
+    let finding = with_trail(finding, &word.piece);
+    sink.report(finding.maybe_fix(drop_namespace(cx, &text, &word)));
+}
+
+fn same_machine(a: &Platform, b: &Platform) -> bool {
+    a.arch() == b.arch() || (a.arch(), b.arch()) == ("386", "amd64")
+}
+
+/// Whether the word is a namespace of its own, or the end of a tag. At the start of a tag it may
+/// as well be what the image's tools compile for (`rust-musl-cross:aarch64-musl`).
+fn names_the_image(reference: &str, word: &FoundWord) -> bool {
+    let (start, end) = (word.word.range.start, word.word.range.end);
+    let reference = reference.split('@').next().unwrap_or_default();
+    if end > reference.len() || word.word.kind != WordKind::Arch {
+        return false;
+    }
+    let before = reference[..start].chars().next_back();
+    let after = reference[end..].chars().next();
+    let namespace = matches!(before, None | Some('/')) && after == Some('/');
+    let tag_at = reference.rfind(':').filter(|colon| !reference[*colon..].contains('/'));
+    let in_tag = tag_at.is_some_and(|colon| start > colon);
+    namespace && NAMESPACES.contains(&&reference[start..end])
+        || in_tag && after.is_none() && matches!(before, Some('-' | '_' | '.' | ':'))
+}
+
+fn drop_namespace(cx: &Context<'_>, reference: &str, word: &FoundWord) -> Option<ProposedFix> {
+    let place = word.place?;
+    let at = word.word.range.start;
+    let path = reference.strip_prefix("docker.io/").map_or(0, |_| "docker.io/".len());
+    if at != path || !reference[word.word.range.end..].starts_with('/') {
+        return None;
+    }
+    let span = mlint_syntax::Span::new(place.start, place.end + 1);
+    if !cx.text(span).ends_with('/') {
+        return None;
+    }
+    let text = if path > 0 { "library/" } else { "" };
+    let edits = EditSet::from_edits([Edit { span, text: text.to_owned() }]).ok()?;
+    Some(
+        ProposedFix::needs_look("use the name that serves all platforms", edits)
+            .because("it is another name, which a mirror or a policy may treat differently"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use mlint_lint::testing::Harness;
+
+    fn harness() -> Harness<'static> {
+        Harness::new(crate::all(), "arch-tagged-image")
+    }
+
+    #[test]
+    fn namespaces_and_tags() {
+        harness().check(
+            r"
+            ARG BASE=example.com/team/base:1.2-amd64
+                                               ^^^^^ error: arch-tagged-image: is for linux/amd64 by its name
+            FROM amd64/debian:12 AS a
+                 ^^^^^ error: arch-tagged-image: amd64/debian:12
+            FROM $BASE
+            COPY --from=a /a /a
+            COPY --from=amd64/busybox:1 /bin/busybox /bin/busybox
+                        ^^^^^ error: arch-tagged-image
+            ",
+        );
+    }
+
+    #[test]
+    fn for_the_other_one() {
+        let found = harness().check(
+            r"
+            FROM arm64v8/alpine:3.20
+                 ^^^^^^^ error: arch-tagged-image: in the build for linux/amd64
+            ",
+        );
+        assert_eq!(found[0].platforms.len(), 1);
+    }
+
+    #[test]
+    fn the_namespace_goes() {
+        harness()
+            .check_unsafe_fix("FROM amd64/debian:12\nRUN true\n", "FROM debian:12\nRUN true\n");
+    }
+
+    #[test]
+    fn silent_where_the_word_follows_or_is_no_name_of_a_machine() {
+        for text in [
+            "FROM example.com/base:1-$TARGETARCH\nRUN true\n",
+            "FROM base-$TARGETARCH\nRUN true\n",
+            "FROM --platform=linux/amd64 amd64/debian:12 AS a\nRUN true\nFROM debian:12\nCOPY --from=a /fonts /fonts\n",
+            "FROM example.com/amd64-tools/base:1\nRUN true\n",
+            "FROM debian:12\nRUN true\n",
+            "FROM ghcr.io/rust-cross/rust-musl-cross:aarch64-musl\nRUN true\n",
+        ] {
+            harness().silent(text);
+        }
+    }
+}
