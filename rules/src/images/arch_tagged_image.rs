@@ -1,11 +1,11 @@
 //! `arch-tagged-image`
 
-use mlint_lint::{Context, Finding, Meta, ProposedFix, Rule, Sink};
+use mlint_lint::{Context, Effect, Finding, Meta, ProposedFix, Rule, Severity, Sink};
 use mlint_model::{Evaluation, ImageUse, ImageUser, RunsOn};
 use mlint_oci::{Platform, arch::WordKind};
 use mlint_syntax::{Edit, EditSet};
 
-use crate::support::{FoundWord, comes_from_build_arg, literal_words, with_trail};
+use crate::support::{FoundWord, comes_from_build_arg, final_chain, literal_words, with_trail};
 
 mlint_lint::declare_rule! {
     /// The image's own name says an architecture (`amd64/debian`, `app:1.2-arm64v8`): whatever the
@@ -28,9 +28,11 @@ mlint_lint::declare_rule! {
     ///
     /// ## Silent
     ///
-    /// - where the word follows the target (`base-$TARGETARCH`, `FROM base-${TARGETARCH}`);
+    /// - where the word follows the target (`base-$TARGETARCH`);
     /// - for a stage that is on a constant platform of that architecture on purpose;
     /// - where the word does not stand alone (`amd64-tools`, a team's name).
+    ///
+    /// For a stage that only makes something it is a warning: what it makes may run anywhere.
     ///
     /// ## Fix
     ///
@@ -91,7 +93,11 @@ fn check_image(cx: &Context<'_>, evaluation: &Evaluation, used: &ImageUse, sink:
         format!("{image} is for {meant} by its name, also in the build for {on}")
     })
     .help("use a name that serves all platforms, or let the word follow ${TARGETARCH}");
-    let finding = with_trail(finding, &word.piece);
+    let mut finding = with_trail(finding, &word.piece);
+    // What a stage makes that is not the image may run anywhere; the stage itself does not.
+    if used.user == ImageUser::From && !final_chain(evaluation).contains(&used.stage) {
+        finding = finding.severity(Severity::Warning).effect(Effect::Emulated);
+    }
     sink.report(finding.maybe_fix(drop_namespace(cx, &text, &word)));
 }
 
@@ -150,7 +156,7 @@ mod tests {
             ARG BASE=example.com/team/base:1.2-amd64
                                                ^^^^^ error: arch-tagged-image: is for linux/amd64 by its name
             FROM amd64/debian:12 AS a
-                 ^^^^^ error: arch-tagged-image: amd64/debian:12
+                 ^^^^^ warning: arch-tagged-image: amd64/debian:12
             FROM $BASE
             COPY --from=a /a /a
             COPY --from=amd64/busybox:1 /bin/busybox /bin/busybox

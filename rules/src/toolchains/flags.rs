@@ -47,19 +47,17 @@ pub(super) struct Flag {
     /// The flag, one word.
     pub(super) text: String,
     pub(super) span: Span,
-    /// The instruction that gives it.
-    pub(super) instruction: usize,
 }
 
 /// The flags that a stage certainly gives to compilers, each place once. Those in a branch that
 /// asks for the platform are left out.
 pub(super) fn flags(stage: &Stage) -> Vec<Flag> {
     let mut found: Vec<Flag> = Vec::new();
-    for (step, effect) in stage.effects() {
+    for (_, effect) in stage.effects() {
         if is_deliberate(effect) || !effect.certain {
             continue;
         }
-        for flag in of_effect(effect, step.instruction) {
+        for flag in of_effect(effect) {
             if !found.iter().any(|f| f.span == flag.span) {
                 found.push(flag);
             }
@@ -68,21 +66,21 @@ pub(super) fn flags(stage: &Stage) -> Vec<Flag> {
     found
 }
 
-fn of_effect(effect: &Effect, instruction: usize) -> Vec<Flag> {
+fn of_effect(effect: &Effect) -> Vec<Flag> {
     match &effect.kind {
         EffectKind::SetEnv { name, value, .. } if VARIABLES.contains(&name.as_str()) => {
-            words(value, effect.span, instruction)
+            words(value, effect.span)
         }
-        EffectKind::Command(command) => of_command(command, instruction),
+        EffectKind::Command(command) => of_command(command),
         _ => Vec::new(),
     }
 }
 
-fn of_command(command: &Command, instruction: usize) -> Vec<Flag> {
+fn of_command(command: &Command) -> Vec<Flag> {
     let mut out: Vec<Flag> = Vec::new();
     for (name, argument) in &command.prefix {
         if VARIABLES.contains(&name.as_str()) {
-            out.extend(words(&argument.value, argument.span, instruction));
+            out.extend(words(&argument.value, argument.span));
         }
     }
     let Some(name) = command.name() else { return out };
@@ -100,16 +98,16 @@ fn of_command(command: &Command, instruction: usize) -> Vec<Flag> {
         let holds_flags =
             VARIABLES.contains(&head) || defined.is_some_and(|name| DEFINITIONS.contains(&name));
         if holds_flags && let Some(value) = argument.value.without_prefix(head.len() + 1) {
-            out.extend(words(&value, argument.span, instruction));
+            out.extend(words(&value, argument.span));
         } else if text.starts_with("-m") || text.starts_with("-C") || text.starts_with("target-") {
-            out.extend(words(&argument.value, argument.span, instruction));
+            out.extend(words(&argument.value, argument.span));
         }
     }
     out
 }
 
 /// The words of a value that stand in the file, each with its own place where it has one.
-fn words(value: &Value, whole: Span, instruction: usize) -> Vec<Flag> {
+fn words(value: &Value, whole: Span) -> Vec<Flag> {
     let mut out = Vec::new();
     for piece in value.pieces().iter().filter(|p| p.is_literal()) {
         let text = piece.text().unwrap_or_default();
@@ -118,7 +116,7 @@ fn words(value: &Value, whole: Span, instruction: usize) -> Vec<Flag> {
             if !word.is_empty() {
                 let span = piece.subspan(at..at + word.len());
                 let span = if span.is_empty() { whole } else { span };
-                out.push(Flag { text: word.to_owned(), span, instruction });
+                out.push(Flag { text: word.to_owned(), span });
             }
             at += word.len() + 1;
         }
