@@ -234,6 +234,14 @@ pub enum Tool {
     Node,
     /// `zig build`
     Zig,
+    /// `ghc`, `stack build`, `cabal build`
+    Haskell,
+    /// `swift build`, `swiftc`
+    Swift,
+    /// `mix release`, `rebar3 release`: with the virtual machine in it
+    Erlang,
+    /// GraalVM's `native-image`
+    NativeImage,
     /// Anything else
     Other,
 }

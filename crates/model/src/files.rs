@@ -110,6 +110,11 @@ impl Files {
         }
     }
 
+    /// Whether a path is one of the folders that every image has.
+    pub(crate) fn is_usual(path: &str) -> bool {
+        USUAL_FOLDERS.contains(&path)
+    }
+
     /// A folder is made.
     pub(crate) fn make_folder(&mut self, path: &str) {
         if self.folders.contains(path) {

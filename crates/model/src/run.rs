@@ -6,6 +6,7 @@ use mlint_oci::{ContainerConfig, Platform};
 use mlint_syntax::{Instruction, InstructionKind, Span, Word};
 
 use crate::{
+    commands::{builds::Builds, cross_image},
     context::{ContextEntry, ContextPath, ContextSource, MAX_ASKED},
     copy,
     effect::{Argument, Command, Effect, EffectKind},
@@ -38,6 +39,8 @@ pub(crate) struct StageState {
     pub(crate) home: Option<String>,
     /// Whether SHELL runs with `-e`.
     pub(crate) errexit: bool,
+    /// What build tools left for later ones.
+    pub(crate) builds: Builds,
 }
 
 /// What an instruction needs to know about everything around it.
@@ -191,6 +194,15 @@ fn start(world: &World<'_>) -> StageState {
         Base::Context { .. } => knowledge::ImageTraits::default(),
         _ => knowledge::ImageTraits { libc: Libc::None, ..Default::default() },
     };
+    if let Base::Image { reference } = &planned.base
+        && let Some(reference) = reference.as_known()
+        && let Some(cross) = cross_image(&reference, planned.platform.platform.as_ref())
+    {
+        // All of them are Debian or Ubuntu with compilers for another target.
+        traits.libc = Libc::Glibc;
+        traits.env.extend(cross.env);
+        cross.directory.clone_into(&mut traits.directory);
+    }
     if traits.directory.is_empty() {
         traits.directory = "/".to_owned();
     }
@@ -208,6 +220,7 @@ fn start(world: &World<'_>) -> StageState {
         home: Some("/root".to_owned()),
         errexit: false,
         platform: planned.platform.clone(),
+        builds: Builds::default(),
     };
     if let Some(config) = &planned.config {
         state.take_config(world, config, is_windows);

@@ -1,17 +1,26 @@
-//! Go: `go build`, `go install`, and wrappers that choose the target by themselves.
+//! Go: `go build`, `go install` and their kin, and wrappers that choose the target by themselves.
+
+mod env;
+mod output;
 
 use mlint_oci::Platform;
 
-use super::options::Line;
+use super::{
+    built::{Built, asks_static, base_image, record},
+    options::Line,
+    xx,
+};
 use crate::{
-    artifact::{Artifact, Made},
-    effect::{Argument, Cgo, Compile, EffectKind, Setting, Tool},
-    files::{UNKNOWN_NAME, file_name, join},
+    effect::{Argument, Cgo, EffectKind, Setting, Tool},
+    files::join,
     knowledge::Toolchain,
     machine::{Libc, Linkage, Machine, MachineKind, MachineSource},
     shell::{Call, Interpreter},
-    value::{Truth, Value},
+    value::Truth,
 };
+
+pub(super) use super::built::{Place, crosses, put, setting};
+pub(crate) use env::go_setting;
 
 const VALUES: &[&str] = &[
     "-o",
@@ -31,34 +40,50 @@ const VALUES: &[&str] = &[
     "-modfile",
     "-overlay",
     "-gccgoflags",
+    "-exec",
+    "-run",
+    "-count",
+    "-timeout",
+    "-coverprofile",
+    "-covermode",
+    "-coverpkg",
+    "-bench",
+    "-benchtime",
+    "-cpu",
+    "-parallel",
+    "-vet",
+    "-outputdir",
+    "-target",
 ];
 
-const SETTINGS: &[&str] =
-    &["GOOS", "GOARCH", "GOARM", "CGO_ENABLED", "CC", "CXX", "GOFLAGS", "GOEXPERIMENT"];
+const SETTINGS: &[&str] = &[
+    "GOOS",
+    "GOARCH",
+    "GOARM",
+    "GOAMD64",
+    "GOARM64",
+    "CGO_ENABLED",
+    "CC",
+    "CXX",
+    "GOFLAGS",
+    "GOEXPERIMENT",
+];
 
-/// Reads the settings that are in effect for a command.
-pub(super) fn settings(shell: &Interpreter<'_, '_>, call: &Call, names: &[&str]) -> Vec<Setting> {
-    names
-        .iter()
-        .filter_map(|name| {
-            let Argument { value, span } = shell.environment(call, name)?;
-            Some(Setting { name: (*name).to_owned(), value, span })
-        })
-        .collect()
+/// What a `go` command is asked to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Build,
+    Install,
+    /// `go test -c`
+    TestBinary,
 }
 
-pub(super) fn setting<'s>(settings: &'s [Setting], name: &str) -> Option<&'s Setting> {
-    settings.iter().find(|s| s.name == name)
-}
-
-/// Whether what is made differs from what the stage runs on.
-pub(super) fn crosses(shell: &Interpreter<'_, '_>, machine: &Machine) -> Truth {
-    match (machine.platform(), shell.runs_on()) {
-        (Some(made), Some(runs)) => {
-            Truth::from(made.os() != runs.os() || made.arch() != runs.arch())
-        }
-        _ => Truth::Unknown,
-    }
+/// What is known before the output's place.
+struct Target {
+    settings: Vec<Setting>,
+    machine: Machine,
+    cross: Truth,
+    cgo: Cgo,
 }
 
 pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
@@ -68,89 +93,120 @@ pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
         words = build.map_or(&[], |at| &words[at..]);
     }
     let Some((command, words)) = words.split_first() else { return false };
-    let is_build = command.value.is("build");
-    if !is_build && !command.value.is("install") {
+    match command.value.as_known().as_deref() {
+        Some("build") => compile(shell, name, call, words, Verb::Build),
+        Some("install") => compile(shell, name, call, words, Verb::Install),
+        // Until Go 1.17 `go get` also installed.
+        Some("get")
+            if toolchain(shell).is_some_and(|v| v.is_some_and(|v| v < (1, 18)))
+                && !words.iter().any(|w| w.value.is("-d")) =>
+        {
+            compile(shell, name, call, words, Verb::Install);
+        }
+        Some("test") if words.iter().any(|w| w.value.is("-c")) => {
+            compile(shell, name, call, words, Verb::TestBinary);
+        }
+        Some("run" | "test") => {
+            execute(shell, name, call, words);
+            return false;
+        }
+        Some("env") => return env::run(shell, call, words),
+        Some("mod") if words.first().is_some_and(|w| w.value.is("init")) => {
+            output::init_module(shell, words.get(1), call);
+        }
+        Some("--wrap") if name == "xx-go" => env::wrap(shell, call),
+        Some("--unwrap") if name == "xx-go" => env::unwrap(shell),
         // `go list`, `go version` print; the others print nothing that matters.
-        return !matches!(
-            command.value.as_known().as_deref(),
-            Some("list" | "version" | "env" | "run" | "tool") | None
-        );
+        Some("list" | "version" | "tool" | "doc" | "help") | None => return false,
+        _ => {}
     }
-    let line = Line::read_long(words, VALUES);
-    let settings = settings(shell, call, SETTINGS);
-    let machine = machine(shell, name, call, &settings);
-    let cross = crosses(shell, &machine);
-    let cgo = cgo(shell, &settings, cross);
-    let linkage = linkage(shell, &line, &settings, &cgo, cross);
-    let places =
-        if is_build { built(shell, &line) } else { installed(shell, call, &line, cross, &machine) };
-    let outputs: Vec<String> = places.iter().map(|p| p.path.clone()).collect();
-    let compile = Compile {
-        tool: Tool::Go,
-        machine: machine.clone(),
-        cross,
-        linkage,
-        cgo: Some(cgo.clone()),
-        outputs,
-        settings,
-    };
-    shell.effect(EffectKind::Compile(compile), call.span);
-    let made = Made::Compiled { tool: Tool::Go, cgo: Some(cgo) };
-    put(shell, call, places, &made, &machine, linkage);
     true
 }
 
-/// Where a result lands.
-pub(super) struct Place {
-    pub(super) path: String,
-    /// Any number of files below it.
-    pub(super) folder: bool,
-    /// Whether the name is only guessed.
-    pub(super) guessed: bool,
+fn read(words: &[Argument], settings: &[Setting]) -> Line {
+    // GOFLAGS come first, so that the command line wins.
+    let mut all = Vec::new();
+    if let Some(flags) = setting(settings, "GOFLAGS") {
+        all.extend(env::split(&flags.value, flags.span));
+    }
+    all.extend(words.iter().cloned());
+    Line::read_long(&all, VALUES)
 }
 
-impl Place {
-    pub(super) fn file(path: String) -> Self {
-        Self { path, folder: false, guessed: false }
+fn target(shell: &Interpreter<'_, '_>, name: &str, call: &Call) -> Target {
+    let settings: Vec<Setting> = SETTINGS
+        .iter()
+        .filter_map(|name| {
+            let Argument { value, span } = go_setting(shell, call, name)?;
+            Some(Setting { name: (*name).to_owned(), value, span })
+        })
+        .collect();
+    let machine = machine(shell, name, call, &settings);
+    let cross = crosses(shell, &machine);
+    let mut cgo = cgo(shell, &settings, cross);
+    if matches!(name, "xx-go" | "goxx-go") && cgo.cross_compiler.is_none() {
+        cgo.cross_compiler = Some(xx::compiler(shell, call));
     }
-
-    pub(super) fn folder(path: String) -> Self {
-        Self { path, folder: true, guessed: false }
-    }
+    Target { settings, machine, cross, cgo }
 }
 
-/// Puts the results of a compilation.
-pub(super) fn put(
+fn compile(
     shell: &mut Interpreter<'_, '_>,
+    name: &str,
     call: &Call,
-    places: Vec<Place>,
-    made: &Made,
-    machine: &Machine,
-    linkage: Linkage,
+    words: &[Argument],
+    verb: Verb,
 ) {
-    for place in places {
-        let artifact = Artifact {
-            path: place.path.clone(),
-            folder: place.folder,
-            made: made.clone(),
-            content: None,
-            machine: machine.clone(),
-            linkage,
-            way: vec![shell.station(place.path, call.span)],
-            certain: shell.is_certain() && !place.guessed,
-        };
-        shell.state.files.put(artifact);
+    let Target { settings, machine, cross, cgo } = target(shell, name, call);
+    let line = read(words, &settings);
+    let linkage = linkage(shell, &line, &cgo, cross);
+    let places = match verb {
+        Verb::Build => output::built(shell, &line, &machine),
+        Verb::Install => output::installed(shell, call, &line, cross, &machine),
+        Verb::TestBinary => output::test_binary(shell, &line),
+    };
+    let refused = verb == Verb::Install
+        && cross == Truth::Yes
+        && go_setting(shell, call, "GOBIN").is_some_and(|b| b.value.as_known().is_some());
+    record(
+        shell,
+        call,
+        Built { tool: Tool::Go, machine, linkage, cgo: Some(cgo), places, settings },
+    );
+    if refused {
+        shell.command_fails(
+            call.span,
+            "`go install` refuses to write to GOBIN what it compiles for another platform",
+        );
     }
+}
+
+/// `go run` and `go test` start what they compile, also where that is for another machine.
+fn execute(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call, words: &[Argument]) {
+    let Target { settings, machine, cross, .. } = target(shell, name, call);
+    let line = read(words, &settings);
+    // Here it runs, or somebody else starts it, or nobody.
+    if cross != Truth::Yes || line.has(&["-exec", "-n"]) {
+        return;
+    }
+    let package = line.operand(0).unwrap_or(".".into()).into_owned();
+    shell.effect(EffectKind::Execute { path: package, machine }, call.span);
 }
 
 fn machine(shell: &Interpreter<'_, '_>, name: &str, call: &Call, settings: &[Setting]) -> Machine {
     if matches!(name, "xx-go" | "goxx-go") {
-        return wrapped_machine(shell, call);
+        return xx::machine(shell, call);
     }
     let given = |name: &str| setting(settings, name).filter(|s| !s.value.is_empty());
     let runs_on = shell.runs_on();
     let (os, arch) = (given("GOOS"), given("GOARCH"));
-    let Some(decisive) = arch.or(os) else { return Machine::native(runs_on.as_ref()) };
+    let Some(decisive) = arch.or(os) else {
+        let native = Machine::native(runs_on.as_ref());
+        return match (native.platform(), given("GOAMD64")) {
+            (Some(p), Some(level)) if p.arch() == "amd64" => leveled(p, level),
+            _ => native,
+        };
+    };
     let source = MachineSource::Setting {
         name: decisive.name.clone(),
         value: decisive.value.clone(),
@@ -165,174 +221,161 @@ fn machine(shell: &Interpreter<'_, '_>, name: &str, call: &Call, settings: &[Set
     let (Some(os), Some(arch)) = (os, arch) else {
         return Machine { kind: MachineKind::Unknown, source };
     };
-    let arm = given("GOARM").and_then(|s| {
-        s.value.as_known().map(|v| format!("v{}", v.split(',').next().unwrap_or("7")))
-    });
+    if arch == "wasm" {
+        return Machine { kind: MachineKind::Independent, source };
+    }
+    let first = |setting: &Setting| {
+        let text = setting.value.as_known()?;
+        Some(text.split(',').next().unwrap_or_default().trim_start_matches('v').to_owned())
+    };
     let target = shell.world.target;
-    let variant = match (arch.as_str(), arm) {
-        ("arm", Some(variant)) => Some(variant),
-        ("arm", None) if target.arch() == "arm" => target.variant().map(str::to_owned),
+    let variant = match arch.as_str() {
+        "arm" => match given("GOARM") {
+            Some(version) => match first(version) {
+                Some(version) => Some(format!("v{version}")),
+                None => return Machine { kind: MachineKind::Unknown, source },
+            },
+            None if target.arch() == "arm" => target.variant().map(str::to_owned),
+            None => None,
+        },
+        "amd64" => given("GOAMD64").and_then(first).map(|level| format!("v{level}")),
+        "arm64" => given("GOARM64")
+            .and_then(first)
+            .map(|version| format!("v{}", version.split('.').next().unwrap_or_default())),
         _ => None,
     };
     let platform = Platform::new(&os, &arch, variant.as_deref());
     Machine { kind: MachineKind::Platform(platform), source }
 }
 
-/// Wrappers such as xx take the target from the stage's arguments; without those, they build for
-/// where they run.
-pub(super) fn wrapped_machine(shell: &Interpreter<'_, '_>, call: &Call) -> Machine {
-    for name in ["TARGETPLATFORM", "TARGETPAIR", "TARGETARCH"] {
-        let Some(Argument { value, span }) = shell.environment(call, name) else { continue };
-        let platform = value.as_known().and_then(|text| match name {
-            "TARGETARCH" => Some(Platform::linux(&text)),
-            "TARGETPAIR" => text.replace('-', "/").parse().ok(),
-            _ => text.parse().ok(),
-        });
-        let kind = platform.map_or(MachineKind::Unknown, MachineKind::Platform);
-        return Machine {
-            kind,
-            source: MachineSource::Setting { name: name.to_owned(), value, span },
-        };
+/// A native build for a newer processor.
+fn leveled(native: &Platform, level: &Setting) -> Machine {
+    let platform =
+        level.value.as_known().map(|text| Platform::new(native.os(), native.arch(), Some(&text)));
+    Machine {
+        kind: MachineKind::Platform(platform.unwrap_or_else(|| native.clone())),
+        source: MachineSource::StagePlatform,
     }
-    Machine::native(shell.runs_on().as_ref())
+}
+
+/// The version of Go that the stage's image brings, if that is Go's own: `Some(None)` if its tag
+/// does not tell the version.
+fn toolchain(shell: &Interpreter<'_, '_>) -> Option<Option<(u32, u32)>> {
+    let image = base_image(shell)?;
+    let reference = mlint_oci::Reference::parse(&image).ok()?;
+    if reference.official_name() != Some("golang") {
+        return None;
+    }
+    let mut parts = reference.tag().unwrap_or_default().split(['.', '-']);
+    let major = parts.next().and_then(|p| p.parse().ok());
+    let minor = parts.next().and_then(|p| p.parse().ok());
+    Some(major.zip(minor))
 }
 
 fn cgo(shell: &Interpreter<'_, '_>, settings: &[Setting], cross: Truth) -> Cgo {
     let given = setting(settings, "CGO_ENABLED").filter(|s| !s.value.is_empty());
+    let compiler = setting(settings, "CC").map(|s| s.value.clone()).filter(|v| !v.is_empty());
     let has_c = shell.state.toolchains.contains(&Toolchain::C);
-    let has_go = shell.state.toolchains.contains(&Toolchain::Go);
     let enabled = match given.map(|s| s.value.as_known()) {
         Some(Some(text)) => Truth::from(text == "1"),
         Some(None) => Truth::Unknown,
-        // Off in a cross build, and where there is no C compiler.
+        // Off in a cross build, and (since Go 1.20) where there is no C compiler.
         None => match cross {
             Truth::Yes => Truth::No,
-            Truth::No if has_c => Truth::Yes,
-            Truth::No if has_go => Truth::No,
-            _ => Truth::Unknown,
+            Truth::No if has_c || compiler.is_some() => Truth::Yes,
+            Truth::No => match toolchain(shell) {
+                Some(version) if version.is_none_or(|v| v >= (1, 20)) => Truth::No,
+                _ => Truth::Unknown,
+            },
+            Truth::Unknown => Truth::Unknown,
         },
     };
-    Cgo {
-        enabled,
-        setting: given.map(|s| s.value.clone()),
-        cross_compiler: setting(settings, "CC").map(|s| s.value.clone()).filter(|v| !v.is_empty()),
-    }
+    Cgo { enabled, setting: given.map(|s| s.value.clone()), cross_compiler: compiler }
 }
 
-fn linkage(
-    shell: &Interpreter<'_, '_>,
-    line: &Line,
-    settings: &[Setting],
-    cgo: &Cgo,
-    cross: Truth,
-) -> Linkage {
-    let mentions = |value: &Value, word: &str| value.spelled().text.contains(word);
-    let flags = line.value(&["-ldflags", "--ldflags"]);
-    let goflags = setting(settings, "GOFLAGS");
-    let is_static = flags.is_some_and(|f| mentions(&f.value, "-static"))
-        || goflags.is_some_and(|f| mentions(&f.value, "-static"));
-    let special_mode =
-        line.value(&["-buildmode"]).is_some_and(|m| !m.value.is("exe") && !m.value.is("pie"));
+fn linkage(shell: &Interpreter<'_, '_>, line: &Line, cgo: &Cgo, cross: Truth) -> Linkage {
+    let text = |value: Option<&Argument>| value.map_or(String::new(), |f| f.value.spelled().text);
+    let flags = text(line.value(&["-ldflags", "--ldflags"]));
+    let mode = line.value(&["-buildmode", "--buildmode"]);
+    let is_pie = mode.is_some_and(|m| m.value.is("pie"));
+    if mode.is_some_and(|m| !m.value.is("exe") && !m.value.is("default")) && !is_pie {
+        return Linkage::Unknown;
+    }
+    let tags = text(line.value(&["-tags", "--tags"]));
+    // The linker's own flags count only if it leaves the work to the C linker, which it does by
+    // itself only for programs with C code other than the standard library's.
+    let external = flags.split_whitespace().any(|w| w.trim_start_matches('-') == "external")
+        || flags.contains("linkmode=external");
+    let is_static = asks_static(&flags);
+    let pure = ["netgo", "osusergo"].iter().all(|tag| tags.split([',', ' ']).any(|t| t == *tag));
     match cgo.enabled {
-        _ if special_mode => Linkage::Unknown,
+        // Such a program names the loader, although it needs no library.
+        Truth::No if is_pie => match cross {
+            Truth::No => Linkage::dynamic(shell.state.libc),
+            Truth::Yes => Linkage::Glibc,
+            Truth::Unknown => Linkage::Unknown,
+        },
         Truth::No => Linkage::Static,
-        _ if is_static => Linkage::Static,
+        _ if is_static && external => Linkage::Static,
+        _ if is_static || pure => Linkage::Unknown,
         Truth::Unknown => Linkage::Unknown,
-        Truth::Yes if cross == Truth::Yes => {
+        Truth::Yes => {
             let compiler =
                 cgo.cross_compiler.as_ref().map(|c| c.spelled().text).unwrap_or_default();
             match () {
+                // zig links musl statically, if it is not told otherwise.
+                () if compiler.contains("zig") => Linkage::Unknown,
                 () if compiler.contains("musl") => Linkage::Musl,
-                () if compiler.contains("gnu") => Linkage::Glibc,
-                () => Linkage::Unknown,
+                () if cross == Truth::Yes => super::triple::triple_linkage(&compiler),
+                () => Linkage::dynamic(shell.state.libc),
             }
         }
-        Truth::Yes => Linkage::dynamic(shell.state.libc),
-    }
-}
-
-fn built(shell: &Interpreter<'_, '_>, line: &Line) -> Vec<Place> {
-    let directory = match line.value(&["-C"]) {
-        Some(folder) => shell.path(&folder.value),
-        None => shell.directory.clone(),
-    };
-    if let Some(output) = line.value(&["-o", "--o"]) {
-        let Some(text) = output.value.as_known() else { return Vec::new() };
-        let Some(directory) = directory else {
-            return match text.starts_with('/') {
-                true => vec![Place::file(crate::files::absolute("/", &text))],
-                false => Vec::new(),
-            };
-        };
-        let path = crate::files::absolute(&directory, &text);
-        let folder = text.ends_with('/') || shell.state.files.is_folder(&path);
-        if !folder {
-            return vec![Place::file(path)];
-        }
-        return match program_name(line, &directory) {
-            Some(name) => vec![Place::file(join(&path, &name))],
-            None => vec![Place::folder(path)],
-        };
-    }
-    let Some(directory) = directory else { return Vec::new() };
-    match program_name(line, &directory) {
-        Some(name) => vec![Place::file(join(&directory, &name))],
-        // The last part of the module's path, which the Dockerfile does not tell.
-        None if line.operands.len() <= 1
-            && !line.operands.iter().any(|o| o.value.known_suffix().ends_with("...")) =>
-        {
-            vec![Place { path: join(&directory, UNKNOWN_NAME), folder: false, guessed: true }]
-        }
-        None => Vec::new(),
-    }
-}
-
-/// The program's name, where the package's path tells it.
-fn program_name(line: &Line, _directory: &str) -> Option<String> {
-    let [package] = &line.operands[..] else { return None };
-    let text = package.value.as_known()?;
-    let text = text.split('@').next().unwrap_or_default().trim_end_matches('/');
-    let mut name = file_name(text);
-    let is_version =
-        |n: &str| n.len() > 1 && n.starts_with('v') && n[1..].bytes().all(|b| b.is_ascii_digit());
-    if is_version(name) {
-        name = file_name(text.strip_suffix(name)?);
-    }
-    let name = name.strip_suffix(".go").unwrap_or(name);
-    (!matches!(name, "" | "." | ".." | "...")).then(|| name.to_owned())
-}
-
-fn installed(
-    shell: &Interpreter<'_, '_>,
-    call: &Call,
-    line: &Line,
-    cross: Truth,
-    machine: &Machine,
-) -> Vec<Place> {
-    let known = |name: &str| {
-        let value = shell.environment(call, name)?.value;
-        value.as_known().filter(|t| t.starts_with('/')).map(std::borrow::Cow::into_owned)
-    };
-    let folder = match known("GOBIN") {
-        Some(folder) => folder,
-        None => {
-            let home = shell.state.home.clone().map(|h| join(&h, "go"));
-            let Some(path) = known("GOPATH").or(home) else { return Vec::new() };
-            let bin = join(path.split(':').next().unwrap_or_default(), "bin");
-            match (cross, machine.platform()) {
-                (Truth::Yes, Some(p)) => join(&bin, &format!("{}_{}", p.os(), p.arch())),
-                (Truth::Yes, None) | (Truth::Unknown, _) => return vec![Place::folder(bin)],
-                _ => bin,
-            }
-        }
-    };
-    match program_name(line, "") {
-        Some(name) => vec![Place::file(join(&folder, &name))],
-        None => vec![Place::folder(folder)],
     }
 }
 
 /// The C library that a native build in this stage is linked to.
 pub(super) fn native_linkage(libc: Libc) -> Linkage {
     Linkage::dynamic(libc)
+}
+
+/// `goreleaser build`: all targets of its configuration, or the one of the settings.
+pub(super) fn goreleaser(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
+    let line = Line::read(call.arguments(), &["-f", "--config", "-o", "--output", "--id", "-p"]);
+    if !matches!(line.operand(0).as_deref(), Some("build" | "release")) {
+        return line.operand(0).is_some();
+    }
+    let Target { settings, machine, cgo, .. } = target(shell, "goreleaser", call);
+    let single = line.has(&["--single-target"]);
+    let machine = if single { machine } else { Machine::unknown() };
+    let places = match line.value(&["-o", "--output"]) {
+        Some(output) if single => shell.path(&output.value).map(Place::file),
+        _ => shell.directory.as_ref().map(|d| Place::folder(join(d, "dist")).guessed()),
+    };
+    let places = places.into_iter().collect();
+    let linkage = Linkage::Unknown;
+    record(
+        shell,
+        call,
+        Built { tool: Tool::Go, machine, linkage, cgo: Some(cgo), places, settings },
+    );
+    true
+}
+
+/// `tinygo build`: LLVM, and no cgo of the usual kind.
+pub(super) fn tinygo(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
+    let words = call.arguments();
+    if !words.first().is_some_and(|w| w.value.is("build")) {
+        return !words.is_empty();
+    }
+    let Target { settings, machine, .. } = target(shell, "tinygo", call);
+    let line = Line::read_long(&words[1..], VALUES);
+    let machine = match line.value(&["-target"]).map(|t| t.value.spelled().text) {
+        Some(text) if text.starts_with("was") => Machine::independent(),
+        Some(_) => Machine::unknown(),
+        None => machine,
+    };
+    let places = output::built(shell, &line, &machine);
+    let linkage = Linkage::Unknown;
+    record(shell, call, Built { tool: Tool::Go, machine, linkage, cgo: None, places, settings });
+    true
 }

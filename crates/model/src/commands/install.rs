@@ -129,6 +129,14 @@ fn record(shell: &mut Interpreter<'_, '_>, manager: Manager, packages: Vec<Argum
         for toolchain in toolchains(bare) {
             shell.state.toolchains.insert(*toolchain);
         }
+        // Alpine's Go depends on its C compiler.
+        if manager == Manager::Apk && bare == "go" {
+            shell.state.toolchains.insert(Toolchain::C);
+        }
+        let is_system = matches!(manager, Manager::Apk | Manager::Apt | Manager::Rpm);
+        if is_system && matches!(bare, "cargo" | "rust" | "rustc") {
+            shell.state.builds.distro_rust = true;
+        }
     }
     shell.effect(EffectKind::Install(Install { manager, packages }), call.span);
 }

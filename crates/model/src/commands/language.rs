@@ -1,39 +1,21 @@
 //! Builds whose results are not machine code, or not known.
 
 use super::{
-    go::{Place, put, settings},
+    go::{Place, put},
     install::installed_into,
     options::Line,
 };
 use crate::{
     artifact::Made,
-    effect::{Compile, EffectKind, Manager, Setting, Tool},
+    effect::{Compile, EffectKind, Manager, Tool},
     files::join,
     machine::{Linkage, Machine},
     shell::{Call, Interpreter},
     value::Truth,
 };
 
-/// Settings that steer `make` and the compilers it starts.
-const MAKE_SETTINGS: &[&str] = &[
-    "GOOS",
-    "GOARCH",
-    "CGO_ENABLED",
-    "CC",
-    "CXX",
-    "ARCH",
-    "TARGET_ARCH",
-    "CROSS_COMPILE",
-    "CARGO_BUILD_TARGET",
-];
-
 pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
     match name {
-        "make" | "gmake" | "ninja" | "cmake" | "meson" | "bazel" | "bazelisk" | "scons"
-        | "just" | "task" => {
-            make(shell, call);
-            true
-        }
         "mvn" | "mvnw" | "gradle" | "gradlew" | "javac" | "sbt" | "ant" => {
             let folder = match name {
                 "gradle" | "gradlew" => "build",
@@ -70,28 +52,6 @@ pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
         }
         _ => false,
     }
-}
-
-/// Programs that run other compilers by rules that are not in the Dockerfile.
-fn make(shell: &mut Interpreter<'_, '_>, call: &Call) {
-    let mut found = settings(shell, call, MAKE_SETTINGS);
-    for word in call.arguments() {
-        let prefix = word.value.known_prefix();
-        let Some((name, _)) = prefix.split_once('=') else { continue };
-        if let Some(value) = word.value.without_prefix(name.len() + 1) {
-            found.push(Setting { name: name.to_owned(), value, span: word.span });
-        }
-    }
-    let compile = Compile {
-        tool: Tool::Make,
-        machine: Machine::unknown(),
-        cross: Truth::Unknown,
-        linkage: Linkage::Unknown,
-        cgo: None,
-        outputs: Vec::new(),
-        settings: found,
-    };
-    shell.effect(EffectKind::Compile(compile), call.span);
 }
 
 fn independent(shell: &mut Interpreter<'_, '_>, call: &Call, tool: Tool, folders: &[&str]) {

@@ -1,24 +1,35 @@
 //! What well-known programs do: downloads, installations, compilations, files.
 
 mod archive;
+pub(crate) mod builds;
+mod built;
 mod c;
+mod configure;
+mod cross_images;
 mod dotnet;
 mod download;
 mod files;
 mod go;
 mod install;
 mod language;
+mod make;
 mod names;
+mod native;
 mod options;
 mod rust;
+mod triple;
+mod xx;
+mod zig;
 
 use crate::{
     effect::EffectKind,
     shell::{Call, Interpreter},
 };
 
+pub(crate) use cross_images::cross_image;
 pub(crate) use download::url_file_name;
 pub(crate) use files::place;
+pub(crate) use go::go_setting;
 pub(crate) use names::machine_of_name;
 
 /// A file that this Dockerfile made or fetched is run.
@@ -54,10 +65,27 @@ pub(crate) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
         "mkdir" => files::make_folders(shell, call),
         "touch" | "chmod" | "chown" | "chgrp" | "strip" | "setcap" | "ldconfig" | "upx" => true,
         "go" | "goxx-go" | "xx-go" | "garble" => go::run(shell, name, call),
+        "goreleaser" => go::goreleaser(shell, call),
+        "tinygo" => go::tinygo(shell, call),
         "cargo" | "cross" | "xx-cargo" | "rustc" => rust::run(shell, name, call),
         "dotnet" => dotnet::run(shell, call),
-        "zig" => c::zig(shell, call),
+        "zig" => zig::run(shell, call),
+        "xx-info" => xx::info(shell, call),
+        "xx-verify" => xx::verify(shell, call),
+        "configure" | "Configure" => configure::autoconf(shell, name, call),
+        "config" if call.text(0).is_some_and(|t| t.contains('/')) => {
+            configure::autoconf(shell, name, call)
+        }
+        "make" | "gmake" | "bmake" | "ninja" | "ninja-build" | "samu" | "cmake" | "meson"
+        | "bazel" | "bazelisk" | "scons" | "just" | "task" | "mage" | "waf" | "b2" | "bjam" => {
+            make::run(shell, name, call)
+        }
         _ if c::is_compiler(name) => c::compile(shell, name, call),
-        _ => install::run(shell, name, call) || language::run(shell, name, call),
+        _ if c::is_binutil(name) => c::binutil(shell, name, call),
+        _ => {
+            native::run(shell, name, call)
+                || install::run(shell, name, call)
+                || language::run(shell, name, call)
+        }
     }
 }

@@ -1,18 +1,23 @@
-//! Rust: cargo, cross, rustc.
+//! Rust: cargo and the commands that wrap it, cross, rustc.
+
+mod config;
+mod output;
 
 use super::{
-    go::{Place, crosses, native_linkage, put, settings, wrapped_machine},
-    names::platform_in,
+    built::{Built, base_image, crosses, record, settings},
+    go::native_linkage,
     options::Line,
+    triple::triple_linkage,
+    xx,
 };
 use crate::{
-    artifact::Made,
-    effect::{Argument, Compile, EffectKind, Install, Manager, Setting, Tool},
-    files::{absolute, join},
-    machine::{Libc, Linkage, Machine, MachineKind, MachineSource},
+    effect::{Argument, EffectKind, Install, Manager, Setting, Tool},
+    machine::{Libc, Linkage, Machine, MachineSource},
     shell::{Call, Interpreter},
-    value::Value,
+    value::{Truth, Value},
 };
+
+pub(super) use super::triple::triple_machine;
 
 const VALUES: &[&str] = &[
     "--target",
@@ -36,6 +41,9 @@ const VALUES: &[&str] = &[
     "-j",
     "--jobs",
     "--example",
+    "--test",
+    "--bench",
+    "--exclude",
     "--out-dir",
     "--artifact-dir",
     "--index",
@@ -51,149 +59,250 @@ const VALUES: &[&str] = &[
     "--emit",
     "--message-format",
     "--color",
+    "-t",
+    "--targets",
+    "--cfg",
+    "--output-format",
 ];
 
+const SETTINGS: &[&str] = &[
+    "CARGO_BUILD_TARGET",
+    "RUSTFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_TARGET_DIR",
+    "CARGO_BUILD_TARGET_DIR",
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Build,
+    Install,
+    /// `cargo binstall`: programs that somebody else compiled.
+    Fetch,
+    /// `cargo run`, `cargo test`: what is compiled is started.
+    Execute,
+    Rustc,
+}
+
+/// What a command line asks for; `Err` if it compiles nothing, with whether it printed.
+fn verb(name: &str, line: &mut Line) -> Result<Verb, bool> {
+    if name == "rustc" {
+        let asks = line.has(&["--version", "-V", "--print", "-vV"]);
+        return if asks || line.operands.is_empty() { Err(!asks) } else { Ok(Verb::Rustc) };
+    }
+    // Words that stand before what they wrap: `cargo auditable build`, `cargo xwin build`.
+    const WRAPPERS: &[&str] =
+        &["auditable", "xwin", "ndk", "component", "lambda", "hack", "chef", "leptos", "tauri"];
+    let mut wrapped = false;
+    while line.operand(0).is_some_and(|w| WRAPPERS.contains(&&*w)) {
+        wrapped |= !matches!(line.operand(0).as_deref(), Some("auditable" | "hack"));
+        line.operands.remove(0);
+    }
+    match line.operand(0).as_deref() {
+        Some("build" | "b" | "zigbuild" | "rustc" | "cook") => Ok(Verb::Build),
+        Some("install") => Ok(Verb::Install),
+        Some("binstall" | "quickinstall") => Ok(Verb::Fetch),
+        Some("run" | "r" | "test" | "t" | "bench" | "nextest") => Ok(Verb::Execute),
+        _ => Err(wrapped || !line.has(&["--version", "-V", "--list"])),
+    }
+}
+
 pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
+    if name == "xx-cargo" && prints_triple(shell, call) {
+        return true;
+    }
     let skip_toolchain = |a: &&Argument| !a.value.known_prefix().starts_with('+');
     let words: Vec<Argument> = call.arguments().iter().filter(skip_toolchain).cloned().collect();
-    let line = Line::read(&words, VALUES);
-    let command = match (name, line.operand(0).as_deref()) {
-        ("rustc", _) => "rustc",
-        (_, Some("build" | "b" | "zigbuild" | "rustc")) => "build",
-        (_, Some("auditable" | "chef" | "xwin" | "ndk" | "leptos")) => "build",
-        (_, Some("install")) => "install",
-        _ => return !line.has(&["--version", "-V", "--print"]),
+    let mut line = Line::read(&words, VALUES);
+    let verb = match verb(name, &mut line) {
+        Ok(verb) => verb,
+        Err(printed) => return printed,
     };
-    let mut found = settings(shell, call, &["CARGO_BUILD_TARGET", "RUSTFLAGS", "CARGO_TARGET_DIR"]);
-    if let Some(target) = line.value(&["--target"]) {
-        let (value, span) = (target.value.clone(), target.span);
-        found.insert(0, Setting { name: "--target".to_owned(), value, span });
-    }
-    let target = found
-        .iter()
-        .find(|s| {
-            matches!(s.name.as_str(), "--target" | "CARGO_BUILD_TARGET") && !s.value.is_empty()
-        })
-        .cloned();
-    let machine = match (&target, name) {
-        (_, "xx-cargo") => wrapped_machine(shell, call),
-        (Some(target), _) => triple_machine(shell, target),
-        (None, _) => Machine::native(shell.runs_on().as_ref()),
-    };
-    let linkage = linkage(shell, target.as_ref().map(|t| &t.value), &found);
-    let places = match command {
-        "install" => installed(shell, call, &line),
-        "rustc" => line
-            .value(&["-o"])
-            .and_then(|o| shell.path(&o.value))
-            .map(Place::file)
-            .into_iter()
-            .collect(),
-        _ => built(shell, name, &line, &found, target.as_ref()),
-    };
-    if command == "install" {
-        let packages = line.operands.iter().skip(1).cloned().collect();
+    let base = settings(shell, call, SETTINGS);
+    let targets = targets(shell, name, call, &line, &base);
+    let packages: Vec<Argument> = line.operands.iter().skip(1).cloned().collect();
+    if matches!(verb, Verb::Install | Verb::Fetch) {
         let install = Install { manager: Manager::Cargo, packages };
         shell.effect(EffectKind::Install(install), call.span);
     }
-    let compile = Compile {
-        tool: Tool::Rust,
-        cross: crosses(shell, &machine),
-        machine: machine.clone(),
-        linkage,
-        cgo: None,
-        outputs: places.iter().map(|p| p.path.clone()).collect(),
-        settings: found,
-    };
-    shell.effect(EffectKind::Compile(compile), call.span);
-    put(shell, call, places, &Made::Compiled { tool: Tool::Rust, cgo: None }, &machine, linkage);
+    for target in targets {
+        one(shell, name, call, verb, &line, target, base.clone());
+    }
+    verb != Verb::Execute
+}
+
+/// `xx-cargo --print-target-triple`.
+fn prints_triple(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
+    if call.arguments().iter().any(|a| a.value.is("--setup-target-triple")) {
+        return true;
+    }
+    if !call.arguments().iter().any(|a| a.value.is("--print-target-triple")) {
+        return false;
+    }
+    let unknown = Value::unknown(crate::value::Origin::CommandOutput, call.span);
+    let value = xx::cargo_triple(shell, call).unwrap_or(unknown);
+    let line_end = Value::known("\n", crate::value::Origin::Literal, call.span);
+    shell.print(&value.concat(&line_end));
     true
 }
 
-/// The machine of a triple given by a setting.
-pub(super) fn triple_machine(shell: &Interpreter<'_, '_>, setting: &Setting) -> Machine {
-    let source = MachineSource::Setting {
-        name: setting.name.clone(),
-        value: setting.value.clone(),
-        span: setting.span,
-    };
-    let text = setting.value.as_known();
-    let platform = text.and_then(|t| platform_in(&t, shell.world.target));
-    Machine { kind: platform.map_or(MachineKind::Unknown, MachineKind::Platform), source }
+/// What is compiled for.
+enum Target {
+    /// The host, into the target folder itself.
+    Host,
+    /// A triple, into a folder of its name.
+    Triple(Setting),
+    /// A configuration file that is not known may say it.
+    Unclear,
 }
 
-fn linkage(shell: &Interpreter<'_, '_>, triple: Option<&Value>, settings: &[Setting]) -> Linkage {
-    let flags = settings.iter().find(|s| s.name == "RUSTFLAGS").map(|s| s.value.spelled().text);
-    let flags = flags.unwrap_or_default();
+fn targets(
+    shell: &Interpreter<'_, '_>,
+    name: &str,
+    call: &Call,
+    line: &Line,
+    base: &[Setting],
+) -> Vec<Target> {
+    if name == "xx-cargo" {
+        let value = xx::cargo_triple(shell, call)
+            .unwrap_or_else(|| Value::unknown(crate::value::Origin::CommandOutput, call.span));
+        let name = "TARGETPLATFORM".to_owned();
+        return vec![Target::Triple(Setting { name, value, span: call.span })];
+    }
+    let given: Vec<Target> = line
+        .values(&["--target"])
+        .filter(|t| !t.value.is_empty() && !t.value.is("host-tuple"))
+        .map(|t| {
+            let (value, span) = (t.value.clone(), t.span);
+            Target::Triple(Setting { name: "--target".to_owned(), value, span })
+        })
+        .collect();
+    if !given.is_empty() {
+        return given;
+    }
+    if name == "rustc" {
+        return vec![Target::Host];
+    }
+    if let Some(flag) = config::flag(line, "build.target") {
+        return vec![Target::Triple(flag)];
+    }
+    let env = base.iter().find(|s| s.name == "CARGO_BUILD_TARGET" && !s.value.is_empty());
+    if let Some(setting) = env {
+        return vec![Target::Triple(setting.clone())];
+    }
+    vec![match config::read(shell, call, "build", "target") {
+        config::Answer::Is(setting) => Target::Triple(setting),
+        config::Answer::Unset => Target::Host,
+        config::Answer::Unknown => Target::Unclear,
+    }]
+}
+
+fn one(
+    shell: &mut Interpreter<'_, '_>,
+    name: &str,
+    call: &Call,
+    verb: Verb,
+    line: &Line,
+    target: Target,
+    mut found: Vec<Setting>,
+) {
+    let native = Machine::native(shell.runs_on().as_ref());
+    let machine = match &target {
+        Target::Triple(_) if name == "xx-cargo" => xx::machine(shell, call),
+        Target::Triple(setting) => triple_machine(shell, setting),
+        Target::Host => native,
+        Target::Unclear => Machine::unknown(),
+    };
+    let triple = match &target {
+        Target::Triple(setting) => Some(setting.clone()),
+        _ => None,
+    };
+    if let Some(triple) = &triple {
+        found.extend(target_settings(shell, call, triple));
+    }
+    let linkage = match (&target, verb) {
+        (Target::Unclear, _) | (_, Verb::Fetch) => Linkage::Unknown,
+        _ => linkage(shell, triple.as_ref().map(|t| &t.value), &found, line),
+    };
+    if verb == Verb::Execute {
+        if crosses(shell, &machine) == Truth::Yes && !has_runner(&found) {
+            let path = format!("cargo {}", line.operand(0).unwrap_or_default());
+            shell.effect(EffectKind::Execute { path, machine }, call.span);
+        }
+        return;
+    }
+    let places = match verb {
+        Verb::Install | Verb::Fetch => output::installed(shell, call, line),
+        Verb::Rustc => output::rustc(shell, line),
+        _ => output::built(shell, call, line, &found, triple.as_ref()),
+    };
+    if let Some(setting) = triple.filter(|t| !found.iter().any(|s| s.name == t.name)) {
+        found.insert(0, setting);
+    }
+    if verb == Verb::Fetch {
+        let made = crate::artifact::Made::Installed { manager: Manager::Cargo };
+        let machine = Machine { source: MachineSource::Packages, ..machine };
+        let places = places.into_iter().map(super::built::Place::guessed).collect();
+        super::built::put(shell, call, places, &made, &machine, linkage);
+        return;
+    }
+    let built = Built { tool: Tool::Rust, machine, linkage, cgo: None, places, settings: found };
+    record(shell, call, built);
+}
+
+/// Variables for one target: `CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER`.
+fn target_settings(shell: &Interpreter<'_, '_>, call: &Call, triple: &Setting) -> Vec<Setting> {
+    let Some(text) = triple.value.as_known() else { return Vec::new() };
+    let stem = text.to_ascii_uppercase().replace(['-', '.'], "_");
+    let names: Vec<String> = ["LINKER", "RUSTFLAGS", "RUNNER"]
+        .iter()
+        .map(|what| format!("CARGO_TARGET_{stem}_{what}"))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    settings(shell, call, &names)
+}
+
+fn has_runner(found: &[Setting]) -> bool {
+    found.iter().any(|s| s.name.ends_with("_RUNNER"))
+}
+
+fn linkage(
+    shell: &Interpreter<'_, '_>,
+    triple: Option<&Value>,
+    settings: &[Setting],
+    line: &Line,
+) -> Linkage {
+    let mut flags: String = settings
+        .iter()
+        .filter(|s| s.name.ends_with("RUSTFLAGS"))
+        .map(|s| s.value.spelled().text + " ")
+        .collect();
+    for flag in line.values(&["-C"]) {
+        flags.push_str(&flag.value.spelled().text);
+    }
     if flags.contains("+crt-static") {
         return Linkage::Static;
     }
+    if line.value(&["--crate-type"]).is_some_and(|t| !t.value.is("bin")) {
+        return Linkage::Unknown;
+    }
     let musl = match triple.map(|t| t.spelled().text) {
-        Some(triple) if triple.contains("musl") => true,
-        Some(triple) if triple.contains("gnu") => return Linkage::Glibc,
-        Some(_) => return Linkage::Unknown,
-        None => shell.state.libc == Libc::Musl,
-    };
-    match musl {
-        true if flags.contains("-crt-static") => Linkage::Musl,
-        true => Linkage::Static,
-        false => native_linkage(shell.state.libc),
-    }
-}
-
-fn built(
-    shell: &Interpreter<'_, '_>,
-    name: &str,
-    line: &Line,
-    settings: &[Setting],
-    triple: Option<&Setting>,
-) -> Vec<Place> {
-    let given = line.value(&["--target-dir"]).map(|d| d.value.clone());
-    let from_env = settings.iter().find(|s| s.name == "CARGO_TARGET_DIR").map(|s| s.value.clone());
-    let folder = match given.or(from_env) {
-        Some(folder) => shell.path(&folder),
-        None => {
-            let manifest = line.value(&["--manifest-path"]).and_then(|m| shell.path(&m.value));
-            let base = match manifest {
-                Some(path) => path.rsplit_once('/').map(|(folder, _)| absolute("/", folder)),
-                None => shell.directory.clone(),
-            };
-            base.map(|b| join(&b, "target"))
+        Some(triple) if triple.contains("musl") => !triple.contains("alpine-linux"),
+        Some(triple) => return triple_linkage(&triple),
+        // The distribution's own compiler links dynamically, rustup's does not.
+        None if shell.state.libc == Libc::Musl => {
+            let from_rustup = base_image(shell).is_some_and(|image| {
+                let official = mlint_oci::Reference::parse(&image).ok();
+                image.contains("rust")
+                    || official.is_some_and(|r| r.official_name() == Some("alpine"))
+            });
+            if !from_rustup && !shell.state.builds.distro_rust {
+                return Linkage::Unknown;
+            }
+            !shell.state.builds.distro_rust
         }
+        None => return native_linkage(shell.state.libc),
     };
-    let Some(folder) = folder else { return Vec::new() };
-    if name == "xx-cargo" {
-        return vec![Place::folder(folder)];
-    }
-    let profile = match line.value(&["--profile"]).map(|p| p.value.as_known()) {
-        Some(Some(profile)) if profile == "dev" => "debug".to_owned(),
-        Some(Some(profile)) => profile.into_owned(),
-        Some(None) => return vec![Place::folder(folder)],
-        None if line.has(&["--release", "-r"]) => "release".to_owned(),
-        None => "debug".to_owned(),
-    };
-    let folder = match triple.map(|t| t.value.as_known()) {
-        // zigbuild takes a glibc version behind the triple, which is not in the folder's name.
-        Some(Some(triple)) => join(&folder, triple.split(".2").next().unwrap_or(&triple)),
-        Some(None) => return vec![Place::folder(folder)],
-        None => folder,
-    };
-    vec![Place::folder(join(&folder, &profile))]
-}
-
-fn installed(shell: &Interpreter<'_, '_>, call: &Call, line: &Line) -> Vec<Place> {
-    let root = match line.value(&["--root"]) {
-        Some(root) => shell.path(&root.value),
-        None => {
-            let home = shell.environment(call, "CARGO_HOME").and_then(|h| shell.path(&h.value));
-            home.or_else(|| shell.state.home.clone().map(|h| join(&h, ".cargo")))
-        }
-    };
-    let Some(bin) = root.map(|r| join(&r, "bin")) else { return Vec::new() };
-    match line.operand(1) {
-        Some(name) if !line.has(&["--path", "--git"]) => {
-            vec![Place::file(join(&bin, name.split('@').next().unwrap_or_default()))]
-        }
-        _ => vec![Place::folder(bin)],
-    }
+    if musl && !flags.contains("-crt-static") { Linkage::Static } else { Linkage::Musl }
 }

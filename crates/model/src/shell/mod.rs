@@ -229,6 +229,11 @@ impl<'s, 'e> Interpreter<'s, 'e> {
     /// The absolute path that a value names. A part that is not known (a version) stands as a gap
     /// in it: the same name written a second time is the same file.
     pub(crate) fn path(&self, value: &Value) -> Option<String> {
+        self.path_from(self.directory.as_deref(), value)
+    }
+
+    /// As [`Interpreter::path`], seen from another directory.
+    pub(crate) fn path_from(&self, directory: Option<&str>, value: &Value) -> Option<String> {
         let text = value.spelled().text;
         let has_alternatives =
             || value.pieces().iter().any(|p| matches!(p.content, Content::Alternatives(_)));
@@ -238,7 +243,10 @@ impl<'s, 'e> Interpreter<'s, 'e> {
         if text.is_empty() || unclear {
             return None;
         }
-        self.absolute(&text)
+        match text.starts_with('/') {
+            true => Some(absolute("/", &text)),
+            false => directory.map(|d| absolute(d, &text)),
+        }
     }
 
     /// Prints.
@@ -419,6 +427,11 @@ impl<'s, 'e> Interpreter<'s, 'e> {
             self.guards.pop();
         }
         result
+    }
+
+    /// The command ends with a failure, for this reason.
+    pub(crate) fn command_fails(&mut self, span: Span, message: impl Into<String>) {
+        let _ = self.fail(span, message);
     }
 
     /// The build stops here, if this place is certainly reached.

@@ -2,10 +2,11 @@
 
 use super::{Call, Interpreter, Status};
 use crate::{
+    commands::go_setting,
     effect::EffectKind,
     machine::Libc,
     probe::Probe,
-    value::{Origin, PlatformPart, Value},
+    value::{Origin, Value},
 };
 
 /// Which question a command asks, if it asks one.
@@ -52,8 +53,6 @@ fn question(name: &str, call: &Call) -> Option<Probe> {
         ("python" | "python3", ["-c", code]) if code.contains("platform.machine()") => {
             Probe::PythonMachine
         }
-        ("xx-info", ["arch"]) => Probe::XxInfo,
-        ("xx-info", ["os"]) => Probe::GoOs,
         _ => return None,
     })
 }
@@ -72,8 +71,8 @@ impl Interpreter<'_, '_> {
         let Some(probe) = question(name, call) else { return false };
         // What `go env GOARCH` says follows the environment.
         let setting = match (probe, call.text(2).as_deref()) {
-            (Probe::GoArch, Some("GOARCH")) => self.environment(call, "GOARCH"),
-            (Probe::GoOs, Some("GOOS")) => self.environment(call, "GOOS"),
+            (Probe::GoArch, Some("GOARCH")) => go_setting(self, call, "GOARCH"),
+            (Probe::GoOs, Some("GOOS")) => go_setting(self, call, "GOOS"),
             _ => None,
         };
         if let Some(setting) = setting.filter(|s| !s.value.is_empty()) {
@@ -88,11 +87,7 @@ impl Interpreter<'_, '_> {
 
     /// Prints a probe's answer.
     pub(super) fn answer(&mut self, probe: Probe, call: &Call, line_end: bool) {
-        let (platform, origin) = match probe {
-            // xx tells the target, as the stage's arguments name it.
-            Probe::XxInfo => (Some(self.world.target.clone()), Origin::Target(PlatformPart::Arch)),
-            probe => (self.runs_on(), Origin::Probe(probe)),
-        };
+        let (platform, origin) = (self.runs_on(), Origin::Probe(probe));
         let musl = self.state.libc == Libc::Musl;
         let answer = platform.and_then(|p| probe.answer(&p, musl));
         self.effect(EffectKind::Ask { probe, answer: answer.clone() }, call.span);

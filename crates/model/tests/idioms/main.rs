@@ -1,6 +1,7 @@
 //! What the model believes of real idioms: a Dockerfile in, lines of the dump out.
 
 mod artifacts;
+mod native;
 mod shell;
 mod stages;
 mod toolchains;

@@ -56,8 +56,14 @@ fn go() {
     );
     compiles(
         go,
-        "RUN go build -ldflags '-s -w -extldflags \"-static\"' -o /a",
+        "RUN go build -ldflags '-s -w -linkmode external -extldflags \"-static\"' -o /a",
         "Go for linux/amd64 cgo static -> /a",
+    );
+    // Go links by itself what has no C but the standard library's; then the flag says nothing.
+    compiles(
+        go,
+        "RUN go build -ldflags '-s -w -extldflags \"-static\"' -o /a",
+        "Go for linux/amd64 cgo ? -> /a",
     );
     compiles(go, "RUN GOARCH=$(cat arch) go build -o /a", "Go for ? cgo? ? -> /a");
     compiles(go, "RUN cd cmd && go build", "Go for linux/amd64 cgo glibc -> /src/cmd/?");

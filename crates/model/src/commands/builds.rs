@@ -1,0 +1,80 @@
+//! What build tools leave behind for later commands, within a RUN and from one to the next.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    effect::{Argument, Setting},
+    machine::{Linkage, Machine},
+};
+
+/// A directory that `configure`, `cmake` or `meson` prepared.
+#[derive(Clone, Debug)]
+pub(crate) struct Configured {
+    pub(crate) machine: Machine,
+    pub(crate) linkage: Linkage,
+    /// Where `install` goes; `None` if that is not known.
+    pub(crate) prefix: Option<String>,
+    /// What had a say.
+    pub(crate) settings: Vec<Setting>,
+    /// Nothing but results lies in the directory.
+    pub(crate) own_tree: bool,
+}
+
+/// The memory of build tools. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Builds {
+    configured: Arc<BTreeMap<String, Configured>>,
+    /// Go's settings file: `go env -w`, `xx-go --wrap`.
+    go: Arc<BTreeMap<String, Argument>>,
+    /// Rust comes from the distribution, not from rustup.
+    pub(crate) distro_rust: bool,
+}
+
+impl Builds {
+    /// Remembers how a directory was configured. Where that is not certain, an older, different
+    /// configuration may still be in effect.
+    pub(crate) fn configure(&mut self, directory: String, mut new: Configured, certain: bool) {
+        let configured = Arc::make_mut(&mut self.configured);
+        if let (false, Some(old)) = (certain, configured.get(&directory)) {
+            if old.machine.kind != new.machine.kind {
+                new.machine = Machine::unknown();
+            }
+            if old.linkage != new.linkage {
+                new.linkage = Linkage::Unknown;
+            }
+            if old.prefix != new.prefix {
+                new.prefix = None;
+            }
+        }
+        configured.insert(directory, new);
+    }
+
+    /// How a directory is configured, by itself or by the nearest directory above it.
+    pub(crate) fn configured(&self, directory: &str) -> Option<(&str, &Configured)> {
+        let mut at = directory;
+        loop {
+            if let Some((path, found)) = self.configured.get_key_value(at) {
+                return Some((path, found));
+            }
+            at = match at.rsplit_once('/')? {
+                ("", "") => return None,
+                ("", _) => "/",
+                (parent, _) => parent,
+            };
+        }
+    }
+
+    /// A value of Go's settings file.
+    pub(crate) fn go(&self, name: &str) -> Option<&Argument> {
+        self.go.get(name)
+    }
+
+    /// `None` takes the setting away.
+    pub(crate) fn set_go(&mut self, name: &str, value: Option<Argument>) {
+        let go = Arc::make_mut(&mut self.go);
+        match value {
+            Some(value) => go.insert(name.to_owned(), value),
+            None => go.remove(name),
+        };
+    }
+}

@@ -1,0 +1,280 @@
+//! Tools that run other compilers by rules which are not in the Dockerfile: make, ninja,
+//! `cmake --build`, `meson compile` and others. What is known of their results is how their
+//! directory was configured, and the compiler that their command line names.
+
+use super::{
+    builds::Configured,
+    built::{Built, Place, asks_static, record, settings},
+    configure::{self, Found, by_compiler, by_triple, given},
+    options::Line,
+};
+use crate::{
+    effect::{Argument, Setting, Tool},
+    files::{Files, absolute, join},
+    machine::{Linkage, Machine, MachineKind},
+    shell::{Call, Interpreter},
+};
+
+/// Settings that steer `make` and the compilers it starts.
+const SETTINGS: &[&str] = &[
+    "GOOS",
+    "GOARCH",
+    "CGO_ENABLED",
+    "CC",
+    "CXX",
+    "ARCH",
+    "TARGET_ARCH",
+    "CROSS_COMPILE",
+    "CARGO_BUILD_TARGET",
+];
+
+/// Folders below a prefix that hold machine code, and those that hold none.
+const CODE_FOLDERS: &[&str] = &["bin", "sbin", "lib", "lib64", "libexec"];
+const DATA_FOLDERS: &[&str] = &["share", "include", "etc"];
+
+/// What a build tool is asked to do.
+struct Job {
+    /// Where it works.
+    directory: Option<String>,
+    /// Whether it installs.
+    installs: bool,
+    /// `DESTDIR`, if given; `Err` if it is given and not known.
+    staging: Result<Option<String>, ()>,
+    /// A prefix given for this step only.
+    prefix: Option<Option<String>>,
+    settings: Vec<Setting>,
+    /// A compiler that the command line names.
+    named: Option<Found>,
+}
+
+pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
+    let first = call.text(1).map(std::borrow::Cow::into_owned);
+    match (name, first.as_deref()) {
+        ("make" | "gmake" | "bmake", _) => make(shell, call),
+        ("ninja" | "ninja-build" | "samu", _) => ninja(shell, call),
+        ("cmake", Some("--build")) => cmake_build(shell, call),
+        ("cmake", Some("--install")) => cmake_install(shell, call),
+        ("cmake", Some("-E" | "-P" | "--version" | "--help")) => return false,
+        ("cmake", _) => return configure::cmake(shell, call),
+        ("meson", Some("setup")) => return configure::meson(shell, call, &call.argv[2..]),
+        ("meson", Some("compile" | "install")) => meson(shell, call),
+        ("meson", Some("test" | "configure" | "introspect" | "--version" | "subprojects")) => {
+            return false;
+        }
+        ("meson", Some(_)) => return configure::meson(shell, call, call.arguments()),
+        _ => unknown(shell, call),
+    }
+    true
+}
+
+/// A tool of which nothing is known but that it builds.
+fn unknown(shell: &mut Interpreter<'_, '_>, call: &Call) {
+    let mut found = settings(shell, call, SETTINGS);
+    found.extend(assignments(call.arguments()));
+    let job = Job {
+        directory: None,
+        installs: false,
+        staging: Ok(None),
+        prefix: None,
+        settings: found,
+        named: None,
+    };
+    work(shell, call, job);
+}
+
+/// `NAME=value` among the words.
+fn assignments(words: &[Argument]) -> Vec<Setting> {
+    words
+        .iter()
+        .filter_map(|word| {
+            let prefix = word.value.known_prefix();
+            let (name, _) = prefix.split_once('=').filter(|(n, _)| !n.starts_with('-'))?;
+            let name = name.trim_end_matches([':', '?', '+']);
+            let at = prefix.find('=')? + 1;
+            Some(given(name, &word.value.without_prefix(at)?, word.span))
+        })
+        .collect()
+}
+
+fn make(shell: &mut Interpreter<'_, '_>, call: &Call) {
+    let line = Line::read(
+        call.arguments(),
+        &["-C", "-f", "-l", "-o", "-W", "-I", "--directory", "--file"],
+    );
+    let on_line = assignments(&line.operands);
+    let mut found = settings(shell, call, SETTINGS);
+    let directory = match line.value(&["-C", "--directory"]) {
+        Some(folder) => shell.path(&folder.value),
+        None => shell.directory.clone(),
+    };
+    let value = |names: &[&str]| {
+        let named = |s: &&Setting| names.contains(&s.name.as_str()) && !s.value.is_empty();
+        on_line.iter().rev().find(named)
+    };
+    let named = compiler_of(shell, call, &on_line, true)
+        .or_else(|| compiler_of(shell, call, &found, false).filter(|_| !is_go(&found)));
+    let staging = match value(&["DESTDIR", "INSTALL_ROOT"]) {
+        Some(setting) => shell.path(&setting.value).map(Some).ok_or(()),
+        None => staging(shell, call),
+    };
+    let prefix = value(&["PREFIX", "prefix", "INSTALL_PREFIX"]);
+    let prefix = prefix.map(|setting| shell.path(&setting.value));
+    let installs = line
+        .operands
+        .iter()
+        .any(|o| o.value.as_known().is_some_and(|t| t == "install" || t.starts_with("install-")));
+    found.extend(on_line);
+    work(shell, call, Job { directory, installs, staging, prefix, settings: found, named });
+}
+
+/// Whether the settings are for Go: its target is not the C compiler's.
+fn is_go(settings: &[Setting]) -> bool {
+    settings.iter().any(|s| s.name == "GOARCH" && !s.value.is_empty())
+}
+
+/// What `CC=…` and `CROSS_COMPILE=…` say. From the environment only a compiler that names its
+/// machine counts: a Makefile may set `CC` by itself, but nobody exports one for another machine
+/// without meaning it.
+fn compiler_of(
+    shell: &Interpreter<'_, '_>,
+    call: &Call,
+    settings: &[Setting],
+    on_line: bool,
+) -> Option<Found> {
+    let named = |name: &str| settings.iter().rev().find(|s| s.name == name && !s.value.is_empty());
+    let found = match (named("CC").or(named("CXX")), named("CROSS_COMPILE").or(named("CROSS"))) {
+        (Some(compiler), None) => by_compiler(shell, call, compiler)?,
+        (_, Some(prefix)) => by_triple(shell, prefix),
+        (None, None) => return None,
+    };
+    let says =
+        on_line || matches!(found.machine.source, crate::machine::MachineSource::Setting { .. });
+    (says && found.machine.kind != MachineKind::Unknown || on_line).then_some(found)
+}
+
+fn staging(shell: &Interpreter<'_, '_>, call: &Call) -> Result<Option<String>, ()> {
+    match shell.environment(call, "DESTDIR").filter(|d| !d.value.is_empty()) {
+        Some(given) => shell.path(&given.value).map(Some).ok_or(()),
+        None => Ok(None),
+    }
+}
+
+fn ninja(shell: &mut Interpreter<'_, '_>, call: &Call) {
+    let line = Line::read(call.arguments(), &["-C", "-f", "-j", "-k", "-l", "-t"]);
+    let directory = match line.value(&["-C"]) {
+        Some(folder) => shell.path(&folder.value),
+        None => shell.directory.clone(),
+    };
+    let installs = line.operands.iter().any(|o| o.value.is("install"));
+    let (staging, settings) = (staging(shell, call), settings(shell, call, SETTINGS));
+    let job = Job { directory, installs, staging, prefix: None, settings, named: None };
+    work(shell, call, job);
+}
+
+fn cmake_build(shell: &mut Interpreter<'_, '_>, call: &Call) {
+    let values = ["--build", "--target", "-t", "--config", "-j", "--parallel", "--preset"];
+    let line = Line::read(call.arguments(), &values);
+    let directory = line.value(&["--build"]).and_then(|d| shell.path(&d.value));
+    let installs = line
+        .values(&["--target", "-t"])
+        .chain(&line.operands)
+        .any(|t| t.value.as_known().is_some_and(|t| t == "install" || t == "install/strip"));
+    let (staging, settings) = (staging(shell, call), settings(shell, call, SETTINGS));
+    let job = Job { directory, installs, staging, prefix: None, settings, named: None };
+    work(shell, call, job);
+}
+
+fn cmake_install(shell: &mut Interpreter<'_, '_>, call: &Call) {
+    let line = Line::read(call.arguments(), &["--install", "--prefix", "--config", "--component"]);
+    let directory = line.value(&["--install"]).and_then(|d| shell.path(&d.value));
+    let prefix = line.value(&["--prefix"]).map(|p| shell.path(&p.value));
+    let staging = staging(shell, call);
+    let job = Job { directory, installs: true, staging, prefix, settings: Vec::new(), named: None };
+    work(shell, call, job);
+}
+
+fn meson(shell: &mut Interpreter<'_, '_>, call: &Call) {
+    let installs = call.text(1).as_deref() == Some("install");
+    let line = Line::read(&call.argv[2..], &["-C", "--destdir", "-j", "--tags"]);
+    let directory = match line.value(&["-C"]) {
+        Some(folder) => shell.path(&folder.value),
+        None => shell.directory.clone(),
+    };
+    let staging = match line.value(&["--destdir"]) {
+        Some(given) => shell.path(&given.value).map(Some).ok_or(()),
+        None => staging(shell, call),
+    };
+    let settings = settings(shell, call, SETTINGS);
+    work(shell, call, Job { directory, installs, staging, prefix: None, settings, named: None });
+}
+
+/// Does the job: an effect, and its results.
+fn work(shell: &mut Interpreter<'_, '_>, call: &Call, job: Job) {
+    let configured: Option<(String, Configured)> = job
+        .directory
+        .as_deref()
+        .and_then(|d| shell.state.builds.configured(d))
+        .map(|(root, c)| (root.to_owned(), c.clone()));
+    let Found { machine, mut linkage } = match (job.named, &configured) {
+        (Some(found), _) => found,
+        (None, Some((_, c))) => Found { machine: c.machine.clone(), linkage: c.linkage },
+        (None, None) => Found { machine: Machine::unknown(), linkage: Linkage::Unknown },
+    };
+    if machine.kind == MachineKind::Unknown {
+        linkage = Linkage::Unknown;
+    }
+    let flags = ["LDFLAGS", "CFLAGS"].map(|name| {
+        let setting = job.settings.iter().rev().find(|s| s.name == name);
+        setting.map_or(String::new(), |s| s.value.spelled().text)
+    });
+    if machine.kind != MachineKind::Unknown && flags.iter().any(|f| asks_static(f)) {
+        linkage = Linkage::Static;
+    }
+    let prefix = match job.prefix {
+        Some(given) => given,
+        None => configured.as_ref().and_then(|(_, c)| c.prefix.clone()),
+    };
+    let own_tree = configured.as_ref().filter(|(_, c)| c.own_tree).map(|(root, _)| root.clone());
+    let mut settings = job.settings;
+    if let Some((_, configured)) = configured {
+        let more = configured.settings.into_iter();
+        let new: Vec<Setting> =
+            more.filter(|s| !settings.iter().any(|known| known.name == s.name)).collect();
+        settings.extend(new);
+    }
+    let is_known = machine.kind != MachineKind::Unknown;
+    let mut places = Vec::new();
+    if is_known {
+        match (own_tree, &job.directory) {
+            (Some(tree), _) => places.push(Place::folder(tree).guessed()),
+            (None, Some(directory)) => places.push(Place::unnamed(directory)),
+            (None, None) => {}
+        }
+    }
+    let mut data = Vec::new();
+    if job.installs
+        && is_known
+        && let (Ok(staging), Some(prefix)) = (&job.staging, prefix)
+    {
+        let root = join("/", &format!("{}/{prefix}", staging.as_deref().unwrap_or_default()));
+        let (code, rest) = installed(&absolute("/", &root));
+        places.extend(code);
+        data = rest;
+    }
+    let built = Built { tool: Tool::Make, machine, linkage, cgo: None, places, settings };
+    record(shell, call, built);
+    let made = crate::artifact::Made::Compiled { tool: Tool::Make, cgo: None };
+    super::built::put(shell, call, data, &made, &Machine::independent(), Linkage::Unknown);
+}
+
+/// What an installation below `root` puts where: machine code, and what is none. A root of its own
+/// is the build's with all that is in it; in one that every image has, only the usual folders are.
+fn installed(root: &str) -> (Vec<Place>, Vec<Place>) {
+    let below = |names: &[&str]| -> Vec<Place> {
+        names.iter().map(|n| Place::folder(join(root, n)).guessed()).collect()
+    };
+    if Files::is_usual(root) {
+        return (below(CODE_FOLDERS), Vec::new());
+    }
+    (vec![Place::folder(root.to_owned()).guessed()], below(DATA_FOLDERS))
+}
