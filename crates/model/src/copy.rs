@@ -6,12 +6,13 @@ use mlint_syntax::{CopySource, Heredoc, Instruction, Span, Word, word};
 
 use crate::{
     artifact::{Artifact, Made, Station},
+    cache::{self, Mount},
     commands::{machine_of_name, place, url_file_name},
     context::{ContextEntry, ContextPath},
-    effect::{Argument, Copy, CopyFrom, Download, Effect, EffectKind, Fetcher},
+    effect::{Argument, Copy, CopyFrom, Download, Effect, EffectKind, Fetcher, Sharing},
     evaluation::ImageUser,
     expand::expand,
-    files::{Files, Selected, absolute, file_name, join},
+    files::{Selected, absolute, file_name, join},
     machine::{Linkage, Machine, MachineKind, MachineSource},
     plan::{Source, mount, mount_option},
     run::{StageState, World},
@@ -373,22 +374,14 @@ impl World<'_> {
     }
 }
 
-/// What a RUN's mounts put into the files for its time.
-pub(crate) struct Mounted {
-    /// The files before.
-    before: Option<Files>,
-    targets: Vec<String>,
-}
-
 /// Records the mounts of a RUN and makes what bind mounts bring visible.
 pub(crate) fn mounts(
     world: &World<'_>,
     state: &mut StageState,
     step: &mut Step,
     instruction: &Instruction,
-) -> Mounted {
-    let mut mounted = Mounted { before: None, targets: Vec::new() };
-    let before = state.files.clone();
+) -> Vec<Mount> {
+    let mut mounted = Vec::new();
     let mut copier = Copier { world, step, state };
     for flag in instruction.flags.iter().filter(|f| f.name == "mount") {
         let Some(options) = mount(flag) else { continue };
@@ -404,12 +397,25 @@ pub(crate) fn mounts(
         match kind.as_str() {
             "cache" => {
                 let target = target.unwrap_or_default();
+                let explicit_id = id.is_some();
+                let id = id.unwrap_or_else(|| target.clone());
+                let path = target.as_known().and_then(|t| copier.absolute(&t));
+                let key = id.as_known().map(std::borrow::Cow::into_owned);
+                mounted.extend(path.and_then(|p| cache::mount(copier.state, p, key)));
+                let sharing = sharing(mount_option(&options, &["sharing"]));
                 let kind = EffectKind::CacheMount {
-                    explicit_id: id.is_some(),
-                    id: id.unwrap_or_else(|| target.clone()),
+                    explicit_id,
+                    id,
                     target,
+                    sharing,
+                    compiles: Vec::new(),
                 };
                 copier.step.effects.push(effect(kind, flag.span));
+            }
+            "tmpfs" => {
+                let path = target.as_ref().and_then(Value::as_known);
+                let path = path.and_then(|t| copier.absolute(&t));
+                mounted.extend(path.and_then(|p| cache::mount(copier.state, p, None)));
             }
             "bind" => {
                 let from = mount_option(&options, &["from"]).map(Word::as_str);
@@ -417,16 +423,23 @@ pub(crate) fn mounts(
                 let Some(path) = path.and_then(|t| copier.absolute(&t)) else { continue };
                 let source = source.unwrap_or_default();
                 let source = absolute("/", &source.as_known().unwrap_or_default());
+                let Some(mount) = cache::mount(copier.state, path.clone(), None) else { continue };
+                mounted.push(mount);
                 copier.bind(from, &source, flag.span, &path);
-                mounted.targets.push(path);
             }
             _ => {}
         }
     }
-    if !mounted.targets.is_empty() {
-        mounted.before = Some(before);
-    }
     mounted
+}
+
+fn sharing(word: Option<&Word>) -> Sharing {
+    match word.map(Word::as_str) {
+        None | Some("shared") => Sharing::Shared,
+        Some("private") => Sharing::Private,
+        Some("locked") => Sharing::Locked,
+        Some(_) => Sharing::Unknown,
+    }
 }
 
 impl Copier<'_, '_> {
@@ -449,21 +462,5 @@ impl Copier<'_, '_> {
         let (stage, instruction, span) = (self.world.stage, self.step.instruction, self.step.span);
         let station = |path: String| Station { stage, instruction, span, path };
         place(&mut self.state.files, selected, target, false, true, station);
-    }
-}
-
-/// Takes away what was mounted, and brings back what it hid.
-pub(crate) fn unmount(state: &mut StageState, mounted: Mounted) {
-    let Some(before) = mounted.before else { return };
-    for target in mounted.targets {
-        state.files.remove(&target, true);
-        let hidden: Vec<Artifact> = before
-            .below(&target)
-            .map(|(_, a)| a.clone())
-            .chain(before.at(&target).cloned())
-            .collect();
-        for artifact in hidden {
-            state.files.put(artifact);
-        }
     }
 }

@@ -127,7 +127,16 @@ impl Dumper {
             EffectKind::Install(install) => {
                 let names: Vec<String> =
                     install.packages.iter().map(|p| described(&p.value)).collect();
-                format!("install {:?} {}", install.manager, names.join(" "))
+                let targets: String = install
+                    .targets
+                    .iter()
+                    .map(|t| {
+                        let what = if t.makes { "makes" } else { "is for" };
+                        let name = names.get(t.package).map_or("?", String::as_str);
+                        format!(", {name} {what} {}", t.machine)
+                    })
+                    .collect();
+                format!("install {:?} {}{targets}", install.manager, names.join(" "))
             }
             EffectKind::Compile(compile) => {
                 let cgo = match compile.cgo.as_ref().map(|c| c.enabled) {
@@ -162,7 +171,14 @@ impl Dumper {
                 let target = copy.target.as_deref().unwrap_or("?");
                 format!("copy {from}: {} -> {target}", sources.join(" "))
             }
-            EffectKind::CacheMount { id, target, .. } => format!("cache {id} at {target}"),
+            EffectKind::CacheMount { id, target, compiles, .. } => {
+                let lines: Vec<String> =
+                    compiles.iter().map(|s| self.line(*s).to_string()).collect();
+                match lines.is_empty() {
+                    true => format!("cache {id} at {target}"),
+                    false => format!("cache {id} at {target}, written by line {}", lines.join(" ")),
+                }
+            }
             EffectKind::SetEnv { name, value, kept } => {
                 let what = if *kept { "env" } else { "arg" };
                 format!("{what} {name}={}", described(value))

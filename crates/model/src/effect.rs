@@ -109,6 +109,11 @@ pub enum EffectKind {
         explicit_id: bool,
         /// Where it is mounted.
         target: Value,
+        /// Who may use it at the same time.
+        sharing: Sharing,
+        /// The compilations of the step that wrote into it, by their places: what they make is in
+        /// the cache when the next platform's build mounts it.
+        compiles: Vec<Span>,
     },
     /// ENV or an ARG with a value: a variable that later steps see.
     SetEnv {
@@ -119,6 +124,19 @@ pub enum EffectKind {
         /// Whether it stays in the image (ENV).
         kept: bool,
     },
+}
+
+/// `sharing` of a cache mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sharing {
+    /// All at the same time, the default.
+    Shared,
+    /// Each has one of its own.
+    Private,
+    /// One after the other.
+    Locked,
+    /// It can't be told.
+    Unknown,
 }
 
 /// A command and its arguments.
@@ -212,6 +230,19 @@ pub struct Install {
     pub manager: Manager,
     /// What it installs, as written.
     pub packages: Vec<Argument>,
+    /// Those that say which machine they are for; the others are for the stage's own.
+    pub targets: Vec<PackageTarget>,
+}
+
+/// A package that says which machine it is for: `libssl-dev:arm64`, `gcc-aarch64-linux-gnu`.
+#[derive(Clone, Debug)]
+pub struct PackageTarget {
+    /// Which of the packages.
+    pub package: usize,
+    /// The machine.
+    pub machine: Machine,
+    /// It runs where it is installed, and makes code for the machine: a cross compiler.
+    pub makes: bool,
 }
 
 /// A toolchain.

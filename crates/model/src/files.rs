@@ -182,6 +182,19 @@ impl Files {
         }
     }
 
+    /// Takes away all at and below a path, as a mount over it does; nothing else is touched.
+    pub(crate) fn hide(&mut self, path: &str) -> Vec<Artifact> {
+        let mut paths: Vec<String> = self.below(path).map(|(p, _)| p.clone()).collect();
+        if self.entries.contains_key(path) {
+            paths.push(path.to_owned());
+        }
+        if paths.is_empty() {
+            return Vec::new();
+        }
+        let entries = Arc::make_mut(&mut self.entries);
+        paths.iter().filter_map(|path| entries.remove(path)).collect()
+    }
+
     /// Something below a folder of unknown names goes: what is left there is not certain.
     fn disturb(&mut self, path: &str) {
         let mut at = path;

@@ -15,6 +15,7 @@
 //! known has both its branches followed, and what they do is not [`Effect::certain`].
 
 pub mod artifact;
+mod cache;
 mod commands;
 pub mod context;
 mod copy;
@@ -43,7 +44,7 @@ pub use context::{
 };
 pub use effect::{
     Argument, Cgo, Command, Compile, Copy, CopyFrom, Download, Effect, EffectKind, Fetcher, Guard,
-    Install, Manager, Setting, Tool,
+    Install, Manager, PackageTarget, Setting, Sharing, Tool,
 };
 pub use evaluation::{Evaluation, GlobalArg, ImageUse, ImageUser, Options};
 pub use expand::{Binding, Expansion};

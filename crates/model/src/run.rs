@@ -6,6 +6,7 @@ use mlint_oci::{ContainerConfig, Platform};
 use mlint_syntax::{Instruction, InstructionKind, Span, Word};
 
 use crate::{
+    cache,
     commands::{builds::Builds, cross_image},
     context::{ContextEntry, ContextPath, ContextSource, MAX_ASKED},
     copy,
@@ -369,7 +370,8 @@ fn run_commands(world: &World<'_>, state: &mut StageState, step: &mut Step, site
         None => {}
     }
     // What was mounted goes with the step.
-    copy::unmount(state, mounted);
+    cache::unmount(state, mounted);
+    cache::link(step, state.directory.as_deref());
 }
 
 /// A program that is not followed at all.

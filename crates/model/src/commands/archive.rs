@@ -87,6 +87,9 @@ pub(super) fn tar(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
         }
     }
     let line = Line::read(&words, VALUES);
+    if line.has(&["-c", "--create"]) {
+        return super::carry::pack(shell, &line, call);
+    }
     if !line.has(&["-x", "--extract", "--get"]) {
         // `tar c … | …`: what comes out is no download.
         return false;

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
+    artifact::Artifact,
     effect::{Argument, Setting},
     machine::{Linkage, Machine},
 };
@@ -28,6 +29,8 @@ pub(crate) struct Builds {
     go: Arc<BTreeMap<String, Argument>>,
     /// Rust comes from the distribution, not from rustup.
     pub(crate) distro_rust: bool,
+    /// What RUNs so far left in cache mounts, by id; paths are relative to the mount.
+    caches: Arc<BTreeMap<String, Vec<Artifact>>>,
 }
 
 impl Builds {
@@ -76,5 +79,17 @@ impl Builds {
             Some(value) => go.insert(name.to_owned(), value),
             None => go.remove(name),
         };
+    }
+
+    /// What a cache mount held after the last RUN that used it.
+    pub(crate) fn cached(&self, id: &str) -> &[Artifact] {
+        self.caches.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn keep_cached(&mut self, id: String, artifacts: Vec<Artifact>) {
+        if artifacts.is_empty() && !self.caches.contains_key(&id) {
+            return;
+        }
+        Arc::make_mut(&mut self.caches).insert(id, artifacts);
     }
 }

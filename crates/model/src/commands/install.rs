@@ -1,13 +1,14 @@
 //! Package managers.
 
 use super::{
-    download,
+    download, foreign,
     go::{Place, put},
     options::Line,
+    xx,
 };
 use crate::{
     artifact::Made,
-    effect::{Argument, EffectKind, Fetcher, Install, Manager},
+    effect::{Argument, EffectKind, Fetcher, Install, Manager, PackageTarget},
     files::join,
     knowledge::Toolchain,
     machine::{Linkage, Machine, MachineSource},
@@ -28,6 +29,7 @@ const RPM_VALUES: &[&str] = &[
     "--exclude",
     "--root",
     "--repo",
+    "--forcearch",
 ];
 const PIP_VALUES: &[&str] = &[
     "-r",
@@ -117,13 +119,33 @@ pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
 }
 
 fn record(shell: &mut Interpreter<'_, '_>, manager: Manager, packages: Vec<Argument>, call: &Call) {
+    record_for(shell, manager, packages, None, call);
+}
+
+/// As [`record`]; with `all`, every package is for that machine.
+fn record_for(
+    shell: &mut Interpreter<'_, '_>,
+    manager: Manager,
+    packages: Vec<Argument>,
+    all: Option<&Machine>,
+    call: &Call,
+) {
     let fetcher = match manager {
         Manager::Pip => Fetcher::Pip,
         Manager::Npm => Fetcher::Npm,
         _ => Fetcher::PackageManager,
     };
     download::addresses(shell, fetcher, &packages, call.span);
-    for package in &packages {
+    let targets = foreign::targets(shell, manager, &packages, all);
+    for (index, package) in packages.iter().enumerate() {
+        // What is for another machine does not run here.
+        let elsewhere = |t: &PackageTarget| {
+            let runs_on = shell.runs_on();
+            t.package == index && t.machine.platform().is_some_and(|p| Some(p) != runs_on.as_ref())
+        };
+        if targets.iter().any(elsewhere) {
+            continue;
+        }
         let Some(text) = package.value.as_known() else { continue };
         let bare = text.split(['=', '<', '>', '~', ':']).next().unwrap_or_default();
         for toolchain in toolchains(bare) {
@@ -138,7 +160,7 @@ fn record(shell: &mut Interpreter<'_, '_>, manager: Manager, packages: Vec<Argum
             shell.state.builds.distro_rust = true;
         }
     }
-    shell.effect(EffectKind::Install(Install { manager, packages }), call.span);
+    shell.effect(EffectKind::Install(Install { manager, packages, targets }), call.span);
 }
 
 /// What well-known packages bring.
@@ -165,7 +187,12 @@ fn system(
     let line = Line::read(call.arguments(), with_value);
     let verb = line.operands.iter().position(|o| verbs.iter().any(|v| o.value.is(v)));
     if let Some(at) = verb {
-        record(shell, manager, line.operands[at + 1..].to_vec(), call);
+        let is_xx = call.name().is_some_and(|n| n.starts_with("xx-"));
+        let all = match is_xx {
+            true => Some(xx::machine(shell, call)),
+            false => foreign::for_all(shell, &line),
+        };
+        record_for(shell, manager, line.operands[at + 1..].to_vec(), all.as_ref(), call);
     }
     true
 }

@@ -13,6 +13,7 @@ use crate::{
     files::{Files, absolute, join},
     machine::{Linkage, Machine, MachineKind},
     shell::{Call, Interpreter},
+    stage::RunsOn,
 };
 
 /// Settings that steer `make` and the compilers it starts.
@@ -215,10 +216,13 @@ fn work(shell: &mut Interpreter<'_, '_>, call: &Call, job: Job) {
         .as_deref()
         .and_then(|d| shell.state.builds.configured(d))
         .map(|(root, c)| (root.to_owned(), c.clone()));
+    let says_what = job.named.is_some()
+        || configured.is_some()
+        || shell.state.platform.role == RunsOn::Target && job.installs;
     let Found { machine, mut linkage } = match (job.named, &configured) {
         (Some(found), _) => found,
         (None, Some((_, c))) => Found { machine: c.machine.clone(), linkage: c.linkage },
-        (None, None) => Found { machine: Machine::unknown(), linkage: Linkage::Unknown },
+        (None, None) => unconfigured(shell, call, &job.settings),
     };
     if machine.kind == MachineKind::Unknown {
         linkage = Linkage::Unknown;
@@ -232,7 +236,11 @@ fn work(shell: &mut Interpreter<'_, '_>, call: &Call, job: Job) {
     }
     let prefix = match job.prefix {
         Some(given) => given,
-        None => configured.as_ref().and_then(|(_, c)| c.prefix.clone()),
+        None => match &configured {
+            Some((_, c)) => c.prefix.clone(),
+            // What is staged elsewhere may have any prefix.
+            None => (job.staging == Ok(None)).then(|| "/usr/local".to_owned()),
+        },
     };
     let own_tree = configured.as_ref().filter(|(_, c)| c.own_tree).map(|(root, _)| root.clone());
     let mut settings = job.settings;
@@ -242,7 +250,8 @@ fn work(shell: &mut Interpreter<'_, '_>, call: &Call, job: Job) {
             more.filter(|s| !settings.iter().any(|known| known.name == s.name)).collect();
         settings.extend(new);
     }
-    let is_known = machine.kind != MachineKind::Unknown;
+    // A Makefile may as well make what is no program.
+    let is_known = machine.kind != MachineKind::Unknown && says_what;
     let mut places = Vec::new();
     if is_known {
         match (own_tree, &job.directory) {
@@ -265,6 +274,28 @@ fn work(shell: &mut Interpreter<'_, '_>, call: &Call, job: Job) {
     record(shell, call, built);
     let made = crate::artifact::Made::Compiled { tool: Tool::Make, cgo: None };
     super::built::put(shell, call, data, &made, &Machine::independent(), Linkage::Unknown);
+}
+
+/// What is built where nothing says for what: by a Makefile that is not known. Where the stage runs
+/// on the target, that is what it makes; and where it does not see the target, it can't follow it.
+fn unconfigured(shell: &Interpreter<'_, '_>, call: &Call, settings: &[Setting]) -> Found {
+    let steers =
+        |name: &str| !matches!(name, "CC" | "CXX" | "CGO_ENABLED") && SETTINGS.contains(&name);
+    let steered = settings.iter().any(|s| steers(&s.name) && !s.value.is_empty());
+    let sees = |name: &&str| shell.environment(call, name).is_some_and(|v| !v.value.is_empty());
+    let sees_target =
+        ["TARGETPLATFORM", "TARGETARCH", "TARGETOS", "TARGETVARIANT"].iter().any(sees);
+    let native = match shell.state.platform.role {
+        RunsOn::Target => true,
+        RunsOn::Build | RunsOn::Constant => !sees_target,
+        RunsOn::Unknown => false,
+    };
+    let machine = match native && !steered {
+        true => Machine::native(shell.runs_on().as_ref()),
+        false => Machine::unknown(),
+    };
+    // In which language, nobody knows.
+    Found { machine, linkage: Linkage::Unknown }
 }
 
 /// What an installation below `root` puts where: machine code, and what is none. A root of its own

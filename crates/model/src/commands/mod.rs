@@ -4,11 +4,13 @@ mod archive;
 pub(crate) mod builds;
 mod built;
 mod c;
+mod carry;
 mod configure;
 mod cross_images;
 mod dotnet;
 mod download;
 mod files;
+mod foreign;
 mod go;
 mod install;
 mod language;
@@ -38,9 +40,19 @@ pub(crate) fn execute(shell: &mut Interpreter<'_, '_>, call: &Call) {
     let found = if text.contains('/') {
         shell.absolute(&text).and_then(|path| shell.state.files.find(&path))
     } else {
-        ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin", "/go/bin"]
-            .iter()
-            .find_map(|folder| shell.state.files.at(&format!("{folder}/{text}")).cloned())
+        [
+            "/usr/local/bin",
+            "/usr/bin",
+            "/bin",
+            "/usr/local/sbin",
+            "/usr/sbin",
+            "/sbin",
+            "/go/bin",
+            "/usr/local/cargo/bin",
+            "/root/.cargo/bin",
+        ]
+        .iter()
+        .find_map(|folder| shell.state.files.at(&format!("{folder}/{text}")).cloned())
     };
     if let Some(artifact) = found {
         let kind = EffectKind::Execute { path: artifact.path, machine: artifact.machine };
@@ -63,7 +75,9 @@ pub(crate) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
         "cp" | "mv" | "install" | "ln" | "rsync" => files::copy(shell, name, call),
         "rm" | "rmdir" | "unlink" => files::remove(shell, call),
         "mkdir" => files::make_folders(shell, call),
-        "touch" | "chmod" | "chown" | "chgrp" | "strip" | "setcap" | "ldconfig" | "upx" => true,
+        "touch" | "chmod" | "chown" | "chgrp" | "setcap" | "ldconfig" => true,
+        "strip" | "upx" | "objcopy" | "dd" | "patchelf" => carry::rewrite(shell, name, call),
+        "find" => carry::find(shell, call),
         "go" | "goxx-go" | "xx-go" | "garble" => go::run(shell, name, call),
         "goreleaser" => go::goreleaser(shell, call),
         "tinygo" => go::tinygo(shell, call),
@@ -79,6 +93,9 @@ pub(crate) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
         "make" | "gmake" | "bmake" | "ninja" | "ninja-build" | "samu" | "cmake" | "meson"
         | "bazel" | "bazelisk" | "scons" | "just" | "task" | "mage" | "waf" | "b2" | "bjam" => {
             make::run(shell, name, call)
+        }
+        _ if name.ends_with("-strip") || name.ends_with("-objcopy") => {
+            carry::rewrite(shell, name, call)
         }
         _ if c::is_compiler(name) => c::compile(shell, name, call),
         _ if c::is_binutil(name) => c::binutil(shell, name, call),

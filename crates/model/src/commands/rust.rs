@@ -123,7 +123,7 @@ pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
     let targets = targets(shell, name, call, &line, &base);
     let packages: Vec<Argument> = line.operands.iter().skip(1).cloned().collect();
     if matches!(verb, Verb::Install | Verb::Fetch) {
-        let install = Install { manager: Manager::Cargo, packages };
+        let install = Install { manager: Manager::Cargo, packages, targets: Vec::new() };
         shell.effect(EffectKind::Install(install), call.span);
     }
     for target in targets {

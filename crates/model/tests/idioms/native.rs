@@ -1,6 +1,7 @@
 //! Compiled languages: what a build writes, where, for which machine, linked how.
 
 mod c;
+mod flow;
 mod go;
 mod others;
 mod rust;

@@ -196,7 +196,7 @@ fn packages() {
         "FROM debian\nRUN apt-get update && apt-get install -y --no-install-recommends curl libc6-dev:arm64 -t stable && pip install https://h/x-manylinux_x86_64.whl\n",
         "linux/arm64",
         &[
-            "2: install Apt curl libc6-dev:arm64",
+            "2: install Apt curl libc6-dev:arm64, libc6-dev:arm64 is for linux/arm64",
             "2: download https://h/x-manylinux_x86_64.whl -> |",
             "2: install Pip https://h/x-manylinux_x86_64.whl",
         ],
