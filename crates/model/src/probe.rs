@@ -91,6 +91,7 @@ impl Probe {
                 return Some(triple.replacen("-linux-", "-alpine-linux-", 1));
             }
             Self::RustcHost if musl => Vocabulary::RustMusl,
+            Self::DpkgTriple if musl => Vocabulary::MuslTriple,
             other => other.vocabulary()?,
         };
         word_for(platform, vocabulary).map(str::to_owned)

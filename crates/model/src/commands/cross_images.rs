@@ -42,7 +42,7 @@ pub(crate) fn cross_image(reference: &str, platform: Option<&Platform>) -> Optio
     let set = |name: &str, value: String| (name.to_owned(), value);
     let (env, directory) = match (owner, name) {
         // Tags are `aarch64-musl`, `armv7-musleabihf`; a date may precede or follow.
-        (_, "rust-musl-cross") => {
+        (_, "rust-musl-cross") | ("blackdex", "rust-musl") => {
             let (arch, abi) = tag.split_once('-')?;
             let abi = abi.split('-').next().filter(|abi| abi.starts_with("musl"))?;
             let triple = format!("{arch}-unknown-linux-{abi}");

@@ -80,7 +80,7 @@ const NPM_VALUES: &[&str] = &[
 /// `false` if the program is no package manager, or does something else here.
 pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
     match name {
-        "apt" | "apt-get" | "aptitude" | "xx-apt" | "xx-apt-get" => system(
+        "apt" | "apt-get" | "aptitude" | "xx-apt" | "xx-apt-get" | "goxx-apt-get" => system(
             shell,
             call,
             Manager::Apt,
@@ -187,7 +187,7 @@ fn system(
     let line = Line::read(call.arguments(), with_value);
     let verb = line.operands.iter().position(|o| verbs.iter().any(|v| o.value.is(v)));
     if let Some(at) = verb {
-        let is_xx = call.name().is_some_and(|n| n.starts_with("xx-"));
+        let is_xx = call.name().is_some_and(|n| n.starts_with("xx-") || n.starts_with("goxx-"));
         let all = match is_xx {
             true => Some(xx::machine(shell, call)),
             false => foreign::for_all(shell, &line),

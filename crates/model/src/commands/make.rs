@@ -220,7 +220,8 @@ fn work(shell: &mut Interpreter<'_, '_>, call: &Call, job: Job) {
         || configured.is_some()
         || shell.state.platform.role == RunsOn::Target && job.installs;
     let Found { machine, mut linkage } = match (job.named, &configured) {
-        (Some(found), _) => found,
+        // How it is linked, and whether the program is C at all, is the Makefile's.
+        (Some(found), _) => Found { linkage: Linkage::Unknown, ..found },
         (None, Some((_, c))) => Found { machine: c.machine.clone(), linkage: c.linkage },
         (None, None) => unconfigured(shell, call, &job.settings),
     };

@@ -82,6 +82,7 @@ pub(crate) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
         "goreleaser" => go::goreleaser(shell, call),
         "tinygo" => go::tinygo(shell, call),
         "cargo" | "cross" | "xx-cargo" | "rustc" => rust::run(shell, name, call),
+        "rustup" => rust::rustup(shell, call),
         "dotnet" => dotnet::run(shell, call),
         "zig" => zig::run(shell, call),
         "xx-info" => xx::info(shell, call),
@@ -91,9 +92,8 @@ pub(crate) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
             configure::autoconf(shell, name, call)
         }
         "make" | "gmake" | "bmake" | "ninja" | "ninja-build" | "samu" | "cmake" | "meson"
-        | "bazel" | "bazelisk" | "scons" | "just" | "task" | "mage" | "waf" | "b2" | "bjam" => {
-            make::run(shell, name, call)
-        }
+        | "gox" | "bazel" | "bazelisk" | "scons" | "just" | "task" | "mage" | "waf" | "b2"
+        | "bjam" => make::run(shell, name, call),
         _ if name.ends_with("-strip") || name.ends_with("-objcopy") => {
             carry::rewrite(shell, name, call)
         }

@@ -132,6 +132,23 @@ pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
     verb != Verb::Execute
 }
 
+/// `rustup run TOOLCHAIN COMMAND`.
+pub(super) fn rustup(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
+    if !call.arguments().first().is_some_and(|w| w.value.is("run")) {
+        return !call
+            .arguments()
+            .iter()
+            .any(|w| matches!(&*w.value.known_prefix(), "show" | "which"));
+    }
+    let words = call.argv.get(2..).unwrap_or_default();
+    let options = words.iter().take_while(|w| w.value.known_prefix().starts_with("--")).count();
+    let argv = words.get(options + 1..).unwrap_or_default().to_vec();
+    if !argv.is_empty() {
+        let _ = shell.simple_call(Call { argv, prefix: call.prefix.clone(), span: call.span });
+    }
+    true
+}
+
 /// `xx-cargo --print-target-triple`.
 fn prints_triple(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
     if call.arguments().iter().any(|a| a.value.is("--setup-target-triple")) {

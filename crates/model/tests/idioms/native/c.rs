@@ -82,12 +82,9 @@ fn a_configured_directory_stays_configured() {
         ),
         ("RUN ./configure --arch=arm64 --enable-cross-compile && make", "? ? -> "),
         ("RUN make", "? ? -> "),
-        ("RUN make CC=aarch64-linux-gnu-gcc", "linux/arm64 cross glibc -> /src/?"),
-        (
-            "RUN make CROSS_COMPILE=aarch64-linux-gnu- ARCH=arm64",
-            "linux/arm64 cross glibc -> /src/?",
-        ),
-        ("RUN CC=aarch64-linux-gnu-gcc make", "linux/arm64 cross glibc -> /src/?"),
+        ("RUN make CC=aarch64-linux-gnu-gcc", "linux/arm64 cross ? -> /src/?"),
+        ("RUN make CROSS_COMPILE=aarch64-linux-gnu- ARCH=arm64", "linux/arm64 cross ? -> /src/?"),
+        ("RUN CC=aarch64-linux-gnu-gcc make", "linux/arm64 cross ? -> /src/?"),
         // A Makefile may set CC by itself; what Go is told is for Go.
         ("RUN CC=gcc make", "? ? -> "),
         ("RUN GOARCH=arm64 CC=aarch64-linux-gnu-gcc make", "? ? -> "),
@@ -215,11 +212,7 @@ fn installations() {
             "/out/opt/z",
             Some("linux/amd64 glibc"),
         ),
-        (
-            "make CC=aarch64-linux-gnu-gcc PREFIX=/opt/w install",
-            "/opt/w",
-            Some("linux/arm64 glibc"),
-        ),
+        ("make CC=aarch64-linux-gnu-gcc PREFIX=/opt/w install", "/opt/w", Some("linux/arm64 ?")),
         ("make PREFIX=/opt/w install", "/opt/w", None),
         ("./configure --prefix=$(cat p) && make install", "/usr/local/bin", None),
     ] {

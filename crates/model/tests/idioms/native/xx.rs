@@ -100,8 +100,8 @@ fn compilers() {
     compiles(
         "alpine",
         "RUN CC=xx-clang make",
-        "Make for linux/arm64 cross musl -> /src/?",
-        "Make for linux/amd64 musl -> /src/?",
+        "Make for linux/arm64 cross ? -> /src/?",
+        "Make for linux/amd64 ? -> /src/?",
     );
 }
 
@@ -141,6 +141,11 @@ fn images_of_one_target() {
         "messense/rust-musl-cross:aarch64-musl",
         "RUN cargo build --release",
         "Rust for linux/arm64 cross static -> /src/target/aarch64-unknown-linux-musl/release",
+    );
+    always(
+        "blackdex/rust-musl:armv7-musleabihf-stable",
+        "RUN rustup run stable cargo build --release --bin app",
+        "Rust for linux/arm/v7 cross static -> /src/target/armv7-unknown-linux-musleabihf/release/app",
     );
     compiles(
         "clux/muslrust",
