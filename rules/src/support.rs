@@ -96,6 +96,7 @@ pub(crate) fn with_trail(mut finding: Finding, piece: &Piece) -> Finding {
             HopKind::GlobalArg => finding.related(hop.span, format!("the default of ARG {name}")),
             HopKind::Arg => finding.related(hop.span, format!("ARG {name} takes it")),
             HopKind::Env => finding.related(hop.span, format!("ENV {name} holds it")),
+            HopKind::Script => finding.related(hop.span, format!("it stands in {name}")),
             HopKind::Assigned => finding.related(hop.span, format!("it is assigned to {name}")),
             HopKind::Used if !name.is_empty() => {
                 finding.related(hop.span, format!("{name} is used here"))

@@ -265,7 +265,7 @@ impl Copier<'_, '_> {
         let mut selected = state.files.select(path);
         if !selected.is_empty() {
             for one in &mut selected {
-                self.world.look_at(&mut one.artifact, source.span);
+                self.world.settle(one, source.span);
             }
             return selected;
         }
@@ -354,6 +354,16 @@ impl Copier<'_, '_> {
 }
 
 impl World<'_> {
+    /// Says of a part of a copied folder whether it is a folder itself.
+    fn settle(&self, selected: &mut Selected, span: Span) {
+        let Made::Context { path: Some(path) } = &selected.artifact.made else { return };
+        if !selected.artifact.folder && self.entry(path) == Some(&ContextEntry::Folder) {
+            selected.artifact.folder = true;
+            selected.top = String::new();
+        }
+        self.look_at(&mut selected.artifact, span);
+    }
+
     /// Adds to a file of the context what is known of it.
     pub(crate) fn look_at(&self, artifact: &mut Artifact, span: Span) {
         let Made::Context { path: Some(path) } = &artifact.made else { return };
@@ -454,7 +464,11 @@ impl Copier<'_, '_> {
                 vec![self.of_context(&argument(), path, false)]
             }
             Some(Source::Stage(stage)) => match self.world.done.get(stage) {
-                Some(Some(state)) => state.files.select(source),
+                Some(Some(state)) => {
+                    let mut selected = state.files.select(source);
+                    selected.iter_mut().for_each(|one| self.world.settle(one, span));
+                    selected
+                }
                 _ => return,
             },
             Some(Source::Image(_) | Source::Unknown) => return,

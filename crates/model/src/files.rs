@@ -107,6 +107,11 @@ impl Files {
             && let Some(artifact) = Arc::make_mut(&mut self.entries).get_mut(path)
         {
             artifact.content = Some(content);
+        } else if self.at(path).is_none()
+            && let Some(child) = self.find(path)
+            && matches!(child.made, Made::Context { path: Some(_) })
+        {
+            self.put(Artifact { content: Some(content), ..child });
         }
     }
 
@@ -333,6 +338,12 @@ fn merge(old: &mut Artifact, new: Artifact) {
     }
     if old.content != new.content {
         old.content = None;
+    }
+    if let (Made::Context { path: old }, Made::Context { path: new }) = (&mut old.made, &new.made)
+        && old != new
+    {
+        // What lies there came from two places.
+        *old = None;
     }
     old.certain = old.certain && new.certain;
     old.folder |= new.folder;

@@ -1,5 +1,7 @@
 //! What is parsed once and evaluated per platform.
 
+use std::collections::BTreeSet;
+
 use mlint_oci::Platform;
 use mlint_syntax::{
     CommandLine, Dockerfile, Instruction, InstructionKind, LogicalText, Span, Spanned,
@@ -7,6 +9,7 @@ use mlint_syntax::{
 };
 
 use crate::{
+    context::ContextPath,
     evaluation::{Evaluation, ImageUse, ImageUser, Options},
     facts::{ConfigQuery, ImageFacts, ImageQuery},
     plan::{Outline, Plan, unwrap_onbuild},
@@ -61,6 +64,30 @@ impl<'f> Prepared<'f> {
         facts: &ImageFacts,
     ) -> Evaluation {
         run::evaluate(self, platform, options, facts)
+    }
+
+    /// The paths of the build context that evaluations on these platforms would like to know more
+    /// about, each once.
+    pub fn asked(
+        &self,
+        platforms: &[Platform],
+        options: &Options,
+        facts: &ImageFacts,
+    ) -> BTreeSet<ContextPath> {
+        let evaluate = |platform| self.evaluate(platform, options, facts).asked;
+        platforms.iter().flat_map(evaluate).collect()
+    }
+
+    /// Whether the file takes anything from the build context or from a named one.
+    pub fn uses_context(&self) -> bool {
+        self.file.instructions.iter().map(unwrap_onbuild).any(|instruction| {
+            let named = ["from", "mount"].iter().any(|flag| instruction.flag(flag).is_some());
+            match instruction.kind {
+                InstructionKind::Copy { .. } | InstructionKind::Add { .. } => true,
+                InstructionKind::Run(_) => named,
+                _ => false,
+            }
+        })
     }
 
     /// The images that reachable stages need on one platform, with where.

@@ -19,7 +19,7 @@ use crate::{
     plan::{Plan, Trigger, unwrap_onbuild},
     prepare::{Prepared, Program, is_posix_shell, json_text, program},
     scope::{BaseEnv, Outcome, StageScope},
-    shell::Interpreter,
+    shell::{Interpreter, place_at},
     stage::{Base, Stage, StagePlatform, Step},
     value::{Origin, Value},
 };
@@ -164,7 +164,13 @@ fn run_stage(world: &World<'_>) -> (Stage, Option<StageState>) {
                 let program = program(instruction);
                 let index = outline.from;
                 let site = Site { index, instruction, program: program.as_ref() };
-                run_step(world, &mut state, &site)
+                let mut step = run_step(world, &mut state, &site);
+                for effect in &mut step.effects {
+                    effect.span = instruction.span;
+                    place_at(&mut effect.kind, instruction.span);
+                }
+                step.dead.clear();
+                step
             }
         };
         stage.steps.push(step);

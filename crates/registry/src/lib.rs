@@ -27,7 +27,7 @@ pub use blob::Progress;
 pub use client::{Client, Resolved};
 pub use credentials::{Credential, CredentialError, Credentials, Found};
 pub use error::RegistryError;
-pub use facts::{FactOptions, resolve_facts};
+pub use facts::{FactOptions, resolve_facts, resolve_images};
 pub use image::{Image, Layer, OfferedPlatform, PlatformImage};
 pub use options::ClientOptions;
 pub use push::{

@@ -107,22 +107,14 @@ impl Interpreter<'_, '_> {
                 }
                 self.run_text(&Value::join(&parts), call.span)
             }
-            "." | "source" => {
-                let content = args.first().and_then(|a| {
-                    let path = self.path(&a.value)?;
-                    self.state.files.find(&path)?.content
-                });
-                match content {
-                    Some(content) if content.as_known().is_some() => {
-                        self.run_text(&content, call.span)
-                    }
-                    _ => {
-                        self.sourced = true;
-                        self.status = Status::Assumed;
-                        Flow::Next
-                    }
+            "." | "source" => match args.first().and_then(|a| self.read_in(a, call.span)) {
+                Some(flow) => flow,
+                None => {
+                    self.sourced = true;
+                    self.status = Status::Assumed;
+                    Flow::Next
                 }
-            }
+            },
             _ => return None,
         })
     }

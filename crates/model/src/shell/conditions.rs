@@ -135,13 +135,9 @@ impl Interpreter<'_, '_> {
                 self.subject = Some(value.clone());
                 value.emptiness().negate()
             }
-            "-e" | "-f" | "-s" | "-x" | "-r" => match self.path(value) {
-                Some(path)
-                    if self.state.files.at(&path).is_some_and(|a| a.certain && !a.folder) =>
-                {
-                    Truth::Yes
-                }
-                _ => Truth::Unknown,
+            "-e" | "-f" | "-s" | "-x" | "-r" | "-d" => match self.path(value) {
+                Some(path) => self.exists(op, &path),
+                None => Truth::Unknown,
             },
             _ => Truth::Unknown,
         }

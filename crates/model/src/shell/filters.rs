@@ -79,7 +79,7 @@ impl Interpreter<'_, '_> {
                 self.answer(crate::probe::Probe::ApkArch, call, true);
                 continue;
             }
-            match path.and_then(|p| self.state.files.find(&p)) {
+            match path.and_then(|p| self.file(&p, argument.span)) {
                 Some(file) => self.print_file(file, argument.span),
                 None => self.print(&Value::unknown(Origin::File, argument.span)),
             }

@@ -15,6 +15,7 @@ mod operators;
 mod printf;
 mod probes;
 mod redirect;
+mod scripts;
 mod sed;
 mod simple;
 mod transform;
@@ -42,6 +43,8 @@ use crate::{
     value::{Content, GAP, HopKind, Origin, Truth, Value},
 };
 
+pub(crate) use scripts::place_at;
+use scripts::{Budget, Via};
 pub(crate) use simple::Call;
 use vars::{Delta, Var, Vars};
 
@@ -107,6 +110,11 @@ pub(crate) struct Interpreter<'s, 'e> {
     vars: Vars,
     functions: HashMap<String, Arc<Command>>,
     positional: Vec<Value>,
+    /// `$0`, in a script.
+    zero: Option<Value>,
+    /// The script of the build context at work.
+    via: Option<Via>,
+    budget: Budget,
     /// Whether the current command is certainly reached.
     certain: bool,
     /// The script may have ended (successfully) before the current command.
@@ -143,6 +151,9 @@ impl<'s, 'e> Interpreter<'s, 'e> {
             vars: Vars::default(),
             functions: HashMap::new(),
             positional: Vec::new(),
+            zero: None,
+            via: None,
+            budget: Budget::default(),
             certain: true,
             maybe_over: false,
             guards: Vec::new(),

@@ -65,7 +65,7 @@ impl Interpreter<'_, '_> {
         match &redirect.kind {
             RedirectKind::Input(word) => {
                 let value = self.single(word);
-                let file = self.path(&value).and_then(|p| self.state.files.find(&p));
+                let file = self.path(&value).and_then(|p| self.file(&p, word.span));
                 Some(match file {
                     Some(file) => Stream {
                         text: file

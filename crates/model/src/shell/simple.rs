@@ -280,6 +280,9 @@ impl Interpreter<'_, '_> {
             return;
         }
         commands::execute(self, call);
+        if self.follow(name, call) {
+            return;
+        }
         let printed = commands::run(self, name, call);
         if !printed {
             self.print(&Value::unknown(Origin::CommandOutput, call.span));

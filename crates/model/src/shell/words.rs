@@ -5,7 +5,7 @@ use mlint_syntax::{
     shell::{Param, Quote, Script, ShellWord, WordPart},
 };
 
-use super::{Flow, Interpreter};
+use super::{Flow, Interpreter, scripts};
 use crate::{
     effect::Argument,
     expand::Binding,
@@ -52,7 +52,7 @@ impl Interpreter<'_, '_> {
         if let [WordPart::Literal { text, quote: Quote::None, .. }] = &word.parts[..]
             && !text.starts_with('~')
         {
-            return Value::literal(text);
+            return self.literal(text);
         }
         let parts: Vec<Value> = (0..word.parts.len()).map(|i| self.part(word, i)).collect();
         Value::join(&parts)
@@ -65,10 +65,10 @@ impl Interpreter<'_, '_> {
                     && *quote == Quote::None
                     && (text.as_str() == "~" || text.starts_with("~/"));
                 if !tilde {
-                    return Value::literal(text);
+                    return self.literal(text);
                 }
                 let home = self.home(word.span);
-                home.concat(&Value::literal(&text.slice(1, text.len())))
+                home.concat(&self.literal(&text.slice(1, text.len())))
             }
             WordPart::Param(param) => self.param(param),
             WordPart::CommandSub { script, span, .. } => self.substitution(script, *span),
@@ -251,7 +251,10 @@ impl Interpreter<'_, '_> {
             }
             "#" => Value::known(self.positional.len().to_string(), Origin::Literal, span),
             "?" | "$" | "!" | "-" | "_" => Value::unknown(Origin::Opaque, span),
-            "0" => Value::unknown(Origin::Opaque, span),
+            "0" => match &self.zero {
+                Some(zero) => zero.hop(HopKind::Used, "0", span),
+                None => Value::unknown(Origin::Opaque, span),
+            },
             digits if digits.bytes().all(|b| b.is_ascii_digit()) && !digits.is_empty() => {
                 let number: usize = digits.parse().ok()?;
                 let binding = match self.positional.get(number.checked_sub(1)?) {
@@ -310,7 +313,7 @@ impl Interpreter<'_, '_> {
         for piece in value.pieces() {
             match (&piece.source, piece.text()) {
                 (Some(source), _) => builder.push_text(source),
-                (None, Some(text)) if text.len() < 4096 => {
+                (None, Some(text)) if text.len() <= scripts::MAX_BYTES => {
                     let at = if piece.span.is_empty() { span } else { piece.span };
                     crate::value::push_at(&mut builder, text, at);
                 }

@@ -9,14 +9,14 @@ use std::{
 };
 
 use mlint_model::{FactSource, ImageInfo};
-use mlint_oci::{Digest, Reference};
+use mlint_oci::{ContainerConfig, Digest, Platform, Reference};
 use serde::{Deserialize, Serialize};
 
 /// How long the answer for a tag is believed.
 const TAG_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// No real answer is longer.
-const MAX_FILE: u64 = 64 * 1024;
+const MAX_FILE: u64 = 1 << 20;
 
 /// The shape of a file; a change of it changes the folder's name.
 #[derive(Serialize, Deserialize)]
@@ -27,35 +27,62 @@ struct Kept {
     platforms: Vec<String>,
 }
 
+/// As [`Kept`], for the configuration of one platform.
+#[derive(Serialize, Deserialize)]
+struct KeptConfig {
+    reference: String,
+    platform: String,
+    seconds: u64,
+    config: ContainerConfig,
+}
+
 /// A folder of answers.
 #[derive(Debug)]
 pub(super) struct Cache {
     folder: PathBuf,
+    configs: PathBuf,
 }
 
 impl Cache {
     pub fn new(cache_dir: &Path) -> Self {
-        Self { folder: cache_dir.join("image-facts-1") }
+        Self { folder: cache_dir.join("image-facts-1"), configs: cache_dir.join("image-configs-1") }
     }
 
     fn path(&self, reference: &Reference) -> PathBuf {
         self.folder.join(format!("{}.json", Digest::sha256(reference.to_string()).hex()))
     }
 
+    fn config_path(&self, reference: &Reference, platform: &Platform) -> PathBuf {
+        let key = Digest::sha256(format!("{reference} {platform}"));
+        self.configs.join(format!("{}.json", key.hex()))
+    }
+
     pub fn get(&self, reference: &Reference) -> Option<ImageInfo> {
-        let mut text = String::new();
-        let file = fs::File::open(self.path(reference)).ok()?;
-        file.take(MAX_FILE).read_to_string(&mut text).ok()?;
-        let kept: Kept = serde_json::from_str(&text).ok()?;
-        // A clock that was put back makes an answer from the future, which is not believed.
-        let age = now().checked_sub(kept.seconds)?;
-        let fresh = reference.digest().is_some() || age < TAG_LIFE.as_secs();
-        if !fresh || kept.reference != reference.to_string() {
+        let kept: Kept = read(&self.path(reference))?;
+        if !is_fresh(reference, kept.seconds) || kept.reference != reference.to_string() {
             return None;
         }
         let platforms: Result<_, _> = kept.platforms.iter().map(|p| p.parse()).collect();
         let platforms = platforms.ok()?;
         Some(ImageInfo { platforms, is_index: kept.is_index, source: FactSource::Registry })
+    }
+
+    pub fn config(&self, reference: &Reference, platform: &Platform) -> Option<ContainerConfig> {
+        let kept: KeptConfig = read(&self.config_path(reference, platform))?;
+        let same = kept.reference == reference.to_string() && kept.platform == platform.to_string();
+        (same && is_fresh(reference, kept.seconds)).then_some(kept.config)
+    }
+
+    pub fn put_config(&self, reference: &Reference, platform: &Platform, config: &ContainerConfig) {
+        let kept = KeptConfig {
+            reference: reference.to_string(),
+            platform: platform.to_string(),
+            seconds: now(),
+            config: config.clone(),
+        };
+        if let Err(e) = write(&self.config_path(reference, platform), &kept) {
+            tracing::debug!(folder = %self.configs.display(), error = %e, "answer not kept");
+        }
     }
 
     pub fn put(&self, reference: &Reference, info: &ImageInfo) {
@@ -65,24 +92,38 @@ impl Cache {
             is_index: info.is_index,
             platforms: info.platforms.iter().map(ToString::to_string).collect(),
         };
-        if let Err(e) = self.write(&self.path(reference), &kept) {
+        if let Err(e) = write(&self.path(reference), &kept) {
             tracing::debug!(folder = %self.folder.display(), error = %e, "answer not kept");
         }
     }
+}
 
-    /// Written beside and renamed, so that no reader sees half of it.
-    fn write(&self, path: &Path, kept: &Kept) -> std::io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
-        let partial = path.with_extension(format!("{}.part", std::process::id()));
-        let written = serde_json::to_vec(kept)
-            .map_err(Into::into)
-            .and_then(|bytes| fs::write(&partial, bytes))
-            .and_then(|()| fs::rename(&partial, path));
-        if written.is_err() {
-            let _ = fs::remove_file(&partial);
-        }
-        written
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    let mut text = String::new();
+    fs::File::open(path).ok()?.take(MAX_FILE).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Written beside and renamed, so that no reader sees half of it.
+fn write(path: &Path, kept: &impl Serialize) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
     }
+    let partial = path.with_extension(format!("{}.part", std::process::id()));
+    let written = serde_json::to_vec(kept)
+        .map_err(Into::into)
+        .and_then(|bytes| fs::write(&partial, bytes))
+        .and_then(|()| fs::rename(&partial, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&partial);
+    }
+    written
+}
+
+/// A clock that was put back makes an answer from the future, which is not believed.
+fn is_fresh(reference: &Reference, seconds: u64) -> bool {
+    let age = now().checked_sub(seconds);
+    age.is_some_and(|age| reference.digest().is_some() || age < TAG_LIFE.as_secs())
 }
 
 fn now() -> u64 {

@@ -213,7 +213,17 @@ impl TestRegistry {
 
     /// Puts one platform's image there, with these layers (as they are, uncompressed).
     pub fn put_image(&self, repository: &str, platform: &Platform, layers: &[&[u8]]) -> Descriptor {
-        let mut config = ImageConfig::new(platform);
+        self.put_configured(repository, ImageConfig::new(platform), layers)
+    }
+
+    /// Puts one platform's image there that has this configuration, apart from its layers.
+    pub fn put_configured(
+        &self,
+        repository: &str,
+        mut config: ImageConfig,
+        layers: &[&[u8]],
+    ) -> Descriptor {
+        let platform = config.platform().expect("a config for a platform");
         config.rootfs.diff_ids = layers.iter().map(Digest::sha256).collect();
         let layers =
             layers.iter().map(|l| self.put_blob(repository, media_type::OCI_LAYER, l)).collect();
@@ -221,7 +231,7 @@ impl TestRegistry {
         let config = self.put_blob(repository, media_type::OCI_CONFIG, &bytes);
         let bytes = serde_json::to_vec(&Manifest::new(config, layers)).expect("so is a manifest");
         self.put_manifest(repository, None, media_type::OCI_MANIFEST, &bytes)
-            .with_platform(platform)
+            .with_platform(&platform)
     }
 
     /// Puts an index of small images for these platforms there.
