@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
 use mlint_lint::Severity;
+use mlint_model::BuildContext;
 use mlint_oci::Platform;
 
 use crate::{commands, config, report::Format};
@@ -125,6 +126,17 @@ pub struct Judging {
     /// A build argument that the build will be given; may be repeated
     #[arg(long = "build-arg", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub build_args: Vec<(String, String)>,
+    /// What a name stands for in FROM, COPY --from and mounts: docker-image://REF, a directory,
+    /// oci-layout://PATH, an address, or target:NAME; may be repeated
+    #[arg(long = "build-context", value_name = "NAME=VALUE", value_parser = BuildContext::parse)]
+    pub build_contexts: Vec<BuildContext>,
+    /// The build context [default: the Dockerfile's directory or the working directory, whichever
+    /// has what COPY names]
+    #[arg(long, value_name = "DIR", value_parser = directory)]
+    pub context: Option<PathBuf>,
+    /// The platform that the build runs on [default: linux/amd64]
+    #[arg(long, value_name = "PLATFORM")]
+    pub build_platform: Option<Platform>,
     /// Rules to leave out, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "RULE,…", value_parser = rule_name)]
     pub ignore: Vec<String>,
@@ -184,6 +196,14 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
         None => std::env::var(text)
             .map(|value| (text.to_owned(), value))
             .map_err(|_| format!("expected NAME=VALUE; the environment has no {text} either")),
+    }
+}
+
+fn directory(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.is_dir() {
+        true => Ok(path),
+        false => Err("there is no such directory".to_owned()),
     }
 }
 

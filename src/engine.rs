@@ -6,14 +6,15 @@ use std::{
 };
 
 use mlint_lint::{CheckOptions, FixOptions, FixOutcome, Level, Report};
-use mlint_model::{Fact, FactSource, ImageFacts, ImageQuery};
-use mlint_registry::{FactOptions, resolve_facts};
+use mlint_model::{ConfigQuery, Fact, FactSource, ImageFacts, ImageQuery};
+use mlint_registry::{FactOptions, resolve_images};
 use mlint_syntax::Dockerfile;
 use rayon::prelude::*;
 
 use crate::{
     args::{FailOn, Judging},
     config::{Choice, Config, ConfigError, Configs},
+    context::Contexts,
     discover::{Input, discover},
     report::FileProblem,
     source::Source,
@@ -30,17 +31,21 @@ pub struct Job {
     pub options: CheckOptions,
     /// When it makes the exit status 1.
     pub fail_on: FailOn,
+    /// The build context's directory, if it was named.
+    pub context: Option<PathBuf>,
 }
 
 impl Job {
-    fn new(source: Source, options: CheckOptions, fail_on: FailOn) -> Self {
+    fn new(source: Source, plan: Plan) -> Self {
         let file = mlint_syntax::parse(source.text.as_str());
-        Self { source, file, options, fail_on }
+        let Plan { options, fail_on, context } = plan;
+        Self { source, file, options, fail_on, context }
     }
 
     /// The same file with another text.
     pub fn with_text(self, text: String) -> Self {
-        Self::new(Source { text, ..self.source }, self.options, self.fail_on)
+        let Self { options, fail_on, context, .. } = self;
+        Self::new(Source { text, ..self.source }, Plan { options, fail_on, context })
     }
 
     fn queries(&self) -> Vec<ImageQuery> {
@@ -52,6 +57,25 @@ impl Job {
         }
         mlint_model::image_queries(&self.file, &self.options.platforms, &self.options.model())
     }
+
+    fn configs(&self) -> Vec<ConfigQuery> {
+        mlint_model::config_queries(&self.file, &self.options.platforms, &self.options.model())
+    }
+
+    /// Looks into the build context for what the file's evaluation asks.
+    fn look(mut self, images: &ImageFacts) -> Self {
+        let (path, given) = (self.source.path.as_deref(), self.context.as_deref());
+        let contexts = Contexts::of(path, &self.file, given, &self.options.contexts);
+        contexts.look(&self.file, &mut self.options, images);
+        self
+    }
+}
+
+/// How a file is going to be checked.
+struct Plan {
+    options: CheckOptions,
+    fail_on: FailOn,
+    context: Option<PathBuf>,
 }
 
 /// All files that the arguments name, and those that can't be checked.
@@ -78,18 +102,18 @@ pub fn prepare(
         .map(|e| FileProblem { path: e.path().display().to_string(), message: e.to_string() })
         .collect();
     let mut configs = Configs::new(choice);
-    let planned: Vec<(Input, CheckOptions, FailOn)> = inputs
+    let planned: Vec<(Input, Plan)> = inputs
         .into_iter()
         .map(|input| {
             let config = configs.for_dir(Source::directory(&input))?;
             let fail_on = fail_on.or(config.fail_on).unwrap_or(FailOn::Warning);
             let options = options(args, &config);
-            Ok((input, options, fail_on))
+            let context = args.context.clone().or(config.context);
+            Ok((input, Plan { options, fail_on, context }))
         })
         .collect::<Result<_, ConfigError>>()?;
-    let read = each(planned, |(input, options, fail_on)| {
-        Source::read(&input).map(|source| Job::new(source, options, fail_on))
-    });
+    let read =
+        each(planned, |(input, plan)| Source::read(&input).map(|source| Job::new(source, plan)));
     let mut jobs = Vec::with_capacity(read.len());
     for outcome in read {
         match outcome {
@@ -117,6 +141,10 @@ fn options(args: &Judging, config: &Config) -> CheckOptions {
         options.target.clone_from(&args.target);
     }
     options.build_args.extend(args.build_args.iter().cloned());
+    options.contexts.extend(args.build_contexts.iter().cloned());
+    if let Some(platform) = &args.build_platform {
+        options.build_platform.clone_from(platform);
+    }
     options.levels.extend(args.ignore.iter().map(|rule| (rule.clone(), Level::Off)));
     options
 }
@@ -142,17 +170,34 @@ pub struct Knowledge {
     pub notes: Vec<String>,
 }
 
-/// Asks for all images of all files, each once.
-pub fn ask(jobs: &[Job], offline: bool, cache_dir: Option<PathBuf>) -> Knowledge {
+/// Asks for all images of all files, each once, and looks into their build contexts.
+pub fn inquire(jobs: Vec<Job>, offline: bool, cache_dir: Option<PathBuf>) -> (Vec<Job>, Knowledge) {
+    let knowledge = ask(&jobs, offline, cache_dir);
+    let jobs = each(jobs, |job| job.look(&knowledge.facts));
+    (jobs, knowledge)
+}
+
+fn ask(jobs: &[Job], offline: bool, cache_dir: Option<PathBuf>) -> Knowledge {
     let mut queries: Vec<ImageQuery> =
         each(jobs.iter().collect(), Job::queries).into_iter().flatten().collect();
     queries.sort();
     queries.dedup();
-    resolve(&queries, offline, cache_dir)
+    let mut configs: Vec<ConfigQuery> = match queries.is_empty() {
+        true => Vec::new(),
+        false => each(jobs.iter().collect(), Job::configs).into_iter().flatten().collect(),
+    };
+    configs.sort();
+    configs.dedup();
+    resolve(&queries, &configs, offline, cache_dir)
 }
 
 /// Answers queries and says what could not be asked.
-pub fn resolve(queries: &[ImageQuery], offline: bool, cache_dir: Option<PathBuf>) -> Knowledge {
+pub fn resolve(
+    queries: &[ImageQuery],
+    configs: &[ConfigQuery],
+    offline: bool,
+    cache_dir: Option<PathBuf>,
+) -> Knowledge {
     if queries.is_empty() {
         return Knowledge::default();
     }
@@ -161,7 +206,7 @@ pub fn resolve(queries: &[ImageQuery], offline: bool, cache_dir: Option<PathBuf>
         cache_dir: cache_dir.or_else(default_cache_dir),
         ..FactOptions::default()
     };
-    let facts = resolve_facts(queries, &options);
+    let facts = resolve_images(queries, configs, &options);
     let notes = notes(queries, &facts, offline);
     Knowledge { facts, notes }
 }

@@ -4,6 +4,7 @@ mod args;
 mod catalogue;
 mod commands;
 mod config;
+mod context;
 mod discover;
 mod engine;
 mod report;

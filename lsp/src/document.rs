@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use lsp_types::{TextDocumentContentChangeEvent, Uri};
 use mlint_lint::{CheckOptions, Report};
-use mlint_model::{ImageFacts, ImageQuery};
+use mlint_model::ImageFacts;
 use mlint_syntax::{LineIndex, parse};
 
-use crate::convert::{Converter, Encoding};
+use crate::{
+    Host, Queries,
+    convert::{Converter, Encoding},
+};
 
 /// An open document.
 pub(crate) struct Document {
@@ -18,7 +21,7 @@ pub(crate) struct Document {
     pub(crate) lines: LineIndex,
     pub(crate) options: CheckOptions,
     /// The images that the facts are about, or will be once the answer has come.
-    pub(crate) asked: Vec<ImageQuery>,
+    pub(crate) asked: Queries,
     pub(crate) facts: ImageFacts,
     /// Findings for this very text; `None` after a change.
     report: Option<Report>,
@@ -39,7 +42,7 @@ impl Document {
             lines: LineIndex::new(&text),
             text,
             options,
-            asked: Vec::new(),
+            asked: Queries::default(),
             facts: ImageFacts::default(),
             report: None,
         }
@@ -85,9 +88,19 @@ impl Document {
     }
 
     /// The images that this text needs.
-    pub(crate) fn queries(&self) -> Vec<ImageQuery> {
+    pub(crate) fn queries(&self) -> Queries {
         let file = parse(self.text.as_str());
-        mlint_model::image_queries(&file, &self.options.platforms, &self.options.model())
+        let (platforms, model) = (&self.options.platforms, self.options.model());
+        Queries {
+            images: mlint_model::image_queries(&file, platforms, &model),
+            configs: mlint_model::config_queries(&file, platforms, &model),
+        }
+    }
+
+    /// Lets the host look into the build context for what this text asks.
+    pub(crate) fn look(&mut self, host: &dyn Host) {
+        let file = parse(self.text.as_str());
+        host.look(self.path.as_deref(), &file, &mut self.options, &self.facts);
     }
 
     /// The findings for this text, made now if need be.

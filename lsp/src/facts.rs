@@ -4,26 +4,26 @@ use std::{sync::Arc, thread};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use lsp_types::Uri;
-use mlint_model::{ImageFacts, ImageQuery};
+use mlint_model::ImageFacts;
 
-use crate::Host;
+use crate::{Host, Queries};
 
 /// An answer for one document, for the images that were asked for.
 pub(crate) struct Answer {
     pub(crate) uri: Uri,
-    pub(crate) queries: Vec<ImageQuery>,
+    pub(crate) queries: Queries,
     pub(crate) facts: ImageFacts,
 }
 
 /// The thread that waits for registries so that the loop never does.
 pub(crate) struct FactsThread {
-    requests: Sender<(Uri, Vec<ImageQuery>)>,
+    requests: Sender<(Uri, Queries)>,
     pub(crate) answers: Receiver<Answer>,
 }
 
 impl FactsThread {
     pub(crate) fn start(host: Arc<dyn Host>) -> Self {
-        let (requests, inbox) = unbounded::<(Uri, Vec<ImageQuery>)>();
+        let (requests, inbox) = unbounded::<(Uri, Queries)>();
         let (outbox, answers) = unbounded();
         // Ends with the last sender. Not joined: a registry that hangs must not hold up goodbye.
         thread::spawn(move || {
@@ -44,7 +44,7 @@ impl FactsThread {
         Self { requests, answers }
     }
 
-    pub(crate) fn ask(&self, uri: Uri, queries: Vec<ImageQuery>) {
+    pub(crate) fn ask(&self, uri: Uri, queries: Queries) {
         // The thread lives as long as `answers` does, so there is somebody to hear this.
         let _ = self.requests.send((uri, queries));
     }

@@ -18,7 +18,8 @@ use std::{io, path::Path};
 
 use lsp_server::Connection;
 use mlint_lint::CheckOptions;
-use mlint_model::{ImageFacts, ImageQuery};
+use mlint_model::{ConfigQuery, ImageFacts, ImageQuery};
+use mlint_syntax::Dockerfile;
 
 pub use convert::Encoding;
 pub use server::ServerError;
@@ -34,10 +35,31 @@ pub trait Host: Send + Sync {
     fn options(&self, path: Option<&Path>) -> Result<CheckOptions, String>;
 
     /// Facts that are at hand at once, without a network.
-    fn facts_at_hand(&self, queries: &[ImageQuery]) -> ImageFacts;
+    fn facts_at_hand(&self, queries: &Queries) -> ImageFacts;
 
     /// Facts that may take a while. Called on a thread of its own.
-    fn facts(&self, queries: &[ImageQuery]) -> ImageFacts;
+    fn facts(&self, queries: &Queries) -> ImageFacts;
+
+    /// Adds to `options.context` what the evaluation of the file at `path` asks about its build
+    /// context. Called before each check; what is known already is not asked again.
+    fn look(
+        &self,
+        path: Option<&Path>,
+        file: &Dockerfile,
+        options: &mut CheckOptions,
+        images: &ImageFacts,
+    ) {
+        let _ = (path, file, options, images);
+    }
+}
+
+/// What a text needs to know about images.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Queries {
+    /// The images that it needs.
+    pub images: Vec<ImageQuery>,
+    /// The configurations of its base images.
+    pub configs: Vec<ConfigQuery>,
 }
 
 /// Serves one client over standard input and output until it says goodbye.

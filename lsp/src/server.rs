@@ -179,6 +179,7 @@ impl Server {
         for key in stale {
             self.ask_for_facts(&key);
             let Some(document) = self.documents.get_mut(&key) else { continue };
+            document.look(&*self.host);
             document.report();
             let Some(document) = self.documents.get_mut(&key) else { continue };
             let findings = document.report().diagnostics.clone();
@@ -202,7 +203,7 @@ impl Server {
         document.asked.clone_from(&queries);
         let at_hand = self.host.facts_at_hand(&queries);
         document.set_facts(at_hand);
-        if !queries.is_empty() {
+        if !queries.images.is_empty() {
             self.facts.ask(document.uri.clone(), queries);
         }
     }

@@ -4,8 +4,10 @@ use std::{path::Path, thread, time::Duration};
 
 use lsp_server::{Connection, Message, Notification, Request};
 use mlint_lint::CheckOptions;
-use mlint_lsp::{Host, ServerError};
-use mlint_model::{Fact, FactSource, ImageFacts, ImageInfo, ImageQuery};
+use mlint_lsp::{Host, Queries, ServerError};
+use mlint_model::{
+    ContextEntry, ContextFile, ContextPath, Fact, FactSource, ImageFacts, ImageInfo,
+};
 use mlint_oci::Platform;
 use serde_json::{Value, json};
 
@@ -18,11 +20,11 @@ impl Host for SlowRegistry {
     fn options(&self, _: Option<&Path>) -> Result<CheckOptions, String> {
         Ok(CheckOptions::default())
     }
-    fn facts_at_hand(&self, _: &[ImageQuery]) -> ImageFacts {
+    fn facts_at_hand(&self, _: &Queries) -> ImageFacts {
         ImageFacts::default()
     }
-    fn facts(&self, queries: &[ImageQuery]) -> ImageFacts {
-        ImageFacts::new(queries.iter().map(|q| {
+    fn facts(&self, queries: &Queries) -> ImageFacts {
+        ImageFacts::new(queries.images.iter().map(|q| {
             let info = ImageInfo {
                 platforms: vec![Platform::linux("amd64")],
                 is_index: true,
@@ -30,6 +32,19 @@ impl Host for SlowRegistry {
             };
             (q.clone(), Fact::Known(info))
         }))
+    }
+    /// The context holds one script, which fails on arm64.
+    fn look(
+        &self,
+        _: Option<&Path>,
+        _: &mlint_syntax::Dockerfile,
+        options: &mut CheckOptions,
+        _: &ImageFacts,
+    ) {
+        let text = "[ \"$(uname -m)\" = x86_64 ] || exit 1\n";
+        let script = ContextFile { text: Some(text.into()), ..ContextFile::default() };
+        let entry = Fact::Known(ContextEntry::File(script));
+        options.context = options.context.with([(ContextPath::main("a.sh"), entry)]);
     }
 }
 
@@ -169,6 +184,16 @@ fn facts_arrive_later_and_refresh_the_findings() {
     client.open("FROM example.org/tool:1\n");
     let found = client.findings(1, |f| codes(f).contains(&"base-image-platform"));
     assert!(found.iter().any(|f| f["message"].as_str().unwrap().contains("linux/arm64")));
+    client.goodbye();
+}
+
+#[test]
+fn scripts_of_the_build_context_are_followed() {
+    let (client, _) = Client::start(json!({}));
+    client.open("FROM x\nCOPY a.sh /\nRUN sh /a.sh\n");
+    let found = client.findings(1, |f| codes(f).contains(&"build-stops"));
+    let stops = found.iter().find(|f| f["code"] == "build-stops").expect("the finding");
+    assert_eq!(stops["range"]["start"]["line"], 2);
     client.goodbye();
 }
 

@@ -39,9 +39,9 @@ pub struct CheckArgs {
 /// When the configuration can't be used or standard output can't be written.
 pub fn run(args: &CheckArgs, global: &Global) -> Result<ExitCode, Failure> {
     let judging = &args.judging;
-    let Jobs { mut jobs, mut problems } =
+    let Jobs { jobs, mut problems } =
         engine::prepare(judging, args.reporting.fail_on, global.config_choice())?;
-    let knowledge = engine::ask(&jobs, judging.offline, judging.cache_dir.clone());
+    let (mut jobs, knowledge) = engine::inquire(jobs, judging.offline, judging.cache_dir.clone());
     for note in &knowledge.notes {
         talk::note(note);
     }

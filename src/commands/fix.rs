@@ -57,7 +57,7 @@ pub struct FixArgs {
 pub fn run(args: &FixArgs, global: &Global) -> Result<ExitCode, Failure> {
     let judging = &args.judging;
     let Jobs { jobs, mut problems } = engine::prepare(judging, None, global.config_choice())?;
-    let knowledge = engine::ask(&jobs, judging.offline, judging.cache_dir.clone());
+    let (jobs, knowledge) = engine::inquire(jobs, judging.offline, judging.cache_dir.clone());
     for note in &knowledge.notes {
         talk::note(note);
     }

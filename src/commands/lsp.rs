@@ -7,13 +7,15 @@ use std::{
 
 use clap::Args;
 use mlint_lint::CheckOptions;
-use mlint_lsp::Host;
-use mlint_model::{ImageFacts, ImageQuery};
+use mlint_lsp::{Host, Queries};
+use mlint_model::ImageFacts;
+use mlint_syntax::Dockerfile;
 
 use super::Failure;
 use crate::{
     args::Global,
     config::{Choice, Configs},
+    context::Contexts,
     engine, talk,
 };
 
@@ -42,6 +44,12 @@ struct Outside {
     cache_dir: Option<PathBuf>,
 }
 
+impl Outside {
+    fn resolve(&self, queries: &Queries, offline: bool) -> ImageFacts {
+        engine::resolve(&queries.images, &queries.configs, offline, self.cache_dir.clone()).facts
+    }
+}
+
 impl Host for Outside {
     fn options(&self, path: Option<&Path>) -> Result<CheckOptions, String> {
         let dir = path.and_then(Path::parent).unwrap_or(Path::new("."));
@@ -50,12 +58,26 @@ impl Host for Outside {
         Ok(config.check_options())
     }
 
-    fn facts_at_hand(&self, queries: &[ImageQuery]) -> ImageFacts {
-        engine::resolve(queries, true, self.cache_dir.clone()).facts
+    fn facts_at_hand(&self, queries: &Queries) -> ImageFacts {
+        self.resolve(queries, true)
     }
 
-    fn facts(&self, queries: &[ImageQuery]) -> ImageFacts {
-        engine::resolve(queries, self.offline, self.cache_dir.clone()).facts
+    fn facts(&self, queries: &Queries) -> ImageFacts {
+        self.resolve(queries, self.offline)
+    }
+
+    fn look(
+        &self,
+        path: Option<&Path>,
+        file: &Dockerfile,
+        options: &mut CheckOptions,
+        images: &ImageFacts,
+    ) {
+        let dir = path.and_then(Path::parent).unwrap_or(Path::new("."));
+        // A configuration that can't be used was complained about when the options were read.
+        let config = Configs::new(self.choice.clone()).for_dir(dir).unwrap_or_default();
+        let contexts = Contexts::of(path, file, config.context.as_deref(), &options.contexts);
+        contexts.look(file, options, images);
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use mlint_lint::{CheckOptions, Level};
+use mlint_model::{BuildContext, ContextSource};
 use mlint_oci::Platform;
 
 use crate::{
@@ -37,6 +38,12 @@ pub struct Config {
     pub target: Option<String>,
     /// Build arguments, by name.
     pub build_args: Vec<(String, String)>,
+    /// The build context's directory.
+    pub context: Option<PathBuf>,
+    /// What names stand for in FROM, COPY and mounts.
+    pub build_contexts: Vec<BuildContext>,
+    /// The platform that the build runs on.
+    pub build_platform: Option<Platform>,
     /// Rules that are off or have another severity.
     pub levels: BTreeMap<String, Level>,
     /// The severity from which on findings make the exit status 1.
@@ -106,12 +113,18 @@ impl Config {
 
     /// How to check by this configuration.
     pub fn check_options(&self) -> CheckOptions {
+        let defaults = CheckOptions::default();
         CheckOptions {
             platforms: self.platforms_or_default(),
+            build_platform: self
+                .build_platform
+                .clone()
+                .unwrap_or_else(|| defaults.build_platform.clone()),
             build_args: self.build_args.clone(),
             target: self.target.clone(),
+            contexts: self.build_contexts.clone(),
             levels: self.levels.clone(),
-            ..CheckOptions::default()
+            ..defaults
         }
     }
 
@@ -132,7 +145,19 @@ impl Config {
         let text = String::from_utf8(bytes).map_err(|_| no_text("it is not valid UTF-8"))?;
         let config = parse(&path.display().to_string(), &text)
             .map_err(|invalid| ConfigError::Invalid(Box::new(invalid)))?;
-        Ok(Self { path: Some(path.to_owned()), ..config })
+        Ok(config.beside(path))
+    }
+
+    /// The configuration as a file at `path`: directories in it are relative to its own.
+    fn beside(mut self, path: &Path) -> Self {
+        let dir = path.parent().unwrap_or(Path::new(""));
+        self.context = self.context.map(|context| dir.join(context));
+        for context in &mut self.build_contexts {
+            if let ContextSource::Directory(named) = &mut context.source {
+                *named = dir.join(&*named).display().to_string();
+            }
+        }
+        Self { path: Some(path.to_owned()), ..self }
     }
 
     /// The nearest `mlint.toml` in `dir` or above.
@@ -156,6 +181,9 @@ pub fn build_defaults(context: &Path, global: &Global) -> Result<BuildDefaults, 
     let mut config = configs.for_dir(context)?;
     if config.path.is_none() {
         config = configs.for_dir(Path::new("."))?;
+    }
+    if let Some(context) = config.build_contexts.first() {
+        return Err(Failure::NamedContexts { name: context.name.clone() });
     }
     Ok(BuildDefaults {
         platforms: config.platforms.iter().map(ToString::to_string).collect(),

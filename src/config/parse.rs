@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use mlint_lint::Level;
-use mlint_oci::{Platform, Reference};
+use mlint_model::BuildContext;
+use mlint_oci::{Platform, PlatformError, Reference};
 use mlint_syntax::Span;
 use toml::{
     Spanned,
@@ -14,7 +15,18 @@ use super::{Config, Invalid};
 use crate::{args::FailOn, catalogue, suggest};
 
 /// The keys at the top.
-const KEYS: [&str; 7] = ["platforms", "tags", "target", "build-args", "ignore", "rules", "fail-on"];
+const KEYS: [&str; 10] = [
+    "platforms",
+    "tags",
+    "target",
+    "build-args",
+    "build-contexts",
+    "build-platform",
+    "context",
+    "ignore",
+    "rules",
+    "fail-on",
+];
 
 /// What a rule can be set to.
 const LEVELS: [&str; 5] = ["off", "note", "advice", "warning", "error"];
@@ -59,6 +71,11 @@ fn top(table: &DeTable<'_>) -> Parsed<Config> {
             "tags" => config.tags = tags(value)?,
             "target" => config.target = Some(text(value, "the name of a stage")?.to_owned()),
             "build-args" => config.build_args = build_args(value)?,
+            "build-contexts" => config.build_contexts = build_contexts(value)?,
+            "build-platform" => {
+                config.build_platform = Some(platform(value)?);
+            }
+            "context" => config.context = Some(text(value, "a directory")?.into()),
             "ignore" => ignore(value, &mut config.levels)?,
             "rules" => rules(value, &mut config.levels)?,
             "fail-on" => config.fail_on = Some(fail_on(value)?),
@@ -107,13 +124,7 @@ fn list<'t, 'i>(value: &'t Value<'i>, what: &str) -> Parsed<&'t [Value<'i>]> {
 fn platforms(value: &Value<'_>) -> Parsed<Vec<Platform>> {
     let mut all: Vec<Platform> = Vec::new();
     for item in list(value, "a list of platforms, as in [\"linux/amd64\", \"linux/arm64\"]")? {
-        let platform: Platform = text(item, "a platform, as in \"linux/arm64\"")?.parse().map_err(
-            |e: mlint_oci::PlatformError| Mistake {
-                span: item.span(),
-                message: e.to_string(),
-                help: None,
-            },
-        )?;
+        let platform = platform(item)?;
         if !all.contains(&platform) {
             all.push(platform);
         }
@@ -126,6 +137,28 @@ fn platforms(value: &Value<'_>) -> Parsed<Vec<Platform>> {
         });
     }
     Ok(all)
+}
+
+fn platform(value: &Value<'_>) -> Parsed<Platform> {
+    let mistake =
+        |e: PlatformError| Mistake { span: value.span(), message: e.to_string(), help: None };
+    text(value, "a platform, as in \"linux/arm64\"")?.parse().map_err(mistake)
+}
+
+fn build_contexts(value: &Value<'_>) -> Parsed<Vec<BuildContext>> {
+    let what = "a table of contexts, as in base = \"docker-image://debian:12\"";
+    let table = value.get_ref().as_table().ok_or_else(|| expected(value, what))?;
+    in_file_order(table)
+        .into_iter()
+        .map(|(key, value)| {
+            let stands_for = text(value, "an image, a directory or an address in quotes")?;
+            BuildContext::new(key.get_ref(), stands_for).map_err(|e| Mistake {
+                span: key.span(),
+                message: e.to_string(),
+                help: None,
+            })
+        })
+        .collect()
 }
 
 fn tags(value: &Value<'_>) -> Parsed<Vec<String>> {
@@ -259,6 +292,8 @@ mod tests {
         assert_eq!(config.platforms.len(), 3);
         assert!(!config.tags.is_empty() && config.target.is_some() && config.fail_on.is_some());
         assert_eq!((config.levels.len(), config.build_args.len()), (3, 1));
+        assert_eq!(config.build_contexts.len(), 2);
+        assert!(config.context.is_some() && config.build_platform.is_some());
         for key in KEYS {
             assert!(page.contains(&format!("\n{key} =")) || page.contains(&format!("[{key}]")));
         }
@@ -284,6 +319,11 @@ mod tests {
         assert!(message.contains("both ignored and set"), "{message}");
         let (_, message, _) = mistake("platforms = [");
         assert!(!message.is_empty());
+        let (place, message, _) = mistake("[build-contexts]\n\"Base\" = \"x\"");
+        assert_eq!(place, "\"Base\"");
+        assert!(message.contains("can't be a context's name"), "{message}");
+        let (place, ..) = mistake("build-platform = \"bogus\"");
+        assert_eq!(place, "\"bogus\"");
         mistake("platforms = []");
         mistake("a = 1\na = 2");
     }

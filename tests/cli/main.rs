@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod contexts;
 mod fix;
 mod formats;
 mod input;

@@ -208,7 +208,7 @@ struct Outcome {
 /// An answer about the image of that number.
 enum Answer {
     Image(usize, Option<Asked>),
-    Config(usize, Platform, ContainerConfig),
+    Config(usize, Platform, Box<ContainerConfig>),
 }
 
 type Answers = mpsc::UnboundedSender<Answer>;
@@ -238,7 +238,7 @@ async fn ask_all(open: &[Open], options: &FactOptions) -> Vec<Outcome> {
     while let Ok(Some(answer)) = timeout_at(deadline, inbox.recv()).await {
         match answer {
             Answer::Image(at, asked) => outcomes[at].asked = asked,
-            Answer::Config(at, platform, config) => outcomes[at].configs.push((platform, config)),
+            Answer::Config(at, platform, config) => outcomes[at].configs.push((platform, *config)),
         }
     }
     outcomes
@@ -319,7 +319,9 @@ impl Asker {
             tasks.spawn(async move {
                 let asked = asker.client.platform_image(&reference, &descriptor);
                 match timeout(asker.limit, asked).await {
-                    Ok(Ok(found)) => asker.tell(Answer::Config(at, platform, found.config.config)),
+                    Ok(Ok(found)) => {
+                        asker.tell(Answer::Config(at, platform, Box::new(found.config.config)));
+                    }
                     Ok(Err(e)) => tracing::debug!(error = %e, "no configuration"),
                     Err(_) => tracing::debug!(%reference, "no configuration in time"),
                 }

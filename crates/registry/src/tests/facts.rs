@@ -1,10 +1,11 @@
 use std::time::{Duration, Instant};
 
-use mlint_model::{Fact, FactSource, ImageQuery};
+use mlint_model::{ConfigQuery, Fact, FactSource, ImageQuery};
+use mlint_oci::{ImageConfig, Index, media_type};
 
 use super::options;
 use crate::{
-    ClientOptions, FactOptions, resolve_facts,
+    ClientOptions, FactOptions, resolve_facts, resolve_images,
     testing::{FaultKind, TestRegistry},
 };
 
@@ -133,4 +134,70 @@ fn answers_are_kept() {
     assert_eq!(registry.requests().len(), asked);
     let offline = FactOptions { offline: true, ..options };
     assert!(answer(&name, &offline).is_ok());
+}
+
+fn config_query(reference: &str, platform: &str) -> ConfigQuery {
+    ConfigQuery { reference: reference.to_owned(), platform: platform.parse().unwrap() }
+}
+
+/// An index of amd64 and arm/v6 whose containers differ in their environment.
+fn configured(registry: &TestRegistry) -> String {
+    let images = ["linux/amd64", "linux/arm/v6"].map(|name| {
+        let mut config = ImageConfig::new(&name.parse().unwrap());
+        config.config.env = vec![format!("ON={name}")];
+        config.config.on_build = vec!["RUN tool".to_owned()];
+        registry.put_configured("app", config, &[name.as_bytes()])
+    });
+    let bytes = serde_json::to_vec(&Index::new(images.to_vec())).unwrap();
+    registry.put_manifest("app", Some("1"), media_type::OCI_INDEX, &bytes);
+    format!("{}/app:1", registry.host())
+}
+
+#[test]
+fn configurations_are_told_per_platform() {
+    let registry = TestRegistry::start().unwrap();
+    let name = configured(&registry);
+    let wanted = ["linux/amd64", "linux/arm/v7", "linux/s390x"]
+        .map(|platform| config_query(&name, platform));
+    let facts = resolve_images(&[query(&name)], &wanted, &fact_options());
+    let env = |platform: &str| {
+        let config = facts.config(&name, &platform.parse().unwrap())?;
+        assert_eq!(config.on_build, ["RUN tool"]);
+        Some(config.env.join(","))
+    };
+    assert_eq!(env("linux/amd64").as_deref(), Some("ON=linux/amd64"));
+    // What containerd would run there: the older variant.
+    assert_eq!(env("linux/arm/v7").as_deref(), Some("ON=linux/arm/v6"));
+    assert_eq!(env("linux/s390x"), None);
+}
+
+#[test]
+fn configurations_are_kept_and_not_asked_for_offline() {
+    let registry = TestRegistry::start().unwrap();
+    let name = configured(&registry);
+    let dir = tempfile::tempdir().unwrap();
+    let options = FactOptions { cache_dir: Some(dir.path().to_owned()), ..fact_options() };
+    let offline = FactOptions { offline: true, ..options.clone() };
+    let wanted = [config_query(&name, "linux/amd64"), config_query(&name, "linux/riscv64")];
+    let amd64 = "linux/amd64".parse().unwrap();
+    let ask = |options: &FactOptions| resolve_images(&[query(&name)], &wanted, options);
+    assert!(ask(&offline).config(&name, &amd64).is_none());
+    assert!(registry.requests().is_empty());
+    assert!(ask(&options).config(&name, &amd64).is_some());
+    let asked = registry.requests().len();
+    for options in [&options, &offline] {
+        assert!(ask(options).config(&name, &amd64).is_some());
+    }
+    assert_eq!(registry.requests().len(), asked, "what the image lacks is not asked for again");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_had_costs_nothing_else() {
+    let registry = TestRegistry::start().unwrap();
+    let name = configured(&registry);
+    registry.inject("GET", "/blobs/", 9, FaultKind::Status(500));
+    let wanted = [config_query(&name, "linux/amd64")];
+    let facts = resolve_images(&[query(&name)], &wanted, &fact_options());
+    assert!(matches!(facts.image(&name), Fact::Known(_)));
+    assert!(facts.config(&name, &"linux/amd64".parse().unwrap()).is_none());
 }
