@@ -22,6 +22,7 @@ pub mod registry;
 pub mod rootfs;
 pub mod run;
 pub mod suite;
+pub mod survey;
 pub mod user;
 
 pub use error::{Error, Result};

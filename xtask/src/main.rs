@@ -1,11 +1,13 @@
 //! `cargo xtask`: what the people who work on mlint run.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a task talks to the person who runs it
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
-use xtask::{Result, bench, demo, packages, prove, rootfs, suite};
+use mlint_oci::Platform;
+use xtask::{Result, bench, demo, packages, prove, rootfs, suite, survey};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Set-up, demo, tests, proofs and benches of mlint")]
@@ -34,6 +36,18 @@ enum Task {
     },
     /// Time whole processes; compiles the release profile first
     Bench,
+    /// What the model knows of a heap of Dockerfiles, in figures
+    Survey {
+        /// Dockerfiles, or folders of them
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// The platforms to evaluate for
+        #[arg(long, value_delimiter = ',', default_value = "linux/amd64,linux/arm64")]
+        platforms: Vec<Platform>,
+        /// Also name each case
+        #[arg(long, value_enum)]
+        list: Option<survey::List>,
+    },
 }
 
 fn groups() -> String {
@@ -48,6 +62,7 @@ fn main() -> ExitCode {
         Task::Test { group } => suite::run(&group),
         Task::Prove { filter } => prove::task(&filter),
         Task::Bench => bench::run().map(|()| true),
+        Task::Survey { paths, platforms, list } => survey::run(&paths, &platforms, list),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -99,17 +99,19 @@ impl Expander<'_> {
         if !provides && !matches!(binding, Binding::Set(_) | Binding::Declared) {
             self.unset.push(UnsetUse { name: variable.name.clone(), span: variable.span });
         }
+        let unknown = |origin| {
+            let value = Value::unknown(origin, variable.span);
+            value.hop(HopKind::Used, &variable.name, variable.span)
+        };
         let (is_set, value) = match binding {
             Binding::Set(value) => {
                 (Truth::Yes, value.hop(HopKind::Used, &variable.name, variable.span))
             }
             Binding::Unset => (Truth::No, Value::empty()),
-            Binding::Unknown => (Truth::Unknown, Value::unknown(Origin::Unset, variable.span)),
-            Binding::Declared if required => {
-                (Truth::Unknown, Value::unknown(Origin::BuildArg, variable.span))
-            }
+            Binding::Unknown => (Truth::Unknown, unknown(Origin::Unset)),
+            Binding::Declared if required => (Truth::Unknown, unknown(Origin::BuildArg)),
             Binding::Declared if provides => (Truth::No, Value::empty()),
-            Binding::Declared => (Truth::Unknown, Value::unknown(Origin::BuildArg, variable.span)),
+            Binding::Declared => (Truth::Unknown, unknown(Origin::BuildArg)),
         };
         match &variable.op {
             None => value,

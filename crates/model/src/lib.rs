@@ -16,6 +16,7 @@
 
 pub mod artifact;
 mod cache;
+pub mod census;
 mod commands;
 pub mod context;
 mod copy;

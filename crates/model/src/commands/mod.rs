@@ -25,6 +25,7 @@ mod zig;
 
 use crate::{
     effect::EffectKind,
+    machine::{Machine, MachineKind},
     shell::{Call, Interpreter},
 };
 
@@ -55,9 +56,30 @@ pub(crate) fn execute(shell: &mut Interpreter<'_, '_>, call: &Call) {
         .find_map(|folder| shell.state.files.at(&format!("{folder}/{text}")).cloned())
     };
     if let Some(artifact) = found {
-        let kind = EffectKind::Execute { path: artifact.path, machine: artifact.machine };
-        shell.effect(kind, call.span);
+        let machine = match artifact.machine.kind {
+            MachineKind::Unknown if is_script(&text) => Machine::independent(),
+            _ => artifact.machine,
+        };
+        shell.effect(EffectKind::Execute { path: artifact.path, machine }, call.span);
     }
+}
+
+/// Whether a program is a script by its name: an extension, or what source archives call theirs.
+fn is_script(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let extension = name.rsplit_once('.').map_or("", |(_, e)| e);
+    matches!(extension, "sh" | "bash" | "py" | "pl" | "rb" | "php" | "js" | "tcl")
+        || matches!(
+            name,
+            "configure"
+                | "Configure"
+                | "config"
+                | "autogen"
+                | "bootstrap"
+                | "buildconf"
+                | "otp_build"
+        )
+        || matches!(name, "gradlew" | "mvnw")
 }
 
 /// What a program does. `true` if it printed, or prints nothing.

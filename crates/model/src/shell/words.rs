@@ -210,8 +210,11 @@ impl Interpreter<'_, '_> {
                 Some(directory) => Value::known(directory.as_str(), Origin::BaseEnv, span),
                 None => Value::unknown(Origin::Unset, span),
             },
-            Binding::Unknown => Value::unknown(Origin::Unset, span),
-            Binding::Declared => Value::unknown(Origin::BuildArg, span),
+            Binding::Unknown | Binding::Declared => {
+                let declared = matches!(binding, Binding::Declared);
+                let origin = if declared { Origin::BuildArg } else { Origin::Unset };
+                Value::unknown(origin, span).hop(HopKind::Used, &param.name, span)
+            }
         };
         match &param.op {
             None => value,
