@@ -221,6 +221,28 @@ pub enum Manager {
     Pacman,
     /// `conda`, `mamba`
     Conda,
+    /// `composer`
+    Composer,
+    /// `docker-php-ext-install`, `pecl`
+    Php,
+    /// `cpanm`, `carton`
+    Cpan,
+    /// R's `install.packages`
+    Cran,
+    /// `luarocks`
+    LuaRocks,
+    /// `dotnet tool install`
+    NuGet,
+    /// `brew`
+    Brew,
+    /// `snap`
+    Snap,
+    /// `nix`
+    Nix,
+    /// An installer script (`curl … | sh`), a version manager (`nvm install`).
+    Script,
+    /// Any other
+    Other,
 }
 
 /// A package installation.

@@ -195,11 +195,14 @@ fn start(world: &World<'_>) -> StageState {
         return StageState { scope: StageScope::from_stage(&parent.scope), ..parent.clone() };
     }
     let mut traits = match &planned.base {
-        Base::Image { reference } => {
-            reference.as_known().map(|r| knowledge::image(&r)).unwrap_or_default()
-        }
-        Base::Context { .. } => knowledge::ImageTraits::default(),
-        _ => knowledge::ImageTraits { libc: Libc::None, ..Default::default() },
+        Base::Image { reference } => knowledge::image(&reference.as_known().unwrap_or_default()),
+        Base::Context { .. } => knowledge::image(""),
+        _ => knowledge::ImageTraits {
+            libc: Libc::None,
+            sh: knowledge::Sh::None,
+            home: Some("/root".to_owned()),
+            ..Default::default()
+        },
     };
     if let Base::Image { reference } = &planned.base
         && let Some(reference) = reference.as_known()
@@ -224,7 +227,7 @@ fn start(world: &World<'_>) -> StageState {
         files: Files::default(),
         libc: traits.libc,
         toolchains: traits.toolchains.into_iter().collect(),
-        home: Some("/root".to_owned()),
+        home: traits.home,
         errexit: false,
         platform: planned.platform.clone(),
         builds: Builds::default(),

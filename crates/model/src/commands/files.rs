@@ -45,10 +45,8 @@ pub(super) fn copy(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> 
     let mut operands = line.operands.clone();
     let folder = line.value(&["-t", "--target-directory"]).cloned();
     let into_folder = folder.is_some();
-    let Some(dest) = folder.or_else(|| if operands.len() > 1 { operands.pop() } else { None })
-    else {
-        return true;
-    };
+    let dest = folder.or_else(|| if operands.len() > 1 { operands.pop() } else { None });
+    let Some(dest) = dest.or_else(|| linked_here(name, &operands)) else { return true };
     let target = shell.path(&dest.value);
     shell.effect(
         EffectKind::Copy(Copy {
@@ -107,12 +105,38 @@ fn one(
         shell.state.files.make_folder(target);
     }
     let certain = shell.is_certain();
-    if name == "mv" && !is_pattern {
+    if name == "mv" && is_pattern {
+        for s in selected.iter().filter(|s| !s.artifact.folder) {
+            shell.state.files.remove(&s.artifact.path, certain);
+        }
+    }
+    if name == "mv" {
         shell.state.files.remove(&path, certain);
     }
     let (stage, instruction) = (shell.world.stage, shell.step.instruction);
     let station = move |path: String| crate::artifact::Station { stage, instruction, span, path };
     place(&mut shell.state.files, selected, target, is_folder, certain, station);
+}
+
+/// `ln -s /opt/x/bin/x` makes a link of the same name in the working directory.
+fn linked_here(name: &str, operands: &[Argument]) -> Option<Argument> {
+    let [source] = operands else { return None };
+    let value = super::url_file_name(&source.value).filter(|n| !n.is_empty())?;
+    (name == "ln").then_some(Argument { value, span: source.span })
+}
+
+/// `update-alternatives --install /usr/bin/x x /opt/x/bin/x 1` makes a link.
+pub(super) fn alternatives(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
+    let at = |word: &Argument| word.value.is("--install") || word.value.is("--slave");
+    let mut words = call.arguments();
+    while let Some(n) = words.iter().position(at) {
+        words = &words[n + 1..];
+        let [link, _, target, ..] = words else { break };
+        if let Some(path) = shell.path(&link.value) {
+            one(shell, "ln", target, &path, false, false, call.span);
+        }
+    }
+    true
 }
 
 pub(super) fn remove(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {

@@ -19,7 +19,7 @@ use crate::{
     value::Truth,
 };
 
-pub(super) use super::built::{Place, crosses, put, setting};
+pub(super) use super::built::{Place, crosses, setting};
 pub(crate) use env::go_setting;
 
 const VALUES: &[&str] = &[

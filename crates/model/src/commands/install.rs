@@ -1,123 +1,100 @@
-//! Package managers.
+//! Package managers of systems. What they put into the system is for the machine that the stage
+//! runs on, unless the package's own name says otherwise (`libc6:arm64`, `glibc.i686`).
 
 use super::{
+    archive,
+    build::{Installed, first_setting, option_setting},
     download, foreign,
-    go::{Place, put},
+    names::platform_in,
     options::Line,
     xx,
 };
 use crate::{
-    artifact::Made,
     effect::{Argument, EffectKind, Fetcher, Install, Manager, PackageTarget},
     files::join,
     knowledge::Toolchain,
-    machine::{Linkage, Machine, MachineSource},
+    machine::{Linkage, Machine, MachineKind, MachineSource},
     shell::{Call, Interpreter},
+    value::GAP,
 };
 
-const APT_VALUES: &[&str] = &["-t", "--target-release", "-o", "--option", "-c", "-a"];
-const APK_VALUES: &[&str] =
-    &["-t", "--virtual", "-X", "--repository", "--root", "-p", "--repositories-file", "--arch"];
-const RPM_VALUES: &[&str] = &[
-    "--installroot",
-    "--releasever",
-    "--setopt",
-    "--enablerepo",
-    "--disablerepo",
-    "-c",
-    "-x",
-    "--exclude",
-    "--root",
-    "--repo",
-    "--forcearch",
-];
-const PIP_VALUES: &[&str] = &[
-    "-r",
-    "--requirement",
-    "-c",
-    "--constraint",
-    "-i",
-    "--index-url",
-    "--extra-index-url",
+mod programs;
+
+const APT_VALUES: &[&str] = &[
     "-t",
-    "--target",
-    "--prefix",
-    "--root",
-    "-f",
-    "--find-links",
-    "--platform",
-    "--python-version",
-    "--implementation",
-    "--abi",
-    "--only-binary",
-    "--no-binary",
-    "--timeout",
-    "--cache-dir",
-    "--python",
-    "-p",
-    "--retries",
-    "--trusted-host",
-    "--src",
-    "-e",
+    "--target-release",
+    "-o",
+    "--option",
+    "-c",
+    "--config-file",
+    "-a",
+    "--host-architecture",
 ];
-const NPM_VALUES: &[&str] = &[
-    "--prefix",
-    "--registry",
-    "--cpu",
-    "--os",
-    "--libc",
-    "--omit",
-    "-w",
-    "--workspace",
-    "--cwd",
-    "-C",
-    "--dir",
-    "--filter",
-    "--network-timeout",
-    "--modules-folder",
+#[rustfmt::skip]
+const APK_VALUES: &[&str] = &[
+    "-t", "--virtual", "-X", "--repository", "--root", "-p", "--repositories-file", "--arch",
+    "--keys-dir", "--cache-dir", "--wait", "-o", "--output",
+];
+#[rustfmt::skip]
+const RPM_VALUES: &[&str] = &[
+    "--installroot", "--releasever", "--setopt", "--enablerepo", "--disablerepo", "-c", "--config",
+    "-x", "--exclude", "--root", "-R", "--repo", "--repoid", "--forcearch", "--destdir",
+    "--downloaddir", "--arch", "--from", "--repofrompath", "--disableplugin", "--enableplugin",
 ];
 
 /// `false` if the program is no package manager, or does something else here.
 pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
     match name {
-        "apt" | "apt-get" | "aptitude" | "xx-apt" | "xx-apt-get" | "goxx-apt-get" => system(
-            shell,
-            call,
-            Manager::Apt,
-            APT_VALUES,
-            &["install", "reinstall", "build-dep", "satisfy"],
-        ),
-        "apk" | "xx-apk" => system(shell, call, Manager::Apk, APK_VALUES, &["add"]),
-        "yum" | "dnf" | "dnf5" | "microdnf" | "tdnf" | "zypper" => {
-            let verbs = ["install", "localinstall", "reinstall", "groupinstall", "in", "builddep"];
+        "apt" | "apt-get" | "aptitude" | "xx-apt" | "xx-apt-get" | "goxx-apt-get" | "apt-fast" => {
+            let verbs = ["install", "reinstall", "build-dep", "satisfy", "download"];
+            system(shell, call, Manager::Apt, APT_VALUES, &verbs)
+        }
+        "apk" | "xx-apk" => system(shell, call, Manager::Apk, APK_VALUES, &["add", "fetch"]),
+        "yum" | "dnf" | "dnf5" | "microdnf" | "tdnf" | "zypper" | "yumdownloader" => {
+            let verbs = [
+                "install",
+                "localinstall",
+                "reinstall",
+                "groupinstall",
+                "in",
+                "builddep",
+                "download",
+            ];
             system(shell, call, Manager::Rpm, RPM_VALUES, &verbs)
         }
         "rpm" => files(shell, call, Manager::Rpm, &["-i", "-U", "--install", "--upgrade", "-F"]),
-        "dpkg" => files(shell, call, Manager::Dpkg, &["-i", "--install"]),
-        "pacman" => files(shell, call, Manager::Pacman, &["-S", "-U", "--sync"]),
-        "gem" => system(shell, call, Manager::Gem, &["-v", "--version"], &["install"]),
-        "conda" | "mamba" | "micromamba" => {
-            let values = ["-n", "--name", "-c", "--channel", "-p", "--prefix", "-f", "--file"];
-            system(shell, call, Manager::Conda, &values, &["install", "create"])
-        }
-        "pip" | "pip3" | "pipx" => pip(shell, call.arguments(), call),
-        "uv" => match call.text(1).as_deref() {
-            Some("pip") => pip(shell, &call.argv[2..], call),
-            _ => false,
-        },
-        "python" | "python3" => {
-            let module = call.text(1).as_deref() == Some("-m");
-            match call.text(2).as_deref() {
-                Some("pip") if module => pip(shell, &call.argv[3..], call),
-                _ => false,
+        "dpkg" => {
+            let apart =
+                ["-x", "-X", "-R", "-b", "--extract", "--vextract", "--fsys-tarfile", "--build"];
+            if call.arguments().iter().any(|a| apart.iter().any(|o| a.value.is(o))) {
+                return archive::deb(shell, call);
             }
+            files(shell, call, Manager::Dpkg, &["-i", "--install", "--unpack"])
         }
-        "npm" | "yarn" | "pnpm" | "bun" => npm(shell, name, call),
-        name if name.starts_with("pip3.") => pip(shell, call.arguments(), call),
+        "gdebi" => {
+            record(shell, Manager::Dpkg, Line::read(call.arguments(), &[]).operands, call);
+            true
+        }
+        "pacman" | "yay" | "paru" => {
+            files(shell, call, Manager::Pacman, &["-S", "-U", "--sync", "--upgrade"])
+        }
+        "brew" => plain(shell, call, Manager::Brew, &["install", "reinstall"]),
+        "snap" => plain(shell, call, Manager::Snap, &["install"]),
+        "opkg" | "ipkg" | "pkg" | "xbps-install" | "emerge" | "swupd" | "pkgx" | "guix" => {
+            let verbs: &[&str] = match name {
+                "xbps-install" | "emerge" => &[],
+                "swupd" => &["bundle-add"],
+                _ => &["install", "add"],
+            };
+            plain(shell, call, Manager::Other, verbs)
+        }
+        "nix-env" | "nix" | "nix-build" => nix(shell, name, call),
+        "debootstrap" | "mmdebstrap" | "cdebootstrap" => bootstrap(shell, call),
         _ => false,
     }
 }
 
+/// An installation with what its packages bring.
 fn record(shell: &mut Interpreter<'_, '_>, manager: Manager, packages: Vec<Argument>, call: &Call) {
     record_for(shell, manager, packages, None, call);
 }
@@ -130,12 +107,7 @@ fn record_for(
     all: Option<&Machine>,
     call: &Call,
 ) {
-    let fetcher = match manager {
-        Manager::Pip => Fetcher::Pip,
-        Manager::Npm => Fetcher::Npm,
-        _ => Fetcher::PackageManager,
-    };
-    download::addresses(shell, fetcher, &packages, call.span);
+    download::addresses(shell, Fetcher::PackageManager, &packages, call.span);
     let targets = foreign::targets(shell, manager, &packages, all);
     for (index, package) in packages.iter().enumerate() {
         // What is for another machine does not run here.
@@ -147,7 +119,7 @@ fn record_for(
             continue;
         }
         let Some(text) = package.value.as_known() else { continue };
-        let bare = text.split(['=', '<', '>', '~', ':']).next().unwrap_or_default();
+        let bare = text.split(['=', '<', '>', '~', ':', '@']).next().unwrap_or_default();
         for toolchain in toolchains(bare) {
             shell.state.toolchains.insert(*toolchain);
         }
@@ -160,19 +132,75 @@ fn record_for(
             shell.state.builds.distro_rust = true;
         }
     }
+    let effect = Install { manager, packages: packages.clone(), targets };
+    shell.effect(EffectKind::Install(effect), call.span);
+    // xx installs into a folder of its own.
+    if all.is_none() {
+        for package in &packages {
+            program_of(shell, manager, package, call);
+        }
+    }
+}
+
+/// An installation elsewhere than in the system.
+fn record_plainly(
+    shell: &mut Interpreter<'_, '_>,
+    manager: Manager,
+    packages: Vec<Argument>,
+    all: Option<&Machine>,
+    call: &Call,
+) {
+    let targets = foreign::targets(shell, manager, &packages, all);
     shell.effect(EffectKind::Install(Install { manager, packages, targets }), call.span);
 }
 
-/// What well-known packages bring.
+/// The program that a well-known package is there for.
+fn program_of(shell: &mut Interpreter<'_, '_>, manager: Manager, package: &Argument, call: &Call) {
+    let Some(text) = package.value.as_known() else { return };
+    let end = |c: char| matches!(c, '=' | '<' | '>' | '~' | ':' | '@');
+    let (bare, rest) = text.split_at(text.find(end).unwrap_or(text.len()));
+    let Some((path, is_static)) = programs::path(manager, bare) else { return };
+    let mut installed = Installed::native(shell, manager);
+    if is_static {
+        installed.linkage = Linkage::Static;
+    }
+    // `jq:arm64`
+    if manager == Manager::Apt && rest.starts_with(':') && rest != ":native" {
+        let platform = platform_in(&rest[1..], shell.world.target);
+        let source = MachineSource::Name { value: package.value.clone() };
+        installed.machine =
+            Machine { kind: platform.map_or(MachineKind::Unknown, MachineKind::Platform), source };
+    }
+    installed.put_file(shell, call, path.to_owned());
+}
+
+/// What well-known packages bring: by whole names, and by names with a version behind them.
 fn toolchains(package: &str) -> &'static [Toolchain] {
-    match package {
+    let unversioned =
+        package.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'));
+    match unversioned {
         "gcc" | "g++" | "build-essential" | "build-base" | "clang" | "alpine-sdk" | "gcc-c++"
-        | "base-devel" => &[Toolchain::C],
-        "golang" | "golang-go" | "go" => &[Toolchain::Go],
+        | "base-devel" | "gcc-toolset" | "devtoolset" | "buildessential" => &[Toolchain::C],
+        "golang" | "golang-go" | "go" | "golang-bin" => &[Toolchain::Go],
         "cargo" | "rust" | "rustc" | "rustup" => &[Toolchain::Rust],
-        "nodejs" | "npm" => &[Toolchain::Node],
-        "python3" | "python" | "python3-pip" | "py3-pip" => &[Toolchain::Python],
+        "nodejs" | "npm" | "nodejs-current" | "yarn" | "yarnpkg" | "bun" | "deno" => {
+            &[Toolchain::Node]
+        }
+        "python" | "python3-pip" | "py3-pip" | "python3-dev" | "python3-minimal"
+        | "python3-venv" | "python-is-python" => &[Toolchain::Python],
         "zig" => &[Toolchain::Zig],
+        "ruby" | "ruby-full" | "ruby-dev" => &[Toolchain::Ruby],
+        "php" | "php-cli" | "php-fpm" => &[Toolchain::Php],
+        "maven" | "gradle" | "default-jdk" | "default-jdk-headless" => &[Toolchain::Java],
+        name if name.starts_with("dotnet-sdk")
+            || name.contains("dotnet") && name.ends_with("sdk") =>
+        {
+            &[Toolchain::DotNet]
+        }
+        _ if package.contains("jdk") && !package.contains("jre") => &[Toolchain::Java],
+        // Versions in the middle: `php8.2-cli`, `python3.11-dev`, `php83-fpm`.
+        _ if package.starts_with("python3") => &[Toolchain::Python],
+        _ if package.starts_with("php") && package.ends_with("-cli") => &[Toolchain::Php],
         _ => &[],
     }
 }
@@ -186,15 +214,92 @@ fn system(
 ) -> bool {
     let line = Line::read(call.arguments(), with_value);
     let verb = line.operands.iter().position(|o| verbs.iter().any(|v| o.value.is(v)));
-    if let Some(at) = verb {
+    let downloader = call.name().is_some_and(|n| n == "yumdownloader");
+    let Some(at) = verb.map(|v| v + 1).or(downloader.then_some(0)) else { return true };
+    let packages = line.operands[at..].to_vec();
+    let fetches = downloader
+        || line.operands[at - 1].value.is("download")
+        || line.operands[at - 1].value.is("fetch");
+    if fetches {
+        packed(shell, call, manager, &line, packages);
+        return true;
+    }
+    let root = line.value(&["--installroot", "--root", "-p", "-R"]).cloned();
+    let Some(root) = root.filter(|r| !r.value.is("/")) else {
         let is_xx = call.name().is_some_and(|n| n.starts_with("xx-") || n.starts_with("goxx-"));
         let all = match is_xx {
             true => Some(xx::machine(shell, call)),
             false => foreign::for_all(shell, &line),
         };
-        record_for(shell, manager, line.operands[at + 1..].to_vec(), all.as_ref(), call);
+        record_for(shell, manager, packages, all.as_ref(), call);
+        return true;
+    };
+    let all = foreign::for_all(shell, &line);
+    record_plainly(shell, manager, packages, all.as_ref(), call);
+    if let Some(path) = shell.path(&root.value) {
+        let told = first_setting(&line, &["--forcearch", "--arch"]);
+        system_below(shell, call, manager, told, path);
     }
     true
+}
+
+/// A root file system of its own.
+fn system_below(
+    shell: &mut Interpreter<'_, '_>,
+    call: &Call,
+    manager: Manager,
+    told: Option<crate::effect::Setting>,
+    path: String,
+) {
+    let installed = match told {
+        Some(setting) => Installed::told(shell, manager, &setting),
+        None => Installed::native(shell, manager),
+    };
+    // It has all libraries with it.
+    Installed { linkage: Linkage::Unknown, ..installed }.put(shell, call, path, true);
+}
+
+/// Packages as files: `apt-get download x`, `apk fetch x`, `dnf download x`.
+fn packed(
+    shell: &mut Interpreter<'_, '_>,
+    call: &Call,
+    manager: Manager,
+    line: &Line,
+    packages: Vec<Argument>,
+) {
+    let extension = match manager {
+        Manager::Apt => "deb",
+        Manager::Apk => "apk",
+        _ => "rpm",
+    };
+    let given = line.value(&["--destdir", "--downloaddir", "-o", "--output"]);
+    let folder = match given.filter(|_| manager != Manager::Apt) {
+        Some(folder) => shell.path(&folder.value),
+        None => shell.directory.clone(),
+    };
+    let told = first_setting(line, &["--arch", "--forcearch"]);
+    let installed = match told {
+        Some(setting) => Installed::told(shell, manager, &setting),
+        None => Installed::native(shell, manager),
+    };
+    let installed = Installed { linkage: Linkage::Unknown, ..installed };
+    for package in &packages {
+        let (Some(folder), Some(text)) = (&folder, package.value.as_known()) else { continue };
+        let (bare, arch) = text.split_once(':').unwrap_or((&text, ""));
+        let bare = bare.split('=').next().unwrap_or_default();
+        let path = join(folder, &format!("{bare}{GAP}.{extension}"));
+        match platform_in(arch, shell.world.target) {
+            Some(platform) => {
+                let source = MachineSource::Name { value: package.value.clone() };
+                let machine = Machine { kind: MachineKind::Platform(platform), source };
+                Installed { manager, machine, linkage: Linkage::Unknown }
+                    .put_file(shell, call, path);
+            }
+            None => installed.put_file(shell, call, path),
+        }
+    }
+    let all = foreign::for_all(shell, line);
+    record_plainly(shell, manager, packages, all.as_ref(), call);
 }
 
 /// `dpkg -i file`, `rpm -ivh file`, `pacman -Syu name`.
@@ -205,67 +310,83 @@ fn files(
     installs: &[&str],
 ) -> bool {
     let line = Line::read(call.arguments(), &["--root", "--prefix", "--dbpath"]);
-    if !line.has(installs) {
+    if !line.has(installs) || line.has(&["-q", "--query"]) {
         return false;
     }
-    record(shell, manager, line.operands, call);
-    true
-}
-
-fn pip(shell: &mut Interpreter<'_, '_>, words: &[Argument], call: &Call) -> bool {
-    let line = Line::read(words, PIP_VALUES);
-    if !matches!(line.operand(0).as_deref(), Some("install" | "download" | "wheel" | "sync")) {
-        return line.operands.is_empty() || line.operand(0).is_some();
-    }
-    let mut packages: Vec<Argument> = line.operands[1..].to_vec();
-    packages.extend(line.values(&["-e"]).cloned());
-    record(shell, Manager::Pip, packages, call);
-    if let Some(folder) = line.value(&["-t", "--target", "--prefix", "--root"]).cloned()
-        && let Some(path) = shell.path(&folder.value)
-    {
-        installed_into(shell, call, Manager::Pip, path, line.has(&["--platform"]));
+    let root = line.value(&["--root"]).cloned();
+    match root {
+        Some(root) if !root.value.is("/") => {
+            record_plainly(shell, manager, line.operands, None, call);
+            if let Some(path) = shell.path(&root.value) {
+                system_below(shell, call, manager, None, path);
+            }
+        }
+        _ => record(shell, manager, line.operands, call),
     }
     true
 }
 
-/// A folder of packages: machine code for where the stage runs, if there is any in it.
-pub(super) fn installed_into(
-    shell: &mut Interpreter<'_, '_>,
-    call: &Call,
-    manager: Manager,
-    path: String,
-    elsewhere: bool,
-) {
-    let machine = match (elsewhere, Machine::native(shell.runs_on().as_ref())) {
-        (true, _) => Machine::unknown(),
-        (false, native) => Machine { source: MachineSource::Packages, ..native },
+/// A manager whose packages follow a verb, with no files of interest.
+fn plain(shell: &mut Interpreter<'_, '_>, call: &Call, manager: Manager, verbs: &[&str]) -> bool {
+    let line = Line::read(call.arguments(), &[]);
+    let at = match verbs.is_empty() {
+        true => 0,
+        false => {
+            let verb = line.operands.first().filter(|o| verbs.iter().any(|v| o.value.is(v)));
+            if verb.is_none() {
+                return false;
+            }
+            1
+        }
     };
-    // Whether any package has machine code in it, the Dockerfile does not tell.
-    let place = Place { path, folder: true, guessed: true };
-    put(shell, call, vec![place], &Made::Installed { manager }, &machine, Linkage::Unknown);
+    record(shell, manager, line.operands[at..].to_vec(), call);
+    true
 }
 
-fn npm(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
-    let line = Line::read(call.arguments(), NPM_VALUES);
-    let verb = line.operand(0).map(std::borrow::Cow::into_owned);
-    let installs = match verb.as_deref() {
-        Some("install" | "i" | "ci" | "add" | "clean-install" | "rebuild") => true,
-        None => name == "yarn",
-        _ => false,
-    };
-    if !installs {
+/// `nix-env -iA x`, `nix profile install x`, `nix build -o result`.
+fn nix(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
+    let values = ["-o", "--out-link", "-f", "--file", "-A", "--attr", "--system", "-I", "-p"];
+    let line = Line::read(call.arguments(), &values);
+    let builds = name == "nix-build" || line.operand(0).as_deref() == Some("build");
+    if !builds {
+        let packages: Vec<Argument> = match name {
+            "nix-env" if line.has(&["-i", "--install"]) => {
+                line.values(&["-A", "--attr"]).chain(&line.operands).cloned().collect()
+            }
+            "nix" if line.operand(0).as_deref() == Some("profile") => {
+                line.operands.iter().skip(2).cloned().collect()
+            }
+            _ => return false,
+        };
+        record(shell, Manager::Nix, packages, call);
+        return true;
+    }
+    if line.has(&["--no-link", "--no-out-link"]) {
         return false;
     }
-    let packages: Vec<Argument> = line.operands.iter().skip(1).cloned().collect();
-    record(shell, Manager::Npm, packages, call);
-    let global = line.has(&["-g", "--global", "--location=global"]);
-    let folder = match line.value(&["--prefix", "--cwd", "-C", "--dir"]) {
-        Some(folder) => shell.path(&folder.value),
-        None => shell.directory.clone(),
+    let told = line.value(&["--system"]).map(|s| option_setting("--system", s));
+    let link = match line.value(&["-o", "--out-link"]) {
+        Some(link) => shell.path(&link.value),
+        None => shell.absolute("result"),
     };
-    if let (false, Some(folder)) = (global, folder) {
-        let elsewhere = line.has(&["--cpu", "--os", "--libc"]);
-        installed_into(shell, call, Manager::Npm, join(&folder, "node_modules"), elsewhere);
+    if let Some(path) = link {
+        system_below(shell, call, Manager::Nix, told, path);
+    }
+    true
+}
+
+/// `debootstrap --arch=arm64 bookworm /rootfs`
+fn bootstrap(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
+    #[rustfmt::skip]
+    let values = [
+        "--arch", "--variant", "--include", "--exclude", "--components", "--keyring", "--architectures",
+        "--aptopt", "--dpkgopt", "--mode", "--extra-suites",
+    ];
+    let line = Line::read(call.arguments(), &values);
+    record_plainly(shell, Manager::Apt, Vec::new(), None, call);
+    if let Some(path) = line.operands.get(1).and_then(|f| shell.path(&f.value)) {
+        let told = first_setting(&line, &["--arch", "--architectures"]);
+        system_below(shell, call, Manager::Apt, told, path);
     }
     true
 }

@@ -1,6 +1,7 @@
 //! What well-known programs do: downloads, installations, compilations, files.
 
 mod archive;
+mod build;
 pub(crate) mod builds;
 mod built;
 mod c;
@@ -12,13 +13,19 @@ mod download;
 mod files;
 mod foreign;
 mod go;
+mod image;
 mod install;
-mod language;
+mod installer;
+mod java;
 mod make;
 mod names;
 mod native;
+mod native_packages;
+mod node;
 mod options;
+mod python;
 mod rust;
+mod scripting;
 mod triple;
 mod xx;
 mod zig;
@@ -55,7 +62,12 @@ pub(crate) fn execute(shell: &mut Interpreter<'_, '_>, call: &Call) {
         .iter()
         .find_map(|folder| shell.state.files.at(&format!("{folder}/{text}")).cloned())
     };
-    if let Some(artifact) = found {
+    // What a package manager installed is there to be run where it was installed.
+    let is_installed = |a: &crate::Artifact| {
+        matches!(a.made, crate::Made::Installed { .. })
+            && a.machine.platform().is_some_and(|p| Some(p) == shell.runs_on().as_ref())
+    };
+    if let Some(artifact) = found.filter(|a| !is_installed(a)) {
         let machine = match artifact.machine.kind {
             MachineKind::Unknown if is_script(&text) => Machine::independent(),
             _ => artifact.machine,
@@ -84,17 +96,18 @@ fn is_script(path: &str) -> bool {
 
 /// What a program does. `true` if it printed, or prints nothing.
 pub(crate) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
+    if let Some(done) = installer::run(shell, name, call) {
+        return done;
+    }
+    if let Some(done) = download::run(shell, name, call) {
+        return done;
+    }
+    if let Some(done) = archive::run(shell, name, call) {
+        return done;
+    }
     match name {
-        "curl" => download::curl(shell, call),
-        "wget" => download::wget(shell, call),
-        "aria2c" | "axel" | "http" | "https" | "fetch" => download::other(shell, call),
-        "git" => download::git(shell, call),
-        "tar" | "bsdtar" => archive::tar(shell, call),
-        "unzip" => archive::unzip(shell, call),
-        "gunzip" | "gzip" | "unxz" | "xz" | "bunzip2" | "bzip2" | "zstd" | "unzstd" => {
-            archive::decompress(shell, name, call)
-        }
         "cp" | "mv" | "install" | "ln" | "rsync" => files::copy(shell, name, call),
+        "update-alternatives" | "alternatives" => files::alternatives(shell, call),
         "rm" | "rmdir" | "unlink" => files::remove(shell, call),
         "mkdir" => files::make_folders(shell, call),
         "touch" | "chmod" | "chown" | "chgrp" | "setcap" | "ldconfig" => true,
@@ -124,7 +137,10 @@ pub(crate) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
         _ => {
             native::run(shell, name, call)
                 || install::run(shell, name, call)
-                || language::run(shell, name, call)
+                || java::run(shell, name, call)
+                || node::run(shell, name, call)
+                || python::run(shell, name, call)
+                || scripting::run(shell, name, call)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Machines by architecture words in names.
+//! Machines and C libraries by the words in names.
 
 use mlint_oci::{
     Platform,
@@ -6,60 +6,63 @@ use mlint_oci::{
 };
 
 use crate::{
-    machine::{Machine, MachineKind, MachineSource},
+    machine::{Linkage, Machine, MachineKind, MachineSource},
     value::Value,
 };
 
-/// Files that no machine runs by itself.
+/// Files that hold no code, whatever they are named after.
 const DATA: &[&str] = &[
-    "sha256",
-    "sha512",
-    "sha1",
-    "md5",
     "asc",
-    "sig",
-    "txt",
+    "cer",
+    "cfg",
+    "conf",
+    "crt",
+    "css",
+    "csv",
+    "diff",
+    "gpg",
+    "html",
+    "ini",
     "json",
+    "key",
+    "list",
+    "md",
+    "md5",
+    "minisig",
+    "otf",
+    "patch",
+    "pem",
+    "png",
+    "pom",
+    "pub",
+    "repo",
+    "sbom",
+    "sha1",
+    "sha256",
+    "sha256sum",
+    "sha512",
+    "sha512sum",
+    "sig",
+    "sql",
+    "sum",
+    "svg",
+    "toml",
+    "ttf",
+    "txt",
+    "xml",
     "yaml",
     "yml",
-    "sh",
-    "py",
-    "jar",
-    "war",
-    "pom",
-    "xml",
-    "html",
-    "css",
-    "js",
-    "mjs",
-    "conf",
-    "cfg",
-    "pem",
-    "crt",
-    "cer",
-    "key",
-    "gpg",
-    "pub",
-    "list",
-    "repo",
-    "patch",
-    "diff",
-    "rb",
-    "pl",
-    "md",
-    "sum",
-    "sha256sum",
-    "ttf",
-    "otf",
-    "svg",
-    "png",
-    "toml",
-    "ini",
-    "sql",
-    "php",
-    "phar",
-    "pyz",
 ];
+
+/// Code that runs on any machine, unless the file's own name says that it carries machine code
+/// (`Installer-x86_64.sh`, `tcnative-linux-x86_64.jar`).
+const CODE: &[&str] = &[
+    "ear", "jar", "js", "lua", "mjs", "phar", "php", "pl", "py", "pyz", "rb", "sh", "war", "bash",
+];
+
+/// What packages for every machine are called: Debian's `_all.deb`, RPM's `.noarch.rpm`, Python's
+/// `-none-any.whl`.
+const FOR_ALL: &[&str] = &["_all.deb", ".noarch.rpm", "-none-any.whl", "-noarch.", "_noarch."];
 
 /// The platform that the architecture words of a text name, if they agree: `target` if they can
 /// mean that.
@@ -82,21 +85,96 @@ pub(super) fn platform_in(text: &str, target: &Platform) -> Option<Platform> {
     common.first().map(|p| (*p).clone())
 }
 
+/// The last part of a path or address, without query and fragment.
+fn file_of(text: &str) -> &str {
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    path.rsplit('/').next().unwrap_or_default()
+}
+
 /// What a URL or file name says about the file's machine.
 pub(crate) fn machine_of_name(name: &Value, target: &Platform) -> Machine {
     let text = name.spelled().text;
-    let path = text.split(['?', '#']).next().unwrap_or_default();
-    let file = path.rsplit('/').next().unwrap_or_default();
-    let extension = file.rsplit_once('.').map_or("", |(_, e)| e);
-    if DATA.contains(&extension.to_ascii_lowercase().as_str()) {
+    let file = file_of(&text);
+    let lower = file.to_ascii_lowercase();
+    let extension = lower.rsplit_once('.').map_or("", |(_, e)| e);
+    if DATA.contains(&extension) || FOR_ALL.iter().any(|mark| lower.contains(mark)) {
         return Machine::independent();
     }
-    let platform = platform_in(file, target).or_else(|| platform_in(&text, target));
-    match platform {
+    let by_file = platform_in(file, target);
+    if by_file.is_none() && CODE.contains(&extension) {
+        return Machine::independent();
+    }
+    match by_file.or_else(|| platform_in(&text, target)) {
         Some(platform) => Machine {
             kind: MachineKind::Platform(platform),
             source: MachineSource::Name { value: name.clone() },
         },
         None => Machine::unknown(),
+    }
+}
+
+/// Hosts and folders whose programs need glibc, by the part of the address that names them.
+const GLIBC_PUBLISHERS: &[&str] = &[
+    "://nodejs.org/dist/",
+    "://repo.anaconda.com/",
+    "://repo.continuum.io/",
+    "/conda-forge/miniforge/",
+    "://awscli.amazonaws.com/",
+    "://download.oracle.com/java/",
+];
+
+/// What a URL or file name says about the C library that the file needs. A bare `musl` in a name
+/// leaves open whether the program is static, as most of those are.
+pub(crate) fn linkage_of_name(name: &Value) -> Linkage {
+    let text = name.spelled().text.to_ascii_lowercase();
+    let file = file_of(&text);
+    let is_word = |word: &str| file.split(['-', '_', '.', '+']).any(|part| part == word);
+    match () {
+        () if file.contains("manylinux") => Linkage::Glibc,
+        () if file.contains("musllinux") => Linkage::Musl,
+        () if is_word("static") || file.contains("-unknown-linux-musl") => Linkage::Static,
+        // Rust's default for musl, and what a release is for that names the library.
+        () if file.contains("linux-gnu") || is_word("glibc") => Linkage::Glibc,
+        () if GLIBC_PUBLISHERS.iter().any(|p| text.contains(p)) && !file.contains("musl") => {
+            Linkage::Glibc
+        }
+        () => Linkage::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mlint_syntax::LogicalText;
+
+    use super::*;
+
+    #[test]
+    fn names_tell_machine_and_library() {
+        let target = Platform::linux("arm64");
+        for (name, want) in [
+            ("https://h/x_1.0_amd64.deb", "linux/amd64 ?"),
+            ("https://h/x_1.0_all.deb", "any ?"),
+            ("https://h/x-1.0-1.noarch.rpm", "any ?"),
+            ("https://h/x-1.0-py3-none-any.whl", "any ?"),
+            ("https://h/x-1.0-cp312-cp312-manylinux_2_17_aarch64.whl", "linux/arm64 glibc"),
+            ("https://h/x-1.0-cp312-cp312-musllinux_1_2_x86_64.whl", "linux/amd64 musl"),
+            ("https://h/x-x86_64-unknown-linux-musl.tgz", "linux/amd64 static"),
+            ("https://h/x-x86_64-unknown-linux-gnu.tgz", "linux/amd64 glibc"),
+            ("https://h/x-linux-amd64-musl.tgz", "linux/amd64 ?"),
+            ("https://nodejs.org/dist/v1/node-v1-linux-x64.tar.xz", "linux/amd64 glibc"),
+            ("https://h/linux-x64-musl/node-v1-linux-x64-musl.tar.xz", "linux/amd64 ?"),
+            ("https://h/Miniconda3-Linux-x86_64.sh", "linux/amd64 ?"),
+            ("https://h/amd64/install.sh", "any ?"),
+            ("https://h/amd64/app.jar", "any ?"),
+            ("https://h/tcnative-2-linux-x86_64.jar", "linux/amd64 ?"),
+            ("https://h/x_amd64.tar.gz.sha256", "any ?"),
+            ("https://h/x.tar.gz", "? ?"),
+            ("https://h/arm-tools.tar.gz", "? ?"),
+            ("https://h/x.zip?arch=amd64", "linux/amd64 ?"),
+        ] {
+            let value = Value::literal(&LogicalText::contiguous(name, 0));
+            let got = format!("{} {}", machine_of_name(&value, &target), linkage_of_name(&value));
+            assert_eq!(got, want, "{name}");
+        }
     }
 }

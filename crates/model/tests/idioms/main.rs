@@ -1,7 +1,10 @@
 //! What the model believes of real idioms: a Dockerfile in, lines of the dump out.
 
 mod artifacts;
+mod downloads;
+mod langs;
 mod native;
+mod packages;
 mod shell;
 mod stages;
 mod toolchains;

@@ -157,7 +157,7 @@ fn others() {
     compiles(
         net,
         "RUN dotnet publish -a $TARGETARCH -o /app",
-        "DotNet for linux/arm64 cross ? -> /app",
+        "DotNet for linux/arm64 cross glibc -> /app",
     );
     compiles(
         net,

@@ -162,6 +162,6 @@ fn images_of_one_target() {
     always(
         "ghcr.io/cross-rs/aarch64-unknown-linux-gnu:main",
         "RUN cargo build",
-        "Rust for linux/amd64 ? -> /src/target/debug",
+        "Rust for linux/amd64 glibc -> /src/target/debug",
     );
 }

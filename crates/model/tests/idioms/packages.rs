@@ -1,0 +1,109 @@
+//! Packages of systems.
+
+use crate::{evaluate, has, lacks};
+
+#[test]
+fn programs_of_packages_are_of_the_stage() {
+    for (text, want) in [
+        (
+            "FROM --platform=$BUILDPLATFORM alpine AS a\nRUN apk add --no-cache tini\nFROM debian\nCOPY --from=a /sbin/tini /tini\n",
+            "file /tini: linux/amd64 musl installed by Apk, lines 2 4",
+        ),
+        (
+            "FROM --platform=$BUILDPLATFORM debian AS a\nRUN apt-get install -y jq:arm64\nFROM debian\nCOPY --from=a /usr/bin/jq /jq\n",
+            "file /jq: linux/arm64 glibc installed by Apt, lines 2 4",
+        ),
+        (
+            "FROM --platform=$BUILDPLATFORM alpine AS a\nRUN apk add busybox-static\nFROM scratch\nCOPY --from=a /bin/busybox.static /b\n",
+            "file /b: linux/amd64 static installed by Apk, lines 2 4",
+        ),
+    ] {
+        has(text, "linux/arm64", &[want]);
+        assert_eq!(
+            evaluate(text, "linux/amd64")
+                .wrong_artifacts()
+                .filter(|a| a.machine.to_string() == "linux/amd64")
+                .count(),
+            0
+        );
+    }
+    // They are run where they are; that is no news.
+    lacks(
+        "FROM debian\nRUN apt-get install -y curl && curl https://h/\n",
+        "linux/arm64",
+        &["execute"],
+    );
+    lacks("FROM debian\nRUN apt-get install -y libssl-dev\n", "linux/arm64", &["file "]);
+}
+
+#[test]
+fn root_file_systems_in_folders() {
+    for (body, want) in [
+        (
+            "dnf install -y --installroot /r --releasever 9 bash",
+            "file /r/*: linux/amd64 ? installed by Rpm, lines 2",
+        ),
+        (
+            "dnf -y --installroot=/r --forcearch=aarch64 install bash",
+            "file /r/*: linux/arm64 ? installed by Rpm, lines 2",
+        ),
+        (
+            "apk add --root /r --initdb --arch aarch64 busybox",
+            "file /r/*: linux/arm64 ? installed by Apk, lines 2",
+        ),
+        (
+            "debootstrap --arch=arm64 bookworm /r",
+            "file /r/*: linux/arm64 ? installed by Apt, lines 2",
+        ),
+        ("debootstrap bookworm /r", "file /r/*: linux/amd64 ? installed by Apt, lines 2"),
+        ("nix build -o /r .#x", "file /r/*: linux/amd64 ? installed by Nix, lines 2"),
+    ] {
+        has(
+            &format!("FROM --platform=$BUILDPLATFORM debian\nRUN {body}\n"),
+            "linux/arm64",
+            &[want],
+        );
+    }
+}
+
+#[test]
+fn packages_as_files() {
+    has(
+        "FROM --platform=$BUILDPLATFORM debian AS a\nWORKDIR /d\nRUN apt-get download libz1 libc6:arm64 && dpkg -x libz1*.deb /out\nFROM scratch\nCOPY --from=a /out /\n",
+        "linux/arm64",
+        &[
+            "3: install Apt libz1 libc6:arm64, libc6:arm64 is for linux/arm64",
+            "file /*: linux/amd64 ? unpacked, lines 3 3 5",
+        ],
+    );
+}
+
+#[test]
+fn managers_and_what_they_install() {
+    for (body, want) in [
+        ("zypper --non-interactive in -y gcc", "install Rpm gcc"),
+        ("tdnf install -y glibc.i686", "install Rpm glibc.i686, glibc.i686 is for linux/386"),
+        ("pacman -Syu --noconfirm go", "install Pacman go"),
+        ("rpm -ivh https://h/x.x86_64.rpm", "install Rpm https://h/x.x86_64.rpm"),
+        ("apt install ./x_amd64.deb", "install Apt ./x_amd64.deb"),
+        ("brew install jq", "install Brew jq"),
+        ("nix-env -iA nixpkgs.jq", "install Nix nixpkgs.jq"),
+        (
+            "pip install 'x @ https://h/x-py3-none-any.whl'",
+            "install Pip x @ https://h/x-py3-none-any.whl",
+        ),
+    ] {
+        let text = format!("FROM debian\nRUN {body}\n");
+        has(&text, "linux/arm64", &[&format!("2: {want}")]);
+        has(&text, "linux/amd64", &[&format!("2: {want}")]);
+    }
+    for body in ["dpkg --add-architecture arm64", "rpm -qa", "brew list", "pacman -Q"] {
+        lacks(&format!("FROM debian\nRUN {body}\n"), "linux/arm64", &["install "]);
+    }
+    // A compiler that is installed makes cgo possible.
+    has(
+        "FROM golang:1.22-alpine\nRUN apk add gcc12 musl-dev && go build -o /x .\n",
+        "linux/arm64",
+        &["2: compile Go for linux/arm64 cgo musl -> /x"],
+    );
+}
