@@ -101,6 +101,9 @@ pub enum Command {
         mlint verify registry.example.com/team/app:1.0 --platforms linux/amd64,linux/arm64\n\n\
         Exit status: 0 all right, 1 a wrong file or a missing platform, 2 could not look.")]
     Verify(commands::verify::VerifyArgs),
+    /// Tell what a Dockerfile does on each platform, and where its words come from
+    #[command(visible_alias = "explain-file")]
+    Trace(commands::trace::TraceArgs),
     /// Serve an editor over standard input and output
     Lsp(commands::lsp::LspArgs),
     /// List the rules
@@ -111,9 +114,9 @@ pub enum Command {
     Completions(commands::completions::CompletionsArgs),
 }
 
-/// What decides how a file is judged: shared by `check` and `fix`.
+/// Which files, built how: shared by all that look at Dockerfiles without building them.
 #[derive(Args, Clone, Debug)]
-pub struct Judging {
+pub struct Subject {
     /// Files, directories (searched for Dockerfiles), or - for standard input [default: .]
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
@@ -137,6 +140,14 @@ pub struct Judging {
     /// The platform that the build runs on [default: linux/amd64]
     #[arg(long, value_name = "PLATFORM")]
     pub build_platform: Option<Platform>,
+}
+
+/// What decides how a file is judged: shared by `check` and `fix`.
+#[derive(Args, Clone, Debug)]
+pub struct Judging {
+    /// Which files, built how.
+    #[command(flatten)]
+    pub subject: Subject,
     /// Rules to leave out, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "RULE,…", value_parser = rule_name)]
     pub ignore: Vec<String>,

@@ -6,13 +6,15 @@ use std::{
 };
 
 use mlint_lint::{CheckOptions, FixOptions, FixOutcome, Level, Report};
-use mlint_model::{ConfigQuery, Fact, FactSource, ImageFacts, ImageQuery};
+use mlint_model::{
+    ConfigQuery, Evaluation, Fact, FactSource, ImageFacts, ImageQuery, Prepared,
+};
 use mlint_registry::{FactOptions, resolve_images};
 use mlint_syntax::Dockerfile;
 use rayon::prelude::*;
 
 use crate::{
-    args::{FailOn, Judging},
+    args::{FailOn, Subject},
     config::{Choice, Config, ConfigError, Configs},
     context::Contexts,
     discover::{Input, discover},
@@ -92,11 +94,12 @@ pub struct Jobs {
 /// # Errors
 /// When a configuration can't be used.
 pub fn prepare(
-    args: &Judging,
+    subject: &Subject,
+    ignore: &[String],
     fail_on: Option<FailOn>,
     choice: Choice,
 ) -> Result<Jobs, ConfigError> {
-    let (inputs, lost) = discover(&args.paths);
+    let (inputs, lost) = discover(&subject.paths);
     let mut problems: Vec<FileProblem> = lost
         .into_iter()
         .map(|e| FileProblem { path: e.path().display().to_string(), message: e.to_string() })
@@ -107,8 +110,8 @@ pub fn prepare(
         .map(|input| {
             let config = configs.for_dir(Source::directory(&input))?;
             let fail_on = fail_on.or(config.fail_on).unwrap_or(FailOn::Warning);
-            let options = options(args, &config);
-            let context = args.context.clone().or(config.context);
+            let options = options(subject, ignore, &config);
+            let context = subject.context.clone().or(config.context);
             Ok((input, Plan { options, fail_on, context }))
         })
         .collect::<Result<_, ConfigError>>()?;
@@ -127,7 +130,7 @@ pub fn prepare(
 }
 
 /// The configuration's options with the arguments' over them.
-fn options(args: &Judging, config: &Config) -> CheckOptions {
+fn options(args: &Subject, ignore: &[String], config: &Config) -> CheckOptions {
     let mut options = config.check_options();
     if !args.platforms.is_empty() {
         options.platforms.clear();
@@ -145,7 +148,7 @@ fn options(args: &Judging, config: &Config) -> CheckOptions {
     if let Some(platform) = &args.build_platform {
         options.build_platform.clone_from(platform);
     }
-    options.levels.extend(args.ignore.iter().map(|rule| (rule.clone(), Level::Off)));
+    options.levels.extend(ignore.iter().map(|rule| (rule.clone(), Level::Off)));
     options
 }
 
@@ -262,6 +265,27 @@ fn list(names: &[&str]) -> String {
         [first @ .., last] if names.len() <= SHOWN => format!("{} and {last}", first.join(", ")),
         _ => format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
     }
+}
+
+/// Executes all abstractly, on each of their platforms, and makes something of it; nothing for a file
+/// on which that breaks down. Evaluations are large: only what is made of them is kept. Build
+/// contexts are looked into, registries are not asked.
+pub fn look<R: Send>(
+    jobs: Vec<Job>,
+    make: impl Fn(&Job, &[Evaluation]) -> R + Sync + Send,
+) -> Vec<(Job, Option<R>)> {
+    each(jobs, |job| {
+        let facts = ImageFacts::default();
+        let job = job.look(&facts);
+        let made = guarded(|| {
+            let (prepared, options) = (Prepared::new(&job.file), job.options.model());
+            let platforms = job.options.platforms.iter();
+            let evaluations: Vec<Evaluation> =
+                platforms.map(|p| prepared.evaluate(p, &options, &facts)).collect();
+            make(&job, &evaluations)
+        });
+        (job, made)
+    })
 }
 
 /// Checks all; a file on which a rule breaks down is a problem of its own.

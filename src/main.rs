@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Build(args) => config::build_defaults(&args.context, &cli.global)
             .map(|defaults| commands::build::run(&args, &defaults)),
         Command::Verify(args) => Ok(commands::verify::run(&args)),
+        Command::Trace(args) => commands::trace::run(&args, &cli.global),
         Command::Lsp(args) => commands::lsp::run(&args, &cli.global),
         Command::Rules(args) => commands::rules::run(&args),
         Command::Explain(args) => commands::explain::run(&args),

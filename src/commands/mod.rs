@@ -8,6 +8,7 @@ pub mod fix;
 pub mod lsp;
 pub mod rules;
 pub mod session;
+pub mod trace;
 pub mod verify;
 
 use std::io;

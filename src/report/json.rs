@@ -52,13 +52,14 @@ struct Finding {
     fixes: Vec<Repair>,
 }
 
-#[derive(Serialize)]
-struct Range {
+/// A place in a file, as every JSON document has it.
+#[derive(Debug, Serialize)]
+pub struct Range {
     start: Place,
     end: Place,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Place {
     line: usize,
     column: usize,
@@ -160,7 +161,8 @@ fn repair(fix: &Fix, lines: &Lines<'_>) -> Repair {
     }
 }
 
-fn range(span: Span, lines: &Lines<'_>) -> Range {
+/// The place of a span.
+pub fn range(span: Span, lines: &Lines<'_>) -> Range {
     let place = |offset: u32| {
         let position = lines.position(offset);
         Place { line: position.line, column: position.column, offset }

@@ -1,4 +1,4 @@
-//! What `check` tells, one file per format. Lines and columns exist only here.
+//! What the commands tell, one file per format. Lines and columns exist only here.
 
 use std::{io, str::FromStr};
 
@@ -18,6 +18,7 @@ pub mod markdown;
 pub mod progress;
 pub mod sarif;
 pub mod text;
+pub mod trace;
 
 /// The output formats of `check`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

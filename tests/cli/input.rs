@@ -146,7 +146,12 @@ fn no_input_makes_it_panic() {
     for text in texts {
         let place = Place::new(&[]);
         place.put("Dockerfile", text);
-        for command in [&["check", "--offline"][..], &["fix", "--offline", "--diff"][..]] {
+        for command in [
+            &["check", "--offline"][..],
+            &["fix", "--offline", "--diff"][..],
+            &["trace"][..],
+            &["trace", "--format", "json"][..],
+        ] {
             let run = place.run(command);
             assert!(matches!(run.code, Some(0 | 1)), "{text:?}: {run:?}");
             assert!(!run.err.contains("panicked"), "{text:?}: {run:?}");

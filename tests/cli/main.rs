@@ -8,6 +8,7 @@ mod formats;
 mod input;
 mod others;
 mod output;
+mod trace;
 
 use std::{
     io::Write,

@@ -432,10 +432,16 @@ pub(crate) fn mounts(
                 let path = target.as_ref().and_then(Value::as_known);
                 let Some(path) = path.and_then(|t| copier.absolute(&t)) else { continue };
                 let source = source.unwrap_or_default();
-                let source = absolute("/", &source.as_known().unwrap_or_default());
+                let known = source.as_known().map(|source| absolute("/", &source));
                 let Some(mount) = cache::mount(copier.state, path.clone(), None) else { continue };
                 mounted.push(mount);
-                copier.bind(from, &source, flag.span, &path);
+                let kind = EffectKind::BindMount {
+                    from: copier.mount_source(from),
+                    source: known.clone(),
+                    target: path.clone(),
+                };
+                copier.bind(from, known.as_deref().unwrap_or("/"), flag.span, &path);
+                copier.step.effects.push(effect(kind, flag.span));
             }
             _ => {}
         }
@@ -453,6 +459,17 @@ fn sharing(word: Option<&Word>) -> Sharing {
 }
 
 impl Copier<'_, '_> {
+    fn mount_source(&self, from: Option<&str>) -> CopyFrom {
+        let Some(from) = from else { return CopyFrom::Context };
+        match self.world.plan.source(ImageUser::Mount, self.world.stage, from) {
+            Source::Stage(stage) => CopyFrom::Stage(stage),
+            Source::Named(name) => CopyFrom::Named(name),
+            Source::Image(_) if from.contains('$') => CopyFrom::Unknown,
+            Source::Image(name) => CopyFrom::Image(name),
+            Source::Unknown => CopyFrom::Unknown,
+        }
+    }
+
     fn bind(&mut self, from: Option<&str>, source: &str, span: Span, target: &str) {
         let plan = self.world.plan;
         let taken = from.map(|from| plan.source(ImageUser::Mount, self.world.stage, from));

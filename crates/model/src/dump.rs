@@ -51,6 +51,16 @@ fn described(value: &Value) -> String {
     }
 }
 
+fn copied_from(from: &CopyFrom) -> String {
+    match from {
+        CopyFrom::Context => "context".to_owned(),
+        CopyFrom::Stage(stage) => format!("stage {stage}"),
+        CopyFrom::Image(image) => image.clone(),
+        CopyFrom::Named(name) => format!("context {name}"),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
 impl Dumper {
     fn line(&self, span: Span) -> u32 {
         self.lines.line(span.start)
@@ -159,13 +169,7 @@ impl Dumper {
             }
             EffectKind::Execute { path, machine } => format!("execute {path} ({machine})"),
             EffectKind::Copy(copy) => {
-                let from = match &copy.from {
-                    CopyFrom::Context => "context".to_owned(),
-                    CopyFrom::Stage(stage) => format!("stage {stage}"),
-                    CopyFrom::Image(image) => image.clone(),
-                    CopyFrom::Named(name) => format!("context {name}"),
-                    other => format!("{other:?}").to_lowercase(),
-                };
+                let from = copied_from(&copy.from);
                 let sources: Vec<String> =
                     copy.sources.iter().map(|s| described(&s.value)).collect();
                 let target = copy.target.as_deref().unwrap_or("?");
@@ -178,6 +182,10 @@ impl Dumper {
                     true => format!("cache {id} at {target}"),
                     false => format!("cache {id} at {target}, written by line {}", lines.join(" ")),
                 }
+            }
+            EffectKind::BindMount { from, source, target } => {
+                let source = source.as_deref().unwrap_or("?");
+                format!("mount {}: {source} at {target}", copied_from(from))
             }
             EffectKind::SetEnv { name, value, kept } => {
                 let what = if *kept { "env" } else { "arg" };

@@ -115,6 +115,15 @@ pub enum EffectKind {
         /// the cache when the next platform's build mounts it.
         compiles: Vec<Span>,
     },
+    /// A bind mount of a RUN: files of the context, a stage or an image, for the time of the step.
+    BindMount {
+        /// Where they come from.
+        from: CopyFrom,
+        /// The path there, absolute; `None` if it is not known.
+        source: Option<String>,
+        /// Where they are mounted, absolute.
+        target: String,
+    },
     /// ENV or an ARG with a value: a variable that later steps see.
     SetEnv {
         /// The name.
