@@ -104,6 +104,8 @@ pub enum Command {
     /// Tell what a Dockerfile does on each platform, and where its words come from
     #[command(visible_alias = "explain-file")]
     Trace(commands::trace::TraceArgs),
+    /// Draw a Dockerfile: stages, files, and the machines they are for
+    Graph(commands::graph::GraphArgs),
     /// Serve an editor over standard input and output
     Lsp(commands::lsp::LspArgs),
     /// List the rules

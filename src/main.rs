@@ -40,6 +40,7 @@ fn main() -> ExitCode {
             .map(|defaults| commands::build::run(&args, &defaults)),
         Command::Verify(args) => Ok(commands::verify::run(&args)),
         Command::Trace(args) => commands::trace::run(&args, &cli.global),
+        Command::Graph(args) => commands::graph::run(&args, &cli.global),
         Command::Lsp(args) => commands::lsp::run(&args, &cli.global),
         Command::Rules(args) => commands::rules::run(&args),
         Command::Explain(args) => commands::explain::run(&args),

@@ -5,6 +5,7 @@ pub mod check;
 pub mod completions;
 pub mod explain;
 pub mod fix;
+pub mod graph;
 pub mod lsp;
 pub mod rules;
 pub mod session;

@@ -11,6 +11,7 @@ pub mod checkstyle;
 pub mod failure;
 pub mod github;
 pub mod gitlab;
+pub mod graph;
 pub mod json;
 pub mod lines;
 mod machine;

@@ -5,6 +5,7 @@ mod config;
 mod contexts;
 mod fix;
 mod formats;
+mod graph;
 mod input;
 mod others;
 mod output;

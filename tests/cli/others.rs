@@ -31,7 +31,7 @@ fn completions_know_the_commands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let run = place.run(&["completions", shell]);
         assert_eq!(run.code, Some(0), "{run:?}");
-        for command in ["check", "fix", "build", "verify", "explain", "trace"] {
+        for command in ["check", "fix", "build", "verify", "explain", "trace", "graph"] {
             assert!(run.out.contains(command), "{shell}: {command}");
         }
         assert!(!run.out.contains("__session"), "internal commands are nobody's business");
@@ -45,9 +45,18 @@ fn help_has_examples_and_goes_to_standard_output() {
     let help = place.run(&["--help"]);
     assert_eq!(help.code, Some(0), "{help:?}");
     assert!(help.out.contains("Examples:") && help.out.contains("Exit status:"), "{}", help.out);
-    for command in
-        ["check", "fix", "trace", "build", "verify", "rules", "explain", "completions", "lsp"]
-    {
+    for command in [
+        "check",
+        "fix",
+        "trace",
+        "graph",
+        "build",
+        "verify",
+        "rules",
+        "explain",
+        "completions",
+        "lsp",
+    ] {
         let help = place.run(&[command, "--help"]);
         assert_eq!(help.code, Some(0), "{help:?}");
         assert!(help.out.contains("Example"), "{command}: {}", help.out);

@@ -27,7 +27,9 @@ impl Teller<'_> {
         let mut rows = Vec::new();
         let mut context: Option<Row> = None;
         for artifact in evaluation.final_artifacts() {
-            if matches!(artifact.made, Made::Context) && artifact.machine.platform().is_none() {
+            if matches!(artifact.made, Made::Context { .. })
+                && artifact.machine.platform().is_none()
+            {
                 let row = context.get_or_insert_with(|| {
                     let head = "from the context:".to_owned();
                     Row::new("context", stage.span, head, String::new()).without_line()

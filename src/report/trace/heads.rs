@@ -19,6 +19,7 @@ impl Teller<'_> {
         row.instruction = Some(stage.from);
         match &stage.base {
             Base::Scratch => row.text = "scratch, which is empty".to_owned(),
+            Base::Context { name } => row.text = format!("context {}", words::plain(name)),
             Base::Stage(parent) => {
                 let name = stage_name(&evaluation.stages, *parent);
                 row.text = format!("stage {name} ({brings})");

@@ -119,6 +119,7 @@ impl Writer<'_> {
             RunsOn::Unknown => "unknown",
         };
         let base = match &stage.base {
+            Base::Context { .. } => json!({ "kind": "named-context" }),
             Base::Scratch => json!({ "kind": "scratch" }),
             Base::Stage(index) => json!({ "kind": "stage", "stage": index }),
             Base::Image { reference } => {
@@ -361,7 +362,7 @@ impl Writer<'_> {
                 json!({ "how": "installed", "manager": words::manager(*manager) })
             }
             Made::Unpacked => json!({ "how": "unpacked" }),
-            Made::Context => json!({ "how": "context" }),
+            Made::Context { .. } => json!({ "how": "context" }),
             Made::Written => json!({ "how": "written" }),
             Made::Image { reference } => json!({ "how": "image", "reference": reference }),
             _ => json!({ "how": "other" }),

@@ -189,8 +189,9 @@ impl Teller<'_> {
             self.step(step, stage, evaluation, &mut rows);
         }
         if evaluation.target != Some(stage.index) {
-            let interesting =
-                |a: &&Artifact| !matches!(a.made, Made::Context) || a.machine.platform().is_some();
+            let interesting = |a: &&Artifact| {
+                !matches!(a.made, Made::Context { .. }) || a.machine.platform().is_some()
+            };
             let left = stage.files.values().filter(interesting);
             rows.extend(left.map(|a| self.left(a, stage, evaluation)));
         }

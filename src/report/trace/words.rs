@@ -379,7 +379,7 @@ pub fn made(made: &Made) -> String {
         Made::Downloaded { .. } => "downloaded".to_owned(),
         Made::Installed { manager: with } => format!("installed by {}", manager(*with)),
         Made::Unpacked => "unpacked".to_owned(),
-        Made::Context => "from the context".to_owned(),
+        Made::Context { .. } => "from the context".to_owned(),
         Made::Written => "written here".to_owned(),
         Made::Image { reference } if reference.is_empty() => "of the base".to_owned(),
         Made::Image { reference } => format!("of {}", plain(reference)),

@@ -1,0 +1,144 @@
+//! `mlint graph`.
+
+use std::{
+    collections::HashSet,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, ValueEnum};
+
+use super::{Failure, print};
+use crate::{
+    FAILED,
+    args::{Global, Subject},
+    engine::{self, Jobs},
+    report::{
+        graph::{dot, mermaid, picture, svg},
+        trace::Traced,
+    },
+    talk,
+};
+
+/// Arguments of `mlint graph`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    mlint graph Dockerfile -o Dockerfile.svg\n  \
+    mlint graph --format mermaid --platforms linux/arm64\n  \
+    mlint graph deploy/ -o pictures/          one picture for each file\n\n\
+    Exit status: 0 drawn, 2 not.")]
+pub struct GraphArgs {
+    /// Which files, built how.
+    #[command(flatten)]
+    pub subject: Subject,
+    /// What to write
+    #[arg(long, value_name = "FORMAT", default_value = "svg")]
+    pub format: GraphFormat,
+    /// Where to write it, for several files a directory [default: standard output]
+    #[arg(short, long, value_name = "FILE|DIR")]
+    pub output: Option<PathBuf>,
+}
+
+/// The formats of `graph`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// A picture for browsers and documents.
+    #[default]
+    Svg,
+    /// A Mermaid flowchart.
+    Mermaid,
+    /// Graphviz's language.
+    Dot,
+}
+
+impl GraphFormat {
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Svg => "svg",
+            Self::Mermaid => "mmd",
+            Self::Dot => "dot",
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the configuration can't be used or standard output can't be written.
+pub fn run(args: &GraphArgs, global: &Global) -> Result<ExitCode, Failure> {
+    let Jobs { jobs, problems } =
+        engine::prepare(&args.subject, &[], None, global.config_choice())?;
+    let mut failed = !problems.is_empty();
+    for problem in &problems {
+        talk::error(&problem.message);
+    }
+    let folder = args.output.as_deref().filter(|p| p.is_dir());
+    if jobs.len() > 1 && folder.is_none() {
+        let count = jobs.len();
+        talk::error(&format!("{count} files make {count} pictures: name a directory with -o"));
+        return Ok(ExitCode::from(FAILED));
+    }
+    let drawn = engine::look(jobs, |job, evaluations| {
+        let traced =
+            Traced { name: &job.source.name, text: &job.source.text, file: &job.file, evaluations };
+        let picture = picture(&traced);
+        match args.format {
+            GraphFormat::Svg => svg::render(&picture),
+            GraphFormat::Mermaid => mermaid::render(&picture),
+            GraphFormat::Dot => dot::render(&picture),
+        }
+    });
+    let mut taken = HashSet::new();
+    for (job, text) in drawn {
+        let name = &job.source.name;
+        let Some(text) = text else {
+            talk::error(&engine::broken(name).message);
+            failed = true;
+            continue;
+        };
+        let target = match (&args.output, folder) {
+            (_, Some(folder)) => folder.join(file_name(name, args.format, &mut taken)),
+            (Some(file), None) => file.clone(),
+            (None, _) => {
+                print(|out| out.write_all(text.as_bytes()))?;
+                continue;
+            }
+        };
+        if let Err(e) = write(&target, &text) {
+            talk::error(&format!("can't write {}: {e}", target.display()));
+            failed = true;
+        }
+    }
+    Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
+
+/// `deploy-Dockerfile.svg` for `deploy/Dockerfile`; each only once.
+fn file_name(name: &str, format: GraphFormat, taken: &mut HashSet<String>) -> String {
+    let parts: Vec<&str> =
+        name.split(['/', '<', '>']).filter(|p| !matches!(*p, "" | "." | "..")).collect();
+    let stem = parts.join("-");
+    let mut full = format!("{stem}.{}", format.extension());
+    let mut number = 2;
+    while !taken.insert(full.clone()) {
+        full = format!("{stem}-{number}.{}", format.extension());
+        number += 1;
+    }
+    full
+}
+
+/// Writes beside the file and renames, so that there is the old or the new one as a whole.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    // A terminal, a pipe or a device is no file to be replaced.
+    if path.symlink_metadata().is_ok_and(|m| !m.is_file()) {
+        return std::fs::write(path, text);
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mode = path.metadata().map_or(0o644, |m| m.permissions().mode());
+    let mut beside = tempfile::Builder::new().prefix(".mlint-").tempfile_in(folder)?;
+    beside.write_all(text.as_bytes())?;
+    beside.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+    beside.persist(path).map_err(|e| e.error)?;
+    Ok(())
+}

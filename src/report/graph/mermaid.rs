@@ -1,0 +1,94 @@
+//! The picture as a Mermaid flowchart.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use super::{Hue, Kind, Picture, Style};
+
+/// Text that Mermaid takes as it is, whatever it holds.
+fn quoted(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            'A'..='Z' | 'a'..='z' | '0'..='9' | ' ' | '/' | ':' | '-' | '_' | ',' | '=' | '+' => {
+                out.push(c)
+            }
+            '.' => out.push('.'),
+            c if c.is_alphanumeric() => out.push(c),
+            c => {
+                let _ = write!(out, "#{};", u32::from(c));
+            }
+        }
+    }
+    out
+}
+
+fn colours(hue: Hue) -> (&'static str, &'static str) {
+    super::svg::light(hue)
+}
+
+/// The flowchart.
+pub fn render(picture: &Picture) -> String {
+    let mut out = String::from("flowchart TB\n");
+    let mut styles = String::new();
+    let mut hues = BTreeSet::new();
+    let mut links = 0;
+    for (p, panel) in picture.panels.iter().enumerate() {
+        let _ = writeln!(out, "  subgraph p{p}[\"{}\"]", quoted(&panel.platforms.join(", ")));
+        out.push_str("    direction TB\n");
+        for (n, node) in panel.nodes.iter().enumerate() {
+            let lines: Vec<String> = node
+                .lines
+                .iter()
+                .map(|line| match line.style {
+                    Style::Name | Style::Wrong => format!("<b>{}</b>", quoted(&line.text)),
+                    _ => quoted(&line.text),
+                })
+                .collect();
+            let text = lines.join("<br/>");
+            let (open, close) = match node.kind {
+                Kind::Stage => ("[", "]"),
+                Kind::Final => ("[[", "]]"),
+                Kind::Files => ("(", ")"),
+                _ => ("([", "])"),
+            };
+            hues.insert(node.hue);
+            let class = if node.dim { "dim" } else { node.hue.class() };
+            let _ = writeln!(out, "    p{p}n{n}{open}\"{text}\"{close}:::{class}");
+            let mut own = Vec::new();
+            if node.wrong {
+                own.push("stroke:#c8102e,stroke-width:3px");
+            }
+            if node.emulated {
+                own.push("stroke-dasharray:6 3");
+            }
+            if !own.is_empty() {
+                let _ = writeln!(styles, "  style p{p}n{n} {}", own.join(","));
+            }
+        }
+        for edge in &panel.edges {
+            let arrow = match (edge.dim, edge.wrong, edge.base) {
+                (true, ..) => "-.->",
+                (_, true, _) => "==>",
+                _ => "-->",
+            };
+            let label = if edge.wrong { "|\"✗\"|" } else { "" };
+            let _ = writeln!(out, "    p{p}n{} {arrow}{label} p{p}n{}", edge.from, edge.to);
+            let colour = match (edge.wrong, edge.dim) {
+                (true, _) => "#c8102e",
+                (_, true) => "#9aa0a6",
+                _ => colours(edge.hue).0,
+            };
+            let _ = writeln!(styles, "  linkStyle {links} stroke:{colour}");
+            links += 1;
+        }
+        out.push_str("  end\n");
+    }
+    for hue in hues {
+        let (stroke, fill) = colours(hue);
+        let _ =
+            writeln!(out, "  classDef {} fill:{fill},stroke:{stroke},color:#1f2328", hue.class());
+    }
+    out.push_str("  classDef dim fill:#ffffff,stroke:#9aa0a6,color:#6e7781,stroke-dasharray:2 3\n");
+    out.push_str(&styles);
+    out
+}

@@ -1,0 +1,188 @@
+//! The layered graph: which rank a node is on, and the order within a rank that crosses least.
+
+use super::{Kind, Panel};
+
+/// Rounds of sorting; fewer for large graphs.
+const ROUNDS: usize = 24;
+/// Places on long arrows are bounded: beyond this, fewer rounds.
+const LARGE: usize = 4_000;
+
+/// Nodes and the bends of long arrows, rank by rank.
+pub struct Layers {
+    /// By rank, the places in their order.
+    pub ranks: Vec<Vec<usize>>,
+    /// By place: the node, or nothing for a bend.
+    pub node: Vec<Option<usize>>,
+    /// By arrow: its places from start to end.
+    pub routes: Vec<Vec<usize>>,
+    /// By place, its neighbours one rank up and one rank down.
+    pub up: Vec<Vec<usize>>,
+    /// See `up`.
+    pub down: Vec<Vec<usize>>,
+}
+
+/// The level of each stage: below all that it takes from, and as near as can be to what takes from
+/// it.
+fn levels(panel: &Panel) -> Vec<usize> {
+    let is_stage = |i: usize| matches!(panel.nodes[i].kind, Kind::Stage | Kind::Final);
+    let count =
+        panel.nodes.iter().take_while(|n| matches!(n.kind, Kind::Stage | Kind::Final)).count();
+    let mut needs: Vec<Vec<usize>> = vec![Vec::new(); count];
+    for edge in &panel.edges {
+        if is_stage(edge.from) {
+            let to = if is_stage(edge.to) { edge.to } else { panel.nodes[edge.to].stage };
+            if edge.from < to {
+                needs[to].push(edge.from);
+            }
+        }
+    }
+    let mut level = vec![0; count];
+    for stage in 0..count {
+        level[stage] = needs[stage].iter().map(|n| level[*n] + 1).max().unwrap_or(0);
+    }
+    // What nothing needs stays; the rest sinks to what needs it.
+    let mut limit: Vec<Option<usize>> = vec![None; count];
+    for stage in (0..count).rev() {
+        if let Some(limit) = limit[stage] {
+            level[stage] = limit;
+        }
+        for need in &needs[stage] {
+            let above = level[stage] - 1;
+            limit[*need] = Some(limit[*need].map_or(above, |l| l.min(above)));
+        }
+    }
+    level
+}
+
+impl Layers {
+    /// Ranks and bends, the places of each rank in an order that crosses little.
+    pub fn new(panel: &Panel) -> Self {
+        let levels = levels(panel);
+        let rank = |node: usize| match panel.nodes[node].kind {
+            Kind::Stage | Kind::Final => 2 * levels[node] + 1,
+            _ => 2 * levels[panel.nodes[node].stage],
+        };
+        let height = (0..panel.nodes.len()).map(rank).max().map_or(0, |r| r + 1);
+        let mut layers = Self {
+            ranks: vec![Vec::new(); height],
+            node: (0..panel.nodes.len()).map(Some).collect(),
+            routes: Vec::with_capacity(panel.edges.len()),
+            up: vec![Vec::new(); panel.nodes.len()],
+            down: vec![Vec::new(); panel.nodes.len()],
+        };
+        // Sources stand next to the stage that they serve.
+        let mut order: Vec<usize> = (0..panel.nodes.len()).collect();
+        order.sort_by_key(|i| (panel.nodes[*i].stage, *i));
+        for node in order {
+            layers.ranks[rank(node)].push(node);
+        }
+        for edge in &panel.edges {
+            let mut route = vec![edge.from];
+            for at in rank(edge.from) + 1..rank(edge.to) {
+                let bend = layers.node.len();
+                layers.node.push(None);
+                layers.up.push(Vec::new());
+                layers.down.push(Vec::new());
+                layers.ranks[at].push(bend);
+                route.push(bend);
+            }
+            route.push(edge.to);
+            for pair in route.windows(2) {
+                layers.down[pair[0]].push(pair[1]);
+                layers.up[pair[1]].push(pair[0]);
+            }
+            layers.routes.push(route);
+        }
+        layers.sort();
+        layers
+    }
+
+    fn sort(&mut self) {
+        let rounds = if self.node.len() > LARGE { 4 } else { ROUNDS };
+        let mut best = (self.crossings(), self.ranks.clone());
+        for round in 0..rounds {
+            let down = round % 2 == 0;
+            let ranks: Vec<usize> = match down {
+                true => (1..self.ranks.len()).collect(),
+                false => (0..self.ranks.len().saturating_sub(1)).rev().collect(),
+            };
+            let mut place = self.places();
+            for rank in ranks {
+                let next = if down { &self.up } else { &self.down };
+                let mut keyed: Vec<(f64, usize)> = self.ranks[rank]
+                    .iter()
+                    .enumerate()
+                    .map(|(at, i)| {
+                        let near = &next[*i];
+                        let sum: f64 = near.iter().map(|n| place[*n]).sum();
+                        let here = if near.is_empty() {
+                            at as f64 / self.ranks[rank].len() as f64
+                        } else {
+                            sum / near.len() as f64
+                        };
+                        (here, *i)
+                    })
+                    .collect();
+                keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
+                let count = keyed.len() as f64;
+                for (at, (_, i)) in keyed.iter().enumerate() {
+                    place[*i] = (at as f64 + 0.5) / count;
+                }
+                self.ranks[rank] = keyed.into_iter().map(|(_, i)| i).collect();
+            }
+            let crossings = self.crossings();
+            if crossings < best.0 {
+                best = (crossings, self.ranks.clone());
+            }
+        }
+        self.ranks = best.1;
+    }
+
+    /// Where each place is in its rank, from 0 to 1.
+    fn places(&self) -> Vec<f64> {
+        let mut place = vec![0.0; self.node.len()];
+        for rank in &self.ranks {
+            for (at, i) in rank.iter().enumerate() {
+                place[*i] = (at as f64 + 0.5) / rank.len() as f64;
+            }
+        }
+        place
+    }
+
+    /// How many pairs of arrows cross.
+    pub fn crossings(&self) -> u64 {
+        let mut at = vec![0; self.node.len()];
+        for rank in &self.ranks {
+            for (index, i) in rank.iter().enumerate() {
+                at[*i] = index;
+            }
+        }
+        let mut total = 0;
+        for pair in self.ranks.windows(2) {
+            // A Fenwick tree over the lower rank.
+            let mut tree = vec![0_u64; pair[1].len() + 1];
+            let mut seen = 0;
+            for i in &pair[0] {
+                let mut ends: Vec<usize> = self.down[*i].iter().map(|n| at[*n]).collect();
+                ends.sort_unstable();
+                for end in &ends {
+                    let (mut left, mut index) = (0, end + 1);
+                    while index > 0 {
+                        left += tree[index];
+                        index &= index - 1;
+                    }
+                    total += seen - left;
+                }
+                for end in ends {
+                    let mut index = end + 1;
+                    while index < tree.len() {
+                        tree[index] += 1;
+                        index += index & index.wrapping_neg();
+                    }
+                    seen += 1;
+                }
+            }
+        }
+        total
+    }
+}
