@@ -6,9 +6,7 @@ use std::{
 };
 
 use mlint_lint::{CheckOptions, FixOptions, FixOutcome, Level, Report};
-use mlint_model::{
-    ConfigQuery, Evaluation, Fact, FactSource, ImageFacts, ImageQuery, Prepared,
-};
+use mlint_model::{ConfigQuery, Evaluation, Fact, FactSource, ImageFacts, ImageQuery, Prepared};
 use mlint_registry::{FactOptions, resolve_images};
 use mlint_syntax::Dockerfile;
 use rayon::prelude::*;

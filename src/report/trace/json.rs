@@ -281,7 +281,7 @@ impl Writer<'_> {
                     "target": copy.target,
                 }),
             ),
-            EffectKind::CacheMount { id, explicit_id, target } => (
+            EffectKind::CacheMount { id, explicit_id, target, .. } => (
                 "cache-mount",
                 json!({
                     "id": self.value(id), "explicit_id": explicit_id, "target": self.value(target),
