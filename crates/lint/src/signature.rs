@@ -164,6 +164,10 @@ fn effect_line(effect: &Effect) -> Option<String> {
             }
             format!("set {name}={value}{}", if *kept { " in the image" } else { "" })
         }
+        EffectKind::Foreign(f) => {
+            let words: Vec<String> = f.literals.iter().map(|l| l.value.to_string()).collect();
+            format!("foreign {:?} {}", f.language, words.join(" "))
+        }
         // A question changes nothing; what is done with the answer shows elsewhere.
         EffectKind::Ask { .. } => return None,
         // A kind of effect that is not known here can't be compared: any change of it counts.

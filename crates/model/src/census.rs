@@ -298,6 +298,8 @@ fn note(site: &mut Site, effect: &Effect, evaluation: &Evaluation) {
         EffectKind::SetEnv { value, .. } => {
             site.relevant(value.follows_platform(), is_spoilt(value), Cause::Word);
         }
+        // Not followed: whatever it does with these words is not known.
+        EffectKind::Foreign(_) => site.relevant(true, true, Cause::Program),
         EffectKind::Copy(copy) => {
             let from_image = matches!(copy.from, CopyFrom::Image(_) | CopyFrom::Unknown);
             for word in copy.sources.iter().chain([&copy.dest]).map(|a| &a.value) {

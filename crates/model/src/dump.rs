@@ -168,6 +168,11 @@ impl Dumper {
                 format!("ask {} = {}", probe.command(), answer.as_deref().unwrap_or("?"))
             }
             EffectKind::Execute { path, machine } => format!("execute {path} ({machine})"),
+            EffectKind::Foreign(foreign) => {
+                let literals: Vec<String> =
+                    foreign.literals.iter().map(|l| described(&l.value)).collect();
+                format!("foreign {:?}: {}", foreign.language, literals.join(" "))
+            }
             EffectKind::Copy(copy) => {
                 let from = copied_from(&copy.from);
                 let sources: Vec<String> =

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mlint_syntax::Span;
 
 use crate::{
+    foreign::Foreign,
     machine::{Linkage, Machine},
     probe::Probe,
     scope::automatic_arg,
@@ -99,6 +100,8 @@ pub enum EffectKind {
         /// Its machine.
         machine: Machine,
     },
+    /// A program in another language is run. Never certain: what it does is not followed.
+    Foreign(Foreign),
     /// COPY or ADD, or a copy inside RUN, brings files.
     Copy(Copy),
     /// A cache mount of a RUN.

@@ -88,9 +88,87 @@ pub(crate) struct Files {
     /// Shared with the stages that start from this one, until they change something.
     entries: Arc<BTreeMap<String, Artifact>>,
     folders: Arc<BTreeSet<String>>,
+    /// What was at a path before it changed, as long as somebody may want it back.
+    journal: Vec<(String, Option<Artifact>)>,
+    watchers: u32,
 }
 
+/// What a branch did to files: what is at each touched path at its end.
+pub(crate) type FileDelta = BTreeMap<String, Option<Artifact>>;
+
 impl Files {
+    /// From here on, changes can be undone. Ends with [`Files::settle`].
+    pub(crate) fn watch(&mut self) -> usize {
+        self.watchers += 1;
+        self.journal.len()
+    }
+
+    /// Undoes everything since `mark` and tells what it was.
+    pub(crate) fn undo(&mut self, mark: usize) -> FileDelta {
+        let mut delta = FileDelta::new();
+        while self.journal.len() > mark {
+            let Some((path, old)) = self.journal.pop() else { break };
+            let entries = Arc::make_mut(&mut self.entries);
+            let now = match old {
+                Some(old) => entries.insert(path.clone(), old),
+                None => entries.remove(&path),
+            };
+            delta.entry(path).or_insert(now);
+        }
+        delta
+    }
+
+    /// Does what one of several branches did; which, is not known. Nobody wants to undo what was
+    /// done since the matching [`Files::watch`] by itself any more.
+    pub(crate) fn settle(&mut self, deltas: Vec<FileDelta>) {
+        let mut paths: Vec<&String> = deltas.iter().flat_map(BTreeMap::keys).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        let mut joined: Vec<(String, Option<Artifact>)> = Vec::with_capacity(paths.len());
+        for path in paths {
+            let here = self.entries.get(path);
+            let mut ends = deltas.iter().map(|d| d.get(path).map_or(here, Option::as_ref));
+            let mut all = true;
+            let mut found: Option<Artifact> = None;
+            for end in &mut ends {
+                match (&mut found, end) {
+                    (_, None) => all = false,
+                    (None, Some(artifact)) => found = Some(artifact.clone()),
+                    (Some(found), Some(artifact)) => merge(found, artifact.clone()),
+                }
+            }
+            let found = found.map(|a| Artifact { certain: a.certain && all, ..a });
+            joined.push((path.clone(), found));
+        }
+        for (path, artifact) in joined {
+            self.note(&path);
+            let entries = Arc::make_mut(&mut self.entries);
+            match artifact {
+                Some(artifact) => entries.insert(path, artifact),
+                None => entries.remove(&path),
+            };
+        }
+        self.watchers = self.watchers.saturating_sub(1);
+        if self.watchers == 0 {
+            self.journal.clear();
+        }
+    }
+
+    fn note(&mut self, path: &str) {
+        if self.watchers > 0 {
+            self.journal.push((path.to_owned(), self.entries.get(path).cloned()));
+        }
+    }
+
+    /// Anything may have happened to the files.
+    pub(crate) fn doubt(&mut self) {
+        for artifact in Arc::make_mut(&mut self.entries).values_mut() {
+            artifact.certain = false;
+            artifact.content = None;
+            artifact.machine = Machine::unknown();
+        }
+    }
+
     /// All entries.
     pub(crate) fn all(&self) -> Arc<BTreeMap<String, Artifact>> {
         Arc::clone(&self.entries)
@@ -103,9 +181,11 @@ impl Files {
 
     /// What was known of a file's text is not known any more.
     pub(crate) fn blur(&mut self, path: &str, content: Value) {
-        if self.at(path).is_some_and(|a| a.content.is_some())
-            && let Some(artifact) = Arc::make_mut(&mut self.entries).get_mut(path)
-        {
+        if self.at(path).is_none_or(|a| a.content.is_none()) {
+            return;
+        }
+        self.note(path);
+        if let Some(artifact) = Arc::make_mut(&mut self.entries).get_mut(path) {
             artifact.content = Some(content);
         } else if self.at(path).is_none()
             && let Some(child) = self.find(path)
@@ -154,6 +234,7 @@ impl Files {
     /// Puts an artifact at its path. An uncertain one beside an older one gives what both have in
     /// common.
     pub(crate) fn put(&mut self, artifact: Artifact) {
+        self.note(&artifact.path);
         let entries = Arc::make_mut(&mut self.entries);
         if artifact.certain && !artifact.folder {
             entries.insert(artifact.path.clone(), artifact);
@@ -177,6 +258,7 @@ impl Files {
         if paths.is_empty() {
             return;
         }
+        paths.iter().for_each(|path| self.note(path));
         let entries = Arc::make_mut(&mut self.entries);
         for path in paths {
             if certain {
@@ -205,9 +287,11 @@ impl Files {
         let mut at = path;
         while let Some((parent, _)) = at.rsplit_once('/') {
             let parent = if parent.is_empty() { "/" } else { parent };
-            if self.entries.get(parent).is_some_and(|a| a.folder && a.certain)
-                && let Some(folder) = Arc::make_mut(&mut self.entries).get_mut(parent)
-            {
+            let shaken = self.entries.get(parent).is_some_and(|a| a.folder && a.certain);
+            if shaken {
+                self.note(parent);
+            }
+            if shaken && let Some(folder) = Arc::make_mut(&mut self.entries).get_mut(parent) {
                 folder.certain = false;
             }
             if parent == "/" {
@@ -336,9 +420,13 @@ fn merge(old: &mut Artifact, new: Artifact) {
     if old.linkage != new.linkage {
         old.linkage = Linkage::Unknown;
     }
-    if old.content != new.content {
-        old.content = None;
-    }
+    old.content = match (old.content.take(), &new.content) {
+        (Some(a), Some(b)) => {
+            let span = new.way.last().map(|s| s.span).unwrap_or_default();
+            Some(Value::one_of([a, b.clone()], span))
+        }
+        _ => None,
+    };
     if let (Made::Context { path: old }, Made::Context { path: new }) = (&mut old.made, &new.made)
         && old != new
     {

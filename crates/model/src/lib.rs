@@ -26,6 +26,7 @@ pub mod evaluation;
 pub mod expand;
 pub mod facts;
 mod files;
+pub mod foreign;
 mod glob;
 pub mod knowledge;
 pub mod machine;
@@ -50,6 +51,7 @@ pub use effect::{
 pub use evaluation::{Evaluation, GlobalArg, ImageUse, ImageUser, Options};
 pub use expand::{Binding, Expansion};
 pub use facts::{ConfigQuery, Fact, FactSource, ImageFacts, ImageInfo, ImageQuery};
+pub use foreign::{Foreign, Language};
 pub use knowledge::Toolchain;
 pub use machine::{Libc, Linkage, Machine, MachineKind, MachineSource};
 pub use prepare::{Prepared, config_queries, evaluate, image_queries};

@@ -31,9 +31,15 @@ pub(crate) enum Program {
     /// Shell form: read by the stage's shell.
     Shell(Script),
     /// A here-document that names its interpreter; a script if that is a shell.
-    Interpreter { line: Span, script: Option<Script> },
+    Interpreter {
+        line: Span,
+        name: String,
+        flags: String,
+        script: Option<Script>,
+        body: LogicalText,
+    },
     /// Exec form that starts a shell by itself: `["sh", "-c", "…"]`.
-    ExecShell(Script),
+    ExecShell { name: String, flags: String, script: Script },
     /// Exec form.
     Exec(Vec<Spanned<String>>),
 }
@@ -167,13 +173,16 @@ pub(crate) fn program(instruction: &Instruction) -> Option<Program> {
                 None => Program::Shell(parse_shell(&script.text)),
                 Some(line) => {
                     let words: Vec<&str> = line.split_whitespace().collect();
-                    let interpreter = match words[..] {
-                        [env, name, ..] if env.ends_with("/env") => name,
-                        [name, ..] => name,
-                        [] => "",
+                    let (name, flags) = match words[..] {
+                        [env, "-S", name, ref flags @ ..] if env.ends_with("/env") => (name, flags),
+                        [env, name, ref flags @ ..] if env.ends_with("/env") => (name, flags),
+                        [name, ref flags @ ..] => (name, flags),
+                        [] => ("", &[][..]),
                     };
-                    let script = is_posix_shell(interpreter).then(|| parse_shell(&script.text));
-                    Program::Interpreter { line: line.full_span(), script }
+                    let body = script.text;
+                    let script = is_posix_shell(name).then(|| parse_shell(&body));
+                    let (name, flags) = (name.to_owned(), flags.concat());
+                    Program::Interpreter { line: line.full_span(), name, flags, script, body }
                 }
             })
         }
@@ -186,7 +195,8 @@ fn exec(argv: &[Spanned<String>]) -> Program {
         && flags.value.starts_with('-')
         && flags.value.ends_with('c')
     {
-        return Program::ExecShell(parse_shell(&json_text(script)));
+        let (name, flags) = (shell.value.clone(), flags.value.clone());
+        return Program::ExecShell { name, flags, script: parse_shell(&json_text(script)) };
     }
     Program::Exec(argv.to_vec())
 }

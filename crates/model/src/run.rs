@@ -1,9 +1,9 @@
 //! From the plan to the evaluation: the stages' instructions in order.
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
 use mlint_oci::{ContainerConfig, Platform};
-use mlint_syntax::{Instruction, InstructionKind, Span, Word};
+use mlint_syntax::{Instruction, InstructionKind, LogicalText, Span, Word};
 
 use crate::{
     cache,
@@ -14,12 +14,13 @@ use crate::{
     evaluation::{Evaluation, Options},
     facts::{Fact, ImageFacts},
     files::{Files, absolute},
+    foreign::{Foreign, Language, literals},
     knowledge,
     machine::Libc,
     plan::{Plan, Trigger, unwrap_onbuild},
     prepare::{Prepared, Program, is_posix_shell, json_text, program},
     scope::{BaseEnv, Outcome, StageScope},
-    shell::{Interpreter, place_at},
+    shell::{Dialect, Interpreter, place_at},
     stage::{Base, Stage, StagePlatform, Step},
     value::{Origin, Value},
 };
@@ -32,6 +33,14 @@ pub(crate) struct StageState {
     pub(crate) directory: Option<String>,
     /// Whether its shell is one that the interpreter understands.
     pub(crate) shell_known: bool,
+    /// What its shell is.
+    pub(crate) shell: Dialect,
+    /// What `sh` is in its image.
+    pub(crate) sh: Dialect,
+    /// The language of a shell that is not understood.
+    pub(crate) foreign_shell: Language,
+    /// Packages that are certainly installed.
+    pub(crate) installed: Arc<BTreeSet<String>>,
     pub(crate) files: Files,
     pub(crate) libc: Libc,
     pub(crate) toolchains: BTreeSet<knowledge::Toolchain>,
@@ -213,6 +222,12 @@ fn start(world: &World<'_>) -> StageState {
         traits.env.extend(cross.env);
         cross.directory.clone_into(&mut traits.directory);
     }
+    let sh = match &planned.base {
+        Base::Image { reference } => {
+            reference.as_known().map_or(Dialect::Unknown, |r| Dialect::of_image(&r))
+        }
+        _ => Dialect::Unknown,
+    };
     if traits.directory.is_empty() {
         traits.directory = "/".to_owned();
     }
@@ -224,6 +239,10 @@ fn start(world: &World<'_>) -> StageState {
         directory: Some(traits.directory),
         // On Windows, and with a backtick for escape, it is cmd or PowerShell.
         shell_known: world.prepared.file.escape == '\\' && !is_windows,
+        shell: sh,
+        sh,
+        foreign_shell: Language::Cmd,
+        installed: Arc::default(),
         files: Files::default(),
         libc: traits.libc,
         toolchains: traits.toolchains.into_iter().collect(),
@@ -251,7 +270,10 @@ impl StageState {
     }
 
     fn set_shell<'w>(&mut self, mut words: impl Iterator<Item = &'w str>) {
-        self.shell_known = is_posix_shell(words.next().unwrap_or_default());
+        let shell = words.next().unwrap_or_default();
+        self.shell_known = is_posix_shell(shell);
+        self.shell = Dialect::of_program(shell, self.sh);
+        self.foreign_shell = Language::of_program(&shell.replace('\\', "/").to_lowercase());
         self.errexit = words.any(|w| w.starts_with('-') && !w.starts_with("--") && w.contains('e'));
     }
 }
@@ -357,7 +379,7 @@ fn run_commands(world: &World<'_>, state: &mut StageState, step: &mut Step, site
     let runs_on = state.platform.platform.as_ref();
     step.emulated = runs_on.is_some_and(|p| !runs_natively(p, &world.options.build_platform));
     let mounted = copy::mounts(world, state, step, site.instruction);
-    let (shell_known, errexit) = (state.shell_known, state.errexit);
+    let (shell, sh, errexit) = (state.shell, state.sh, state.errexit);
     let span = site.instruction.span;
     let words = |argv: &[mlint_syntax::Spanned<String>]| -> Vec<Argument> {
         argv.iter()
@@ -365,17 +387,30 @@ fn run_commands(world: &World<'_>, state: &mut StageState, step: &mut Step, site
             .collect()
     };
     match site.program {
-        Some(Program::Shell(script)) if shell_known => {
-            Interpreter::new(world, state, step, errexit).run(script);
+        Some(Program::Shell(script)) if state.shell_known => {
+            Interpreter::new(world, state, step, shell, errexit).run(script);
         }
-        Some(Program::Interpreter { script: Some(script), .. } | Program::ExecShell(script)) => {
-            Interpreter::new(world, state, step, false).run(script);
+        Some(Program::Interpreter { name, script: Some(script), flags, .. }) => {
+            let (dialect, errexit) = (Dialect::of_program(name, sh), flags.contains('e'));
+            Interpreter::new(world, state, step, dialect, errexit).run(script);
+        }
+        Some(Program::ExecShell { name, flags, script }) => {
+            let (dialect, errexit) = (Dialect::of_program(name, sh), flags.contains('e'));
+            Interpreter::new(world, state, step, dialect, errexit).run(script);
         }
         Some(Program::Exec(argv)) => {
-            Interpreter::new(world, state, step, false).run_exec(words(argv), span);
+            Interpreter::new(world, state, step, shell, false).run_exec(words(argv), span);
         }
-        Some(Program::Interpreter { line, .. }) => opaque(step, *line, state),
-        Some(Program::Shell(_)) => opaque(step, span, state),
+        Some(Program::Interpreter { line, name, body, .. }) => {
+            opaque(step, *line, state);
+            foreign(step, *line, Language::of_program(name), body);
+        }
+        Some(Program::Shell(_)) => {
+            opaque(step, span, state);
+            if let Some(script) = site.instruction.shell_script() {
+                foreign(step, span, state.foreign_shell, &script.text);
+            }
+        }
         None => {}
     }
     // What was mounted goes with the step.
@@ -396,6 +431,19 @@ fn opaque(step: &mut Step, span: Span, state: &StageState) {
         certain: true,
         guards: Vec::new(),
     });
+}
+
+/// What its text names.
+fn foreign(step: &mut Step, span: Span, language: Language, text: &LogicalText) {
+    let literals = literals(&Value::literal(text));
+    if !literals.is_empty() {
+        step.effects.push(Effect {
+            kind: EffectKind::Foreign(Foreign { language, literals }),
+            span,
+            certain: false,
+            guards: Vec::new(),
+        });
+    }
 }
 
 fn set_variables(step: &mut Step, outcome: Outcome, kept: bool) {

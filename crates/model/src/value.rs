@@ -43,13 +43,15 @@ impl<'v> Spelled<'v> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Value {
     pieces: Arc<[Piece]>,
+    /// How many pieces there are, those of alternatives included.
+    weight: usize,
 }
 
 /// How many alternatives a piece may have, and how many texts [`Value::texts`] lists; more make
 /// the value unknown.
 pub const MAX_ALTERNATIVES: usize = 16;
 
-/// A value longer than this, in pieces or bytes, becomes unknown.
+/// A value longer than this, in pieces (those of alternatives included) or bytes, becomes unknown.
 const MAX_PIECES: usize = 512;
 const MAX_BYTES: usize = 1 << 20;
 
@@ -62,20 +64,27 @@ impl Value {
     /// A value of these pieces; empty ones vanish.
     pub fn new(pieces: impl IntoIterator<Item = Piece>) -> Self {
         let mut kept: Vec<Piece> = Vec::new();
-        let mut bytes = 0;
+        let (mut bytes, mut weight) = (0, 0);
         for piece in pieces {
             match &piece.content {
                 Content::Known(text) if text.is_empty() => continue,
                 Content::Known(text) => bytes += text.len(),
                 _ => {}
             }
+            weight += piece.weight();
             kept.push(piece);
         }
-        if kept.len() > MAX_PIECES || bytes > MAX_BYTES {
+        if weight > MAX_PIECES || bytes > MAX_BYTES {
             let span = kept.first().map_or(Span::empty(0), |p| p.span);
             kept = vec![Piece::unknown(Origin::Opaque, span)];
+            weight = 1;
         }
-        Self { pieces: kept.into() }
+        Self { pieces: kept.into(), weight }
+    }
+
+    /// How many pieces it has, those of alternatives included.
+    fn weight(&self) -> usize {
+        self.weight
     }
 
     /// Text that stands in the file.
@@ -202,7 +211,7 @@ impl Value {
             trail: piece.trail.then(hop.clone()),
             ..piece.clone()
         });
-        Self { pieces: pieces.collect() }
+        Self { pieces: pieces.collect(), weight: self.weight }
     }
 
     /// This followed by `other`.
@@ -374,6 +383,9 @@ impl Value {
     pub fn one_of(values: impl IntoIterator<Item = Value>, span: Span) -> Self {
         let mut kept: Vec<Value> = Vec::new();
         for value in values {
+            if kept.len() > MAX_ALTERNATIVES {
+                break;
+            }
             let parts = match &*value.pieces {
                 [Piece { content: Content::Alternatives(inner), .. }] => inner.to_vec(),
                 _ => vec![value],
@@ -390,15 +402,15 @@ impl Value {
             0 => Self::empty(),
             1 => kept.remove(0),
             n if n > MAX_ALTERNATIVES => Self::unknown(Origin::Join, span),
-            _ => Self {
-                pieces: Arc::new([Piece {
-                    content: Content::Alternatives(kept.into()),
-                    origin: Origin::Join,
-                    span,
-                    source: None,
-                    trail: Trail::default(),
-                }]),
-            },
+            _ => {
+                let content = Content::Alternatives(kept.into());
+                let trail = Trail::default();
+                let joined = Piece { content, origin: Origin::Join, span, source: None, trail };
+                match joined.weight() > MAX_PIECES {
+                    true => Self::unknown(Origin::Join, span),
+                    false => Self::new([joined]),
+                }
+            }
         }
     }
 
@@ -546,6 +558,15 @@ mod tests {
             value = value.concat(&value);
         }
         assert_eq!(value.to_string(), "?");
+        // Alternatives within alternatives double with each round.
+        let (x, y) = (literal("-x", 0), literal("-y", 3));
+        let mut either = literal("a", 9);
+        let mut heaviest = 0;
+        for _ in 0..40 {
+            either = Value::one_of([either.concat(&x), either.concat(&y)], Span::default());
+            heaviest = heaviest.max(either.all_pieces().len());
+        }
+        assert!(heaviest <= MAX_PIECES, "{heaviest}");
         let mut trail = Trail::default();
         for _ in 0..1000 {
             let hop = Hop { kind: HopKind::Used, name: "x".into(), span: Span::default() };

@@ -1,10 +1,12 @@
 //! What the shell does by itself.
 
-use super::{Call, Flow, Interpreter, Status, Stream};
+use std::sync::Arc;
+
+use super::{Call, Dialect, Flow, Interpreter, Status};
 use crate::{
     effect::Argument,
     expand::Binding,
-    value::{HopKind, Origin, Truth, Value},
+    value::{Origin, Value},
 };
 
 impl Interpreter<'_, '_> {
@@ -19,10 +21,14 @@ impl Interpreter<'_, '_> {
             _ => None,
         };
         match name {
-            ":" | "true" | "wait" | "umask" | "ulimit" | "hash" | "alias" | "unalias" | "trap"
-            | "shopt" | "setopt" => {
+            ":" | "true" | "wait" | "umask" | "ulimit" | "alias" | "unalias" | "shopt"
+            | "setopt" | "disown" | "enable" | "bind" | "complete" => {
                 self.status = Status::Success;
             }
+            "exec" if args.is_empty() => {
+                self.status = Status::Success;
+            }
+            "trap" => self.trap(args),
             "false" => {
                 self.status = Status::Failure;
             }
@@ -36,7 +42,10 @@ impl Interpreter<'_, '_> {
             "echo" => self.echo(call),
             "printf" => self.printf(call),
             "cd" => self.cd(args),
-            "pushd" => self.cd(args),
+            "pushd" => {
+                self.cd(args);
+                self.print(&Value::unknown(Origin::CommandOutput, call.span));
+            }
             "popd" => {
                 self.directory = None;
                 self.status = Status::Success;
@@ -57,28 +66,26 @@ impl Interpreter<'_, '_> {
             }
             "set" => self.set_options(args),
             "unset" => {
-                for argument in args {
-                    if let Some(name) = argument.value.as_known() {
-                        self.bind(&name, Binding::Unset, call.span);
-                    }
-                }
-                self.status = Status::Success;
+                self.unset(call);
             }
             "export" | "declare" | "local" | "readonly" | "typeset" => {
-                self.late_declaration(name, args)
+                self.late_declaration(name, args, call.span);
             }
             "read" => self.read(call),
-            "getopts" | "mapfile" | "readarray" | "let" => {
-                self.status = Status::Unknown;
-            }
-            "command" | "type" | "which" => {
-                let asks = name != "command"
-                    || args.first().is_some_and(|a| a.value.is("-v") || a.value.is("-V"));
+            "mapfile" | "readarray" => self.mapfile(call),
+            "getopts" => self.getopts(call),
+            "let" => self.let_(call),
+            "command" | "type" | "which" | "hash" => {
+                let asks = match name {
+                    "command" => args.first().is_some_and(|a| {
+                        a.value.as_known().is_some_and(|t| matches!(&*t, "-v" | "-V" | "-pv"))
+                    }),
+                    _ => true,
+                };
                 if !asks {
                     return None;
                 }
-                self.print(&Value::unknown(Origin::CommandOutput, call.span));
-                self.status = Status::Unknown;
+                self.ask_for_commands(call);
             }
             _ => return None,
         }
@@ -96,25 +103,8 @@ impl Interpreter<'_, '_> {
             }
             "break" => Flow::Break(levels(args)),
             "continue" => Flow::Continue(levels(args)),
-            "eval" => {
-                let blank = Value::known(" ", Origin::Literal, call.span);
-                let mut parts: Vec<Value> = Vec::new();
-                for argument in args {
-                    if !parts.is_empty() {
-                        parts.push(blank.clone());
-                    }
-                    parts.push(argument.value.clone());
-                }
-                self.run_text(&Value::join(&parts), call.span)
-            }
-            "." | "source" => match args.first().and_then(|a| self.read_in(a, call.span)) {
-                Some(flow) => flow,
-                None => {
-                    self.sourced = true;
-                    self.status = Status::Assumed;
-                    Flow::Next
-                }
-            },
+            "eval" => self.eval(call),
+            "." | "source" => self.source(call),
             _ => return None,
         })
     }
@@ -142,10 +132,14 @@ impl Interpreter<'_, '_> {
         self.status = Status::Success;
         let mut args = call.arguments();
         let (mut newline, mut escapes) = (true, false);
+        // Only dash and `sh` of the same kind take backslashes without being asked, and no options
+        // but `-n`.
+        let dash = self.dialect == Dialect::Dash;
+        let options = if dash { "n" } else { "neE" };
         while let Some(text) = args.first().and_then(|a| a.value.as_known())
             && text.len() > 1
             && text.starts_with('-')
-            && text[1..].chars().all(|c| matches!(c, 'n' | 'e' | 'E'))
+            && text[1..].chars().all(|c| options.contains(c))
         {
             newline &= !text.contains('n');
             escapes |= text.contains('e');
@@ -157,9 +151,13 @@ impl Interpreter<'_, '_> {
             if !parts.is_empty() {
                 parts.push(blank.clone());
             }
-            let value = match escapes {
-                true => argument.value.map(call.span, |t| Some(super::printf::unescape(t))),
-                false => argument.value.clone(),
+            let has_backslash = || argument.value.spelled().text.contains('\\');
+            let value = match (escapes || dash, self.dialect) {
+                (true, _) if has_backslash() => {
+                    argument.value.map(call.span, |t| Some(super::printf::unescape(t)))
+                }
+                (false, Dialect::Unknown) if has_backslash() => argument.value.obscured(call.span),
+                _ => argument.value.clone(),
             };
             parts.push(value);
         }
@@ -172,11 +170,23 @@ impl Interpreter<'_, '_> {
 
     fn cd(&mut self, args: &[Argument]) {
         self.status = Status::Success;
-        let target = args.iter().find(|a| !a.value.known_prefix().starts_with('-'));
+        let before = self.directory.clone();
+        let target =
+            args.iter().find(|a| a.value.is("-") || !a.value.known_prefix().starts_with('-'));
         self.directory = match target {
+            Some(argument) if argument.value.is("-") => match self.lookup("OLDPWD") {
+                Binding::Set(value) => value.as_known().map(std::borrow::Cow::into_owned),
+                _ => None,
+            },
             Some(argument) => self.path(&argument.value),
             None => self.state.home.clone(),
         };
+        let span = args.first().map_or(self.step.span, |a| a.span);
+        let old = match before {
+            Some(directory) => Value::known(directory, Origin::BaseEnv, span),
+            None => Value::unknown(Origin::Opaque, span),
+        };
+        self.bind("OLDPWD", Binding::Set(old), span);
     }
 
     fn set_options(&mut self, args: &[Argument]) {
@@ -202,6 +212,7 @@ impl Interpreter<'_, '_> {
                     'o' => match args.next().and_then(|a| a.value.as_known()).as_deref() {
                         Some("errexit") => self.errexit = on,
                         Some("nounset") => self.nounset = on,
+                        Some("pipefail") => self.pipefail = on,
                         _ => {}
                     },
                     _ => {}
@@ -210,64 +221,53 @@ impl Interpreter<'_, '_> {
         }
     }
 
-    /// `export` and its kin where they are not seen as such (`command export …`).
-    fn late_declaration(&mut self, keyword: &str, args: &[Argument]) {
-        self.status = Status::Success;
-        for argument in args {
-            let Some(text) = argument.value.as_known() else { continue };
-            if let Some((name, _)) = text.split_once('=') {
-                let value = argument.value.slice(name.len() + 1..text.len()).unwrap_or_default();
-                self.assign(name, value, argument.span);
-                if keyword == "export" {
-                    self.export(name);
-                }
-            } else if keyword == "export" {
-                self.export(&text);
+    fn unset(&mut self, call: &Call) {
+        let functions = call.arguments().first().is_some_and(|a| a.value.is("-f"));
+        for argument in call.arguments() {
+            let Some(name) = argument.value.as_known().filter(|n| !n.starts_with('-')) else {
+                continue;
+            };
+            if functions {
+                Arc::make_mut(&mut self.functions).remove(&*name);
+            } else if let Some((array, _)) = name.split_once('[') {
+                self.set_array(array, None, call.span);
+            } else {
+                self.bind(&name, Binding::Unset, call.span);
             }
+        }
+        self.status = Status::Success;
+    }
+
+    /// `trap 'commands' EXIT`: they run when the shell ends.
+    fn trap(&mut self, args: &[Argument]) {
+        self.status = Status::Success;
+        let args: Vec<&Argument> = args.iter().filter(|a| !a.value.is("--")).collect();
+        let Some((command, signals)) = args.split_first() else { return };
+        let at_exit = |a: &&Argument| matches!(a.value.as_known().as_deref(), Some("EXIT" | "0"));
+        if signals.iter().any(at_exit) {
+            let nothing = command.value.is("-") || command.value.is_empty();
+            self.at_exit = (!nothing && self.is_certain()).then(|| (*command).clone());
         }
     }
 
-    /// `read a b <<< text`.
-    fn read(&mut self, call: &Call) {
-        let names: Vec<String> = call
-            .arguments()
-            .iter()
-            .filter_map(|a| a.value.as_known().map(std::borrow::Cow::into_owned))
-            .filter(|n| !n.starts_with('-'))
-            .collect();
-        let names = if names.is_empty() { vec!["REPLY".to_owned()] } else { names };
-        let input = self.input.take();
-        let text = input.as_ref().map(|s| s.text.clone());
-        let line = text.as_ref().and_then(|t| {
-            let known = t.as_known()?;
-            let end = known.find('\n').unwrap_or(known.len());
-            Some((t.slice(0..end)?, t.slice((end + 1).min(known.len())..known.len())?))
-        });
-        let Some((line, rest)) = line else {
-            for name in names {
-                let value = Value::unknown(Origin::CommandOutput, call.span);
-                self.assign(&name, value, call.span);
-            }
-            self.input = input;
-            self.status = Status::Unknown;
-            return;
-        };
-        self.status = Truth::from(!text.as_ref().is_some_and(Value::is_empty)).into();
-        self.input = Some(Stream { text: rest, file: None });
-        let known = line.as_known().unwrap_or_default().into_owned();
-        let mut at = 0;
-        for (i, name) in names.iter().enumerate() {
-            let start = at + known[at..].len() - known[at..].trim_start().len();
-            let end = match i + 1 == names.len() {
-                true => start + known[start..].trim_end().len(),
-                false => {
-                    known[start..].find(char::is_whitespace).map_or(known.len(), |n| start + n)
-                }
+    fn getopts(&mut self, call: &Call) {
+        let name = call.text(2).map(std::borrow::Cow::into_owned);
+        for name in name.into_iter().chain(["OPTARG", "OPTIND"].map(str::to_owned)) {
+            let value = Value::unknown(Origin::Opaque, call.span);
+            self.bind(&name, Binding::Set(value), call.span);
+        }
+        self.status = Status::Unknown;
+    }
+
+    fn let_(&mut self, call: &Call) {
+        self.status = Status::Unknown;
+        for argument in call.arguments() {
+            let number = argument.value.as_known().and_then(|t| self.arithmetic(&t, argument.span));
+            self.status = match number {
+                Some(0) => Status::Failure,
+                Some(_) => Status::Success,
+                None => Status::Unknown,
             };
-            let value = line.slice(start..end).unwrap_or_default();
-            let value = value.hop(HopKind::Assigned, name, call.span);
-            self.bind(name, Binding::Set(value), call.span);
-            at = end;
         }
     }
 }

@@ -7,7 +7,7 @@ use mlint_syntax::{
     shell::{AndOrOp, CaseArm, CaseEnd, Command, CommandKind, IfBranch, Script, ShellWord},
 };
 
-use super::{Flow, Interpreter, MAX_DEPTH, MAX_ROUNDS, MAX_STEPS, Status};
+use super::{Flow, Interpreter, MAX_DEPTH, MAX_STEPS, Status, frames::FrameKind};
 use crate::{
     effect::Guard,
     value::{Origin, Truth, Value},
@@ -30,10 +30,11 @@ impl Interpreter<'_, '_> {
     pub(super) fn script(&mut self, script: &Script) -> Flow {
         for (i, command) in script.commands.iter().enumerate() {
             let flow = self.command(command);
+            self.entered.insert(command.span);
             if flow != Flow::Next {
-                for rest in &script.commands[i + 1..] {
-                    self.dead.push(rest.span);
-                }
+                let rest = &script.commands[i + 1..];
+                self.dead.extend(rest.iter().map(|c| c.span));
+                self.steps = self.steps.saturating_add(rest.len() as u32 / 8);
                 return flow;
             }
             if self.stops_at_failure(command) {
@@ -48,30 +49,48 @@ impl Interpreter<'_, '_> {
     fn stops_at_failure(&self, command: &Command) -> bool {
         self.errexit
             && self.status == Status::Failure
-            && matches!(command.kind, CommandKind::Simple(_) | CommandKind::Test(_))
+            && matches!(
+                command.kind,
+                CommandKind::Simple(_)
+                    | CommandKind::Test(_)
+                    | CommandKind::Arithmetic(_)
+                    | CommandKind::Subshell(_)
+                    | CommandKind::Pipeline(_)
+            )
     }
 
     /// A branch's or loop's body.
-    fn body(&mut self, script: &Script) -> Flow {
+    pub(super) fn body(&mut self, script: &Script) -> Flow {
         self.entered.insert(script.span);
         self.script(script)
     }
 
     pub(super) fn command(&mut self, command: &Command) -> Flow {
-        self.steps += 1;
+        self.steps = self.steps.saturating_add(1);
         if self.steps > MAX_STEPS || self.depth >= MAX_DEPTH {
-            self.status = Status::Assumed;
-            let unknown = Value::unknown(Origin::Opaque, command.span);
-            self.print(&unknown);
-            return Flow::Next;
+            self.lose_track();
+            return self.not_followed(command.span);
         }
         self.depth += 1;
-        let flow = match command.redirects.is_empty() {
-            true => self.kind(command),
-            false => self.redirected(command),
+        let run = |this: &mut Self| match command.redirects.is_empty() {
+            true => this.kind(command),
+            false => this.redirected(command),
+        };
+        let flow = if command.background {
+            self.subshell(command.span, run);
+            self.status = Status::Success;
+            Flow::Next
+        } else {
+            run(self)
         };
         self.depth -= 1;
         flow
+    }
+
+    fn not_followed(&mut self, span: Span) -> Flow {
+        self.status = Status::Assumed;
+        self.print(&Value::unknown(Origin::Opaque, span));
+        Flow::Next
     }
 
     pub(super) fn kind(&mut self, command: &Command) -> Flow {
@@ -80,11 +99,12 @@ impl Interpreter<'_, '_> {
             CommandKind::Declaration(declaration) => self.declaration(declaration),
             CommandKind::Pipeline(commands) => self.pipeline(commands),
             CommandKind::AndOr { first, rest } => {
-                let flow = self.command(first);
+                let next = rest.first().map(|(op, _)| *op);
+                let flow = self.listed(next, |this| this.command(first));
                 if flow != Flow::Next { flow } else { self.and_or(rest, first.span, 0) }
             }
             CommandKind::Negated(inner) => {
-                let flow = self.command(inner);
+                let flow = self.unchecked(|this| this.command(inner));
                 self.status = match self.status {
                     Status::Success => Status::Failure,
                     Status::Failure => Status::Success,
@@ -97,18 +117,21 @@ impl Interpreter<'_, '_> {
                 self.if_(branches, otherwise.as_ref())
             }
             CommandKind::Case { word, arms } => self.case(word, arms, command.span),
-            CommandKind::For { variable, words, body } => {
+            CommandKind::For { variable, select: true, body, .. } => {
+                self.select(&variable.value, variable.span, body)
+            }
+            CommandKind::For { variable, words, body, .. } => {
                 self.for_(&variable.value, variable.span, words.as_deref(), body)
             }
-            CommandKind::CFor { body, .. } => self.maybe_body(body, command.span),
+            CommandKind::CFor { header, body } => self.c_for(&header.value, header.span, body),
             CommandKind::While { until, condition, body } => self.while_(*until, condition, body),
             CommandKind::Subshell(script) => {
-                let flow = self.subshell(|this| this.script(script));
-                self.left_subshell(flow)
+                self.subshell(command.span, |this| this.script(script));
+                Flow::Next
             }
             CommandKind::Group(script) => self.script(script),
             CommandKind::Function { name, body } => {
-                self.functions.insert(name.value.clone(), Arc::new((**body).clone()));
+                Arc::make_mut(&mut self.functions).insert(name.value.clone(), Arc::clone(body));
                 self.status = Status::Success;
                 Flow::Next
             }
@@ -124,37 +147,50 @@ impl Interpreter<'_, '_> {
                 };
                 Flow::Next
             }
-            _ => {
-                let unknown = Value::unknown(Origin::Opaque, command.span);
-                self.print(&unknown);
-                self.status = Status::Assumed;
-                Flow::Next
-            }
+            _ => self.not_followed(command.span),
         }
     }
 
-    /// `exit` in a subshell ends only that.
-    fn left_subshell(&mut self, flow: Flow) -> Flow {
-        if flow == Flow::Exit {
-            self.failure = None;
+    /// A command in an `&&`/`||` list, with the operator behind it: only where the last one fails,
+    /// the list does.
+    fn listed(&mut self, next: Option<AndOrOp>, run: impl FnOnce(&mut Self) -> Flow) -> Flow {
+        if next.is_none() {
+            return run(self);
         }
-        Flow::Next
+        let relied_on = next == Some(AndOrOp::And) && !self.asking;
+        let outer = std::mem::replace(&mut self.relied_on, relied_on);
+        let flow = self.unchecked(run);
+        self.relied_on = outer;
+        flow
+    }
+
+    /// Where a failure is part of the question, it does not end the script.
+    fn unchecked<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
+        let errexit = std::mem::replace(&mut self.errexit, false);
+        let result = run(self);
+        // Unless the commands themselves turned it on.
+        self.errexit |= errexit;
+        result
     }
 
     fn pipeline(&mut self, commands: &[Command]) -> Flow {
         let outer = self.input.take();
         let last = commands.len().saturating_sub(1);
+        let mut failed = false;
         for (i, command) in commands.iter().enumerate() {
             if i == last {
-                self.subshell(|this| this.command(command));
+                self.subshell(command.span, |this| this.command(command));
             } else {
                 let stream = self.capture(|this| {
-                    this.subshell(|this| this.command(command));
+                    this.subshell(command.span, |this| this.command(command));
                 });
+                failed |= self.status == Status::Failure;
                 self.input = Some(stream);
             }
         }
-        self.failure = None;
+        if failed && self.pipefail {
+            self.status = Status::Failure;
+        }
         self.input = outer;
         Flow::Next
     }
@@ -179,7 +215,7 @@ impl Interpreter<'_, '_> {
             let later = &rest[at + 1..];
             match runs(*op, self.status) {
                 Truth::No => {
-                    self.dead.push(command.span);
+                    self.dead.insert(command.span);
                     continue;
                 }
                 Truth::Yes => {
@@ -188,9 +224,10 @@ impl Interpreter<'_, '_> {
                         self.guards.push(Guard { span: condition, subject, taken: Truth::Yes });
                     }
                     self.entered.insert(command.span);
-                    let flow = self.command(command);
+                    let next = later.first().map(|(op, _)| *op);
+                    let flow = self.listed(next, |this| this.command(command));
                     if flow != Flow::Next {
-                        later.iter().for_each(|(_, c)| self.dead.push(c.span));
+                        self.dead.extend(later.iter().map(|(_, c)| c.span));
                         return flow;
                     }
                 }
@@ -268,7 +305,7 @@ impl Interpreter<'_, '_> {
                 self.enter(guard(Truth::Yes), |this| this.body(&branch.body))
             }
             Status::Failure => {
-                self.dead.push(branch.body.span);
+                self.dead.insert(branch.body.span);
                 self.enter(guard(Truth::Yes), |this| this.if_(later, otherwise))
             }
             Status::Assumed | Status::Unknown => self.fork(
@@ -287,10 +324,11 @@ impl Interpreter<'_, '_> {
     }
 
     /// A condition's commands; a failure in them does not end the script.
-    fn condition_list(&mut self, script: &Script) -> Flow {
-        let errexit = std::mem::replace(&mut self.errexit, false);
-        let flow = self.script(script);
-        self.errexit = errexit;
+    pub(super) fn condition_list(&mut self, script: &Script) -> Flow {
+        let outer = (self.asking, self.relied_on);
+        (self.asking, self.relied_on) = (true, false);
+        let flow = self.unchecked(|this| this.script(script));
+        (self.asking, self.relied_on) = outer;
         flow
     }
 
@@ -311,7 +349,7 @@ impl Interpreter<'_, '_> {
         }
         for (i, arm) in arms.iter().enumerate() {
             if !open.iter().any(|(o, _)| *o == i) {
-                self.dead.push(arm.body.span);
+                self.dead.insert(arm.body.span);
             }
         }
         // What follows a `case` with `&&` depends on its last command, not on its word.
@@ -338,7 +376,7 @@ impl Interpreter<'_, '_> {
                         Flow::Next
                     }));
                 }
-                let mut arms: Vec<super::Arm<'_, '_, '_>> =
+                let mut arms: Vec<super::branches::Arm<'_, '_, '_>> =
                     runs.iter_mut().map(|run| (guard(Truth::Unknown), &mut **run as _)).collect();
                 self.fork(span, &mut arms)
             }
@@ -358,122 +396,17 @@ impl Interpreter<'_, '_> {
         Flow::Next
     }
 
-    fn for_(&mut self, name: &str, span: Span, words: Option<&[ShellWord]>, body: &Script) -> Flow {
-        let items: Vec<Value> = match words {
-            Some(words) => words.iter().flat_map(|w| self.fields(w)).map(|a| a.value).collect(),
-            None => self.positional.clone(),
-        };
-        let over = self.maybe_over;
-        if items.is_empty() {
-            self.dead.push(body.span);
-        }
-        let mut flow = Flow::Next;
-        for item in items.into_iter().take(MAX_ROUNDS) {
-            let is_pattern = item.as_known().is_none_or(|t| t.contains(['*', '?']));
-            flow = if is_pattern {
-                // It may stand for any number of words.
-                self.fork(
-                    span,
-                    &mut [
-                        (None, &mut |this| {
-                            let unknown = item.obscured(span);
-                            this.assign(name, unknown, span);
-                            this.body(body)
-                        }),
-                        (None, &mut |_| Flow::Next),
-                    ],
-                )
-            } else {
-                self.assign(name, item, span);
-                self.body(body)
-            };
-            match flow {
-                Flow::Next | Flow::Continue(0 | 1) => flow = Flow::Next,
-                _ => break,
-            }
-        }
-        if !matches!(flow, Flow::Exit | Flow::Return) {
-            self.maybe_over = over || (self.maybe_over && flow == Flow::Exit);
-        }
-        out_of_loop(flow)
-    }
-
-    fn while_(&mut self, until: bool, condition: &Script, body: &Script) -> Flow {
-        let over = self.maybe_over;
-        for round in 0..MAX_ROUNDS {
-            self.subject = None;
-            let flow = self.condition_list(condition);
-            if flow != Flow::Next {
-                return flow;
-            }
-            let status = match (self.status, until) {
-                (Status::Success, true) => Status::Failure,
-                (Status::Failure, true) => Status::Success,
-                (status, _) => status,
-            };
-            let flow = match status {
-                Status::Success => self.body(body),
-                Status::Failure => {
-                    if round == 0 {
-                        self.dead.push(body.span);
-                    }
-                    self.status = Status::Success;
-                    break;
-                }
-                Status::Assumed | Status::Unknown => {
-                    let flow = self.maybe_body(body, condition.span);
-                    self.maybe_over = over;
-                    self.status = Status::Assumed;
-                    return out_of_loop(flow);
-                }
-            };
-            match flow {
-                Flow::Next | Flow::Continue(0 | 1) => {}
-                flow => return out_of_loop(flow),
-            }
-        }
-        self.maybe_over = over;
-        Flow::Next
-    }
-
-    /// A body that may run any number of times.
-    fn maybe_body(&mut self, body: &Script, span: Span) -> Flow {
-        let guard = Some(Guard { span, subject: self.subject.take(), taken: Truth::Unknown });
-        self.fork(
-            span,
-            &mut [
-                (guard, &mut |this| match this.body(body) {
-                    Flow::Continue(_) | Flow::Break(_) => Flow::Next,
-                    flow => flow,
-                }),
-                (None, &mut |_| Flow::Next),
-            ],
-        )
-    }
-
     /// A call of a function of the script.
-    pub(super) fn call_function(&mut self, body: &Command, arguments: Vec<Value>) -> Flow {
+    pub(super) fn call_function(&mut self, body: &Arc<Command>, arguments: Vec<Value>) -> Flow {
         let outer = std::mem::replace(&mut self.positional, arguments);
-        let over = self.maybe_over;
         self.entered.insert(body.span);
-        let flow = self.command(body);
-        self.positional = outer;
-        match flow {
-            Flow::Exit => Flow::Exit,
-            _ => {
-                self.maybe_over = over;
-                Flow::Next
-            }
+        self.locals.push(Vec::new());
+        let flow = self.framed(FrameKind::Function, body.span, |this| this.command(body));
+        for (name, old) in self.locals.pop().unwrap_or_default().into_iter().rev() {
+            self.vars.set(&name, old);
         }
-    }
-}
-
-fn out_of_loop(flow: Flow) -> Flow {
-    match flow {
-        Flow::Break(n) if n > 1 => Flow::Break(n - 1),
-        Flow::Continue(n) if n > 1 => Flow::Continue(n - 1),
-        Flow::Break(_) | Flow::Continue(_) => Flow::Next,
-        other => other,
+        self.positional = outer;
+        flow
     }
 }
 

@@ -1,10 +1,11 @@
 //! `[ … ]`, `test`, `[[ … ]]`: three-valued.
 
-use mlint_syntax::shell::Condition;
+use mlint_syntax::shell::{Condition, Quote, ShellWord, WordPart};
 
-use super::Interpreter;
+use super::{Interpreter, vars::Elements};
 use crate::{
     effect::Argument,
+    expand::Binding,
     glob,
     value::{Truth, Value},
 };
@@ -107,6 +108,11 @@ impl Interpreter<'_, '_> {
             }
             Condition::Binary { op, left, right } => {
                 let left = self.single(left);
+                if op.value == "=~" {
+                    self.subject = Some(left.clone());
+                    let regex = self.regex(right);
+                    return self.search(&left, &regex);
+                }
                 let pattern = self.pattern(right);
                 let right = self.single(right);
                 self.compare(&op.value, &left, &right, Some(pattern))
@@ -125,6 +131,25 @@ impl Interpreter<'_, '_> {
         }
     }
 
+    /// The right side of `=~`: quoted parts stand for themselves.
+    fn regex(&mut self, word: &ShellWord) -> Value {
+        let parts: Vec<Value> = (0..word.parts.len())
+            .map(|index| {
+                let quoted = match &word.parts[index] {
+                    WordPart::Literal { quote, .. } => *quote != Quote::None,
+                    WordPart::Param(param) => param.quoted,
+                    _ => false,
+                };
+                let value = self.part(word, index);
+                match quoted {
+                    true => value.map(word.span, |t| Some(regex::escape(t))),
+                    false => value,
+                }
+            })
+            .collect();
+        Value::join(&parts)
+    }
+
     fn unary(&mut self, op: &str, value: &Value) -> Truth {
         match op {
             "-z" => {
@@ -135,12 +160,49 @@ impl Interpreter<'_, '_> {
                 self.subject = Some(value.clone());
                 value.emptiness().negate()
             }
+            "-v" => match value.as_known().map(|name| self.lookup(&name)) {
+                Some(Binding::Set(_)) => Truth::Yes,
+                Some(Binding::Unset) => Truth::No,
+                _ => Truth::Unknown,
+            },
             "-e" | "-f" | "-s" | "-x" | "-r" | "-d" => match self.path(value) {
                 Some(path) => self.exists(op, &path),
                 None => Truth::Unknown,
             },
             _ => Truth::Unknown,
         }
+    }
+
+    /// `=~`, which sets BASH_REMATCH.
+    fn search(&mut self, left: &Value, right: &Value) -> Truth {
+        let span = right.written_at().or(left.written_at()).unwrap_or_default();
+        let found = match (left.as_known(), right.as_known()) {
+            (Some(text), Some(regex)) => super::sed::groups(&regex, &text),
+            _ => None,
+        };
+        let Some(found) = found else {
+            // Each text that it may be has an answer of its own.
+            self.set_array("BASH_REMATCH", None, span);
+            let (Some(texts), Some(regex)) = (left.texts(), right.as_known()) else {
+                return Truth::Unknown;
+            };
+            let all: Vec<Truth> =
+                texts.iter().map(|text| super::sed::search(&regex, text)).collect();
+            let first = all.first().copied().unwrap_or(Truth::Unknown);
+            return if all.iter().all(|t| *t == first) { first } else { Truth::Unknown };
+        };
+        let Some(groups) = found else {
+            let elements = Elements::default();
+            self.set_array("BASH_REMATCH", Some(elements), span);
+            return Truth::No;
+        };
+        let value = |range: Option<std::ops::Range<usize>>| {
+            range.and_then(|range| left.slice(range)).unwrap_or_default()
+        };
+        let items = groups.into_iter().enumerate().map(|(i, g)| (i.to_string(), value(g)));
+        let elements = Elements { keyed: false, items: items.collect() };
+        self.set_array("BASH_REMATCH", Some(elements), span);
+        Truth::Yes
     }
 
     /// `pattern`: the right side as a pattern, inside `[[ … ]]`.
@@ -155,7 +217,11 @@ impl Interpreter<'_, '_> {
         let is_literal = |v: &Value| v.pieces().iter().all(crate::value::Piece::is_literal);
         let subject = if is_literal(left) && !is_literal(right) { right } else { left };
         self.subject = Some(subject.clone());
-        let number = |v: &Value| v.as_known().and_then(|t| t.trim().parse::<i64>().ok());
+        let bracket = pattern.is_some();
+        let number = |v: &Value| match v.as_known() {
+            Some(text) if bracket && text.is_empty() => Some(0),
+            text => text.and_then(|t| t.trim().parse::<i64>().ok()),
+        };
         let numbers = |compare: fn(&i64, &i64) -> bool| match (number(left), number(right)) {
             (Some(a), Some(b)) => Truth::from(compare(&a, &b)),
             _ => Truth::Unknown,
@@ -166,12 +232,13 @@ impl Interpreter<'_, '_> {
             Some(None) => Truth::Unknown,
         };
         match op {
-            "=" | "==" => equal(),
-            "!=" => equal().negate(),
-            "=~" => match (left.as_known(), right.as_known()) {
-                (Some(text), Some(regex)) => super::sed::search(&regex, &text),
+            "<" | ">" => match (left.as_known(), right.as_known()) {
+                (Some(a), Some(b)) => Truth::from(if op == "<" { a < b } else { a > b }),
                 _ => Truth::Unknown,
             },
+            "=" | "==" => equal(),
+            "!=" => equal().negate(),
+            "=~" => self.search(left, right),
             "-eq" => numbers(|a, b| a == b),
             "-ne" => numbers(|a, b| a != b),
             "-lt" => numbers(|a, b| a < b),

@@ -42,15 +42,23 @@ impl Interpreter<'_, '_> {
                 return true;
             }
             "sed" | "tr" | "cut" | "awk" | "gawk" | "mawk" | "head" | "tail" | "sort" | "uniq"
-            | "rev" | "xargs" => {}
+            | "rev" | "tac" | "wc" | "paste" | "xargs" => {}
+            "seq" | "expr" | "printenv" | "realpath" | "readlink" => return self.told(name, call),
             _ => return false,
         }
-        let input = self.input_text();
+        let mut words = words;
+        let input = self.input_or_file(name, &mut words);
+        let texts: Option<Vec<&str>> = words.iter().map(Option::as_deref).collect();
         let unknown = || Value::unknown(Origin::CommandOutput, span);
         let result = match (input, texts) {
             (Some(input), Some(texts)) => match transformation(name, &texts) {
                 Some(change) => input.map(span, |t| change(t)),
-                None => input.obscured(span),
+                None => {
+                    if name.ends_with("awk") {
+                        self.foreign_program(name, call);
+                    }
+                    input.obscured(span)
+                }
             },
             (Some(input), None) => input.obscured(span),
             (None, _) => unknown(),
@@ -59,8 +67,68 @@ impl Interpreter<'_, '_> {
         true
     }
 
+    /// What the filter reads: its input, or the one file that its last word names, if what is in
+    /// that is known.
+    fn input_or_file(&mut self, name: &str, words: &mut Vec<Option<String>>) -> Option<Value> {
+        let programs = usize::from(matches!(name, "sed" | "awk" | "gawk" | "mawk"));
+        let operands = words.iter().flatten().filter(|w| !w.starts_with('-')).count();
+        if let Some(Some(path)) = words.last()
+            && operands > programs
+            && !matches!(name, "tr" | "xargs")
+            && let Some(path) = self.absolute(path)
+            && let Some(file) = self.state.files.at(&path)
+            && let Some(content) = file.content.clone().filter(|_| file.certain)
+        {
+            words.pop();
+            return Some(content);
+        }
+        self.input_text()
+    }
+
+    /// Programs that print by themselves.
+    fn told(&mut self, name: &str, call: &Call) -> bool {
+        let texts: Option<Vec<String>> = call
+            .arguments()
+            .iter()
+            .map(|a| a.value.as_known().map(std::borrow::Cow::into_owned))
+            .collect();
+        let texts = texts.unwrap_or_default();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let value = match (name, &texts[..]) {
+            ("printenv", [variable]) => {
+                self.environment(call, variable).map(|argument| argument.value)
+            }
+            ("seq", [to]) => numbers(1, to.parse().ok(), call),
+            ("seq", [from, to]) => match from.parse() {
+                Ok(from) => numbers(from, to.parse().ok(), call),
+                Err(_) => None,
+            },
+            ("expr", [a, "+" | "-" | "*" | "/" | "%", b])
+                if a.parse::<i64>().is_ok() && b.parse::<i64>().is_ok() =>
+            {
+                let number = self.arithmetic(&texts.join(" "), call.span);
+                number.map(|n| Value::known(n.to_string(), Origin::Literal, call.span))
+            }
+            ("readlink" | "realpath", [.., path]) if path.starts_with('/') => {
+                // It may be a link in the image.
+                let path = self.absolute(path).unwrap_or_default();
+                let plain = self.state.files.at(&path).is_some_and(|f| f.certain);
+                plain.then(|| Value::known(path, Origin::Literal, call.span))
+            }
+            _ => None,
+        };
+        let line_end = Value::known("\n", Origin::Literal, call.span);
+        let value = match value {
+            Some(value) => value.concat(&line_end),
+            None => Value::unknown(Origin::CommandOutput, call.span),
+        };
+        self.print(&value);
+        true
+    }
+
     fn cat(&mut self, call: &Call) {
-        let files: Vec<&Argument> = call.arguments().iter().filter(|a| !a.value.is("-")).collect();
+        let is_option = |a: &&Argument| a.value.known_prefix().starts_with('-');
+        let files: Vec<&Argument> = call.arguments().iter().filter(|a| !is_option(a)).collect();
         if files.is_empty() {
             match self.input_file() {
                 Some(file) => self.print_file(file, call.span),
@@ -77,6 +145,10 @@ impl Interpreter<'_, '_> {
             let path = self.path(&argument.value);
             if path.as_deref() == Some("/etc/apk/arch") {
                 self.answer(crate::probe::Probe::ApkArch, call, true);
+                continue;
+            }
+            if path.as_deref() == Some("/proc/sys/kernel/arch") {
+                self.answer(crate::probe::Probe::UnameMachine, call, true);
                 continue;
             }
             match path.and_then(|p| self.file(&p, argument.span)) {
@@ -117,12 +189,16 @@ impl Interpreter<'_, '_> {
         let mut pattern: Option<Value> = None;
         let mut flags = String::new();
         let mut has_file = false;
+        let mut file: Option<Value> = None;
         let mut args = call.arguments().iter();
         while let Some(argument) = args.next() {
             let text = argument.value.as_known();
             match text.as_deref() {
                 Some("-e" | "--regexp") => pattern = args.next().map(|a| a.value.clone()),
-                Some("-m" | "-A" | "-B" | "-C") => drop(args.next()),
+                Some("-m" | "-A" | "-B" | "-C") => {
+                    flags.push('?');
+                    args.next();
+                }
                 Some(t) if t.starts_with("--") => flags.push_str(match t {
                     "--quiet" | "--silent" => "q",
                     "--only-matching" => "o",
@@ -134,19 +210,36 @@ impl Interpreter<'_, '_> {
                 }),
                 Some(t) if t.starts_with('-') && t.len() > 1 => flags.push_str(&t[1..]),
                 _ if pattern.is_none() => pattern = Some(argument.value.clone()),
-                _ => has_file = true,
+                _ => {
+                    let path = self.path(&argument.value);
+                    let found = path.and_then(|p| self.state.files.at(&p).cloned());
+                    match found.filter(|f| f.certain && !has_file).and_then(|f| f.content) {
+                        Some(content) => file = Some(content),
+                        None => has_file = true,
+                    }
+                }
             }
         }
-        let input = if has_file { None } else { self.input_text() };
+        let input = match file {
+            _ if has_file => None,
+            Some(file) => Some(file),
+            None => self.input_text(),
+        };
         self.subject = input.clone();
         let known = input.as_ref().and_then(|i| {
             let text = i.as_known()?;
             let pattern = pattern.as_ref()?.as_known()?.into_owned();
-            let understood =
-                flags.chars().all(|c| "qoEivFsxw".contains(c)) && !flags.contains(['x', 'w']);
+            let understood = flags.chars().all(|c| "qoEivFsxwh".contains(c));
             let fixed = name == "fgrep" || flags.contains('F');
             let pattern = if fixed { regex::escape(&pattern) } else { pattern };
             let extended = fixed || name == "egrep" || flags.contains('E');
+            let pattern = match (flags.contains('x'), flags.contains('w'), extended) {
+                (false, false, _) => pattern,
+                (true, _, true) => format!("^({pattern})$"),
+                (true, _, false) => format!("^\\({pattern}\\)$"),
+                (false, true, true) => format!("\\b({pattern})\\b"),
+                (false, true, false) => format!("\\b\\({pattern}\\)\\b"),
+            };
             let found = sed::matches(&pattern, extended, flags.contains('i'), "")?;
             drop(found);
             understood.then(|| selected(&text, &pattern, extended, &flags))?
@@ -198,6 +291,18 @@ impl Interpreter<'_, '_> {
         let line_end = Value::known("\n", Origin::Literal, call.span);
         self.print(&value.concat(&line_end));
     }
+}
+
+/// The most lines that `seq` prints.
+const MAX_NUMBERS: i64 = 1000;
+
+fn numbers(from: i64, to: Option<i64>, call: &Call) -> Option<Value> {
+    let to = to?;
+    if to.saturating_sub(from) > MAX_NUMBERS {
+        return None;
+    }
+    let lines: Vec<String> = (from..=to).map(|n| n.to_string()).collect();
+    Some(Value::known(lines.join("\n"), Origin::Literal, call.span))
 }
 
 /// The lines (or, with `-o`, the matches) that grep prints.

@@ -3,24 +3,39 @@
 //! runs on, and records what the commands do. Where a condition is not known, all branches are
 //! followed and joined.
 //!
-//! Work is bounded by [`MAX_STEPS`] commands and [`MAX_DEPTH`] levels per RUN; beyond that, values
-//! become unknown and commands are not followed.
+//! Work is bounded by [`MAX_STEPS`] commands and [`MAX_DEPTH`] levels per RUN; beyond that, commands
+//! are not followed and all values are unknown. Loops are followed for [`MAX_ROUNDS`] rounds; what
+//! a longer one assigns is unknown.
 
 mod arithmetic;
+mod arrays;
+mod awk;
+mod braces;
+mod branches;
 mod builtins;
 mod compound;
 mod conditions;
+mod declare;
+mod dialect;
+mod existing;
+mod fields;
 mod filters;
+mod foreign;
+mod frames;
+mod loops;
 mod operators;
 mod printf;
 mod probes;
+mod read;
 mod redirect;
 mod scripts;
 mod sed;
 mod simple;
+mod texts;
 mod transform;
 mod vars;
 mod words;
+mod wrappers;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -43,10 +58,12 @@ use crate::{
     value::{Content, GAP, HopKind, Origin, Truth, Value},
 };
 
+pub(crate) use dialect::Dialect;
+use frames::Frame;
 pub(crate) use scripts::place_at;
 use scripts::{Budget, Via};
 pub(crate) use simple::Call;
-use vars::{Delta, Var, Vars};
+use vars::{Var, Vars};
 
 /// Commands followed in one RUN.
 const MAX_STEPS: u32 = 20_000;
@@ -108,23 +125,44 @@ pub(crate) struct Interpreter<'s, 'e> {
     pub(crate) step: &'s mut Step,
     pub(crate) directory: Option<String>,
     vars: Vars,
-    functions: HashMap<String, Arc<Command>>,
+    functions: Arc<HashMap<String, Arc<Command>>>,
     positional: Vec<Value>,
     /// `$0`, in a script.
     zero: Option<Value>,
     /// The script of the build context at work.
     via: Option<Via>,
     budget: Budget,
+    /// Which shell runs.
+    dialect: Dialect,
     /// Whether the current command is certainly reached.
     certain: bool,
+    /// Whether it is, once the innermost branch is taken whose condition is not known.
+    here: bool,
     /// The script may have ended (successfully) before the current command.
     maybe_over: bool,
     guards: Vec<Guard>,
     status: Status,
     output: Option<Stream>,
+    /// What was printed before each branch that is being followed.
+    outputs: Vec<Option<Stream>>,
     input: Option<Stream>,
     errexit: bool,
     nounset: bool,
+    pipefail: bool,
+    /// Whether the list that a command is in goes on only if it succeeds, and a condition decides
+    /// nothing by that.
+    relied_on: bool,
+    asking: bool,
+    /// What control may leave early: loops, functions, subshells.
+    frames: Vec<Frame>,
+    /// Variables that the functions being called keep to themselves, with what they were before.
+    locals: Vec<Vec<(Arc<str>, Option<Var>)>>,
+    /// What `trap … EXIT` set.
+    at_exit: Option<Argument>,
+    /// A bound was reached: nothing is known any more.
+    lost_track: bool,
+    /// `linux32` and its kin make `uname -m` answer otherwise.
+    other_personality: bool,
     /// A file was sourced: any variable may be set.
     sourced: bool,
     /// What the last test asked about.
@@ -132,7 +170,7 @@ pub(crate) struct Interpreter<'s, 'e> {
     steps: u32,
     depth: u32,
     entered: HashSet<Span>,
-    dead: Vec<Span>,
+    dead: HashSet<Span>,
     failure: Option<Failure>,
 }
 
@@ -141,6 +179,7 @@ impl<'s, 'e> Interpreter<'s, 'e> {
         world: &'s World<'e>,
         state: &'s mut StageState,
         step: &'s mut Step,
+        dialect: Dialect,
         errexit: bool,
     ) -> Self {
         Self {
@@ -149,33 +188,59 @@ impl<'s, 'e> Interpreter<'s, 'e> {
             state,
             step,
             vars: Vars::default(),
-            functions: HashMap::new(),
+            functions: Arc::default(),
             positional: Vec::new(),
             zero: None,
             via: None,
             budget: Budget::default(),
+            dialect,
             certain: true,
+            here: true,
             maybe_over: false,
             guards: Vec::new(),
             status: Status::Success,
             output: None,
+            outputs: Vec::new(),
             input: None,
             errexit,
             nounset: false,
+            pipefail: false,
+            relied_on: false,
+            asking: false,
+            frames: Vec::new(),
+            locals: Vec::new(),
+            at_exit: None,
+            lost_track: false,
+            other_personality: false,
             sourced: false,
             subject: None,
             steps: 0,
             depth: 0,
             entered: HashSet::new(),
-            dead: Vec::new(),
+            dead: HashSet::new(),
             failure: None,
         }
     }
 
     /// Follows a whole script and writes what is known at its end into the step.
     pub(crate) fn run(mut self, script: &Script) {
-        self.script(script);
+        let flow = self.script(script);
+        if let Some(last) = self.at_exit.take() {
+            self.trapped(flow, &last);
+        }
         self.finish();
+    }
+
+    /// What `trap … EXIT` asks for, when the shell ends.
+    fn trapped(&mut self, flow: Flow, command: &Argument) {
+        let (status, failure) = (self.status, self.failure.take());
+        // After a failure, the step's changes are thrown away.
+        if !(flow == Flow::Exit && status == Status::Failure) {
+            let over = std::mem::take(&mut self.maybe_over);
+            self.run_text(&command.value, command.span);
+            self.maybe_over |= over;
+        }
+        (self.status, self.failure) = (status, failure);
     }
 
     /// Follows a command given as words, without a shell.
@@ -185,6 +250,9 @@ impl<'s, 'e> Interpreter<'s, 'e> {
     }
 
     fn finish(self) {
+        if self.lost_track {
+            self.state.files.doubt();
+        }
         if self.status == Status::Failure && !self.maybe_over && self.step.failure.is_none() {
             let span = self.step.span;
             self.step.failure = Some(self.failure.unwrap_or(Failure {
@@ -193,14 +261,14 @@ impl<'s, 'e> Interpreter<'s, 'e> {
             }));
         }
         let entered = self.entered;
-        let mut dead = self.dead;
-        dead.retain(|span| !entered.contains(span));
+        let mut dead: Vec<Span> =
+            self.dead.into_iter().filter(|span| !entered.contains(span)).collect();
         dead.sort_unstable();
-        dead.dedup();
         self.step.dead.extend(dead);
         let mut lost: Vec<LostVariable> = self
             .vars
             .iter()
+            .filter(|(name, _)| &***name != "OLDPWD")
             .filter_map(|(name, var)| match &var.binding {
                 Binding::Set(value) => Some(LostVariable {
                     name: name.to_string(),
@@ -219,14 +287,22 @@ impl<'s, 'e> Interpreter<'s, 'e> {
         self.state.platform.platform.clone()
     }
 
-    /// Whether what happens now certainly happens when the step succeeds.
+    /// Whether what happens now certainly happens when the step succeeds and the innermost branch
+    /// is taken whose condition is not known. What branches do is brought together behind them.
     pub(crate) fn is_certain(&self) -> bool {
-        self.certain && !self.maybe_over
+        self.here && !self.maybe_over
     }
 
     pub(crate) fn effect(&mut self, kind: EffectKind, span: Span) {
         let (certain, guards) = (self.is_certain(), self.guards.clone());
+        self.note_installed(&kind, certain);
         self.step.effects.push(Effect { kind, span, certain, guards });
+    }
+
+    /// A bound was reached. What is not followed may have changed anything.
+    fn lose_track(&mut self) {
+        self.lost_track = true;
+        self.directory = None;
     }
 
     /// A path as an absolute one, if both it and the working directory are known.
@@ -270,7 +346,7 @@ impl<'s, 'e> Interpreter<'s, 'e> {
     /// Prints what is a file.
     pub(crate) fn print_file(&mut self, file: Artifact, span: Span) {
         if let Some(output) = &mut self.output {
-            let text = file.content.clone();
+            let text = texts::text_of(&file);
             let text = text.unwrap_or_else(|| Value::unknown(Origin::File, span));
             output.text = output.text.concat(&text);
             output.file = Some(Box::new(file));
@@ -278,6 +354,9 @@ impl<'s, 'e> Interpreter<'s, 'e> {
     }
 
     fn lookup(&self, name: &str) -> Binding {
+        if self.lost_track {
+            return Binding::Set(Value::unknown(Origin::Opaque, self.step.span));
+        }
         match self.vars.get(name) {
             Some(var) => var.binding.clone(),
             None => self.state.scope.binding(name),
@@ -330,103 +409,11 @@ impl<'s, 'e> Interpreter<'s, 'e> {
         Some(Argument { span: set_at.or(value.written_at()).unwrap_or_default(), value })
     }
 
-    /// Follows what `run` does in an environment of its own.
-    fn subshell<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
-        let mark = self.vars.mark();
-        let directory = self.directory.clone();
-        let saved = (self.maybe_over, self.errexit, self.nounset, self.sourced);
-        let functions = self.functions.clone();
-        let result = run(self);
-        self.vars.undo(mark);
-        self.directory = directory;
-        (self.maybe_over, self.errexit, self.nounset, self.sourced) = saved;
-        self.functions = functions;
-        result
-    }
-
     /// What `run` prints.
     fn capture(&mut self, run: impl FnOnce(&mut Self)) -> Stream {
         let outer = self.output.replace(Stream::default());
         run(self);
         std::mem::replace(&mut self.output, outer).unwrap_or_default()
-    }
-
-    /// Follows each arm from the same state, and goes on in a state that is one of theirs. Arms
-    /// that end the build vanish: the step only succeeds by way of the others.
-    fn fork(&mut self, span: Span, arms: &mut [Arm<'_, 's, 'e>]) -> Flow {
-        let certain = std::mem::replace(&mut self.certain, false);
-        let directory = self.directory.clone();
-        let maybe_over = self.maybe_over;
-        let output = self.output.take();
-        let mut ends: Vec<End> = Vec::new();
-        for (guard, run) in arms {
-            let mark = self.vars.mark();
-            let first_effect = self.step.effects.len();
-            self.output = output.as_ref().map(|_| Stream::default());
-            self.directory.clone_from(&directory);
-            self.maybe_over = maybe_over;
-            let guarded = guard.is_some();
-            self.guards.extend(guard.take());
-            let flow = run(self);
-            if guarded {
-                self.guards.pop();
-            }
-            ends.push(End {
-                flow,
-                status: self.status,
-                delta: self.vars.undo(mark),
-                directory: self.directory.clone(),
-                output: self.output.take(),
-                maybe_over: self.maybe_over,
-                effects: first_effect..self.step.effects.len(),
-            });
-        }
-        self.certain = certain;
-        self.maybe_over = maybe_over;
-        self.output = output;
-        let all_fail = ends.iter().all(End::ends_the_build);
-        if !all_fail {
-            ends.retain(|e| !e.ends_the_build());
-        }
-        if let [only] = &ends[..] {
-            let now = self.is_certain();
-            for effect in &mut self.step.effects[only.effects.clone()] {
-                effect.certain = now && !only.maybe_over;
-            }
-        }
-        self.join(span, ends)
-    }
-
-    fn join(&mut self, span: Span, ends: Vec<End>) -> Flow {
-        let flow = match ends.iter().find(|e| e.flow == Flow::Next) {
-            Some(_) => Flow::Next,
-            None => ends.first().map_or(Flow::Next, |e| e.flow),
-        };
-        self.maybe_over |= ends.iter().any(|e| e.maybe_over || e.flow != flow);
-        // What an arm leaves behind counts only where control goes on from it.
-        let ends: Vec<End> = ends.into_iter().filter(|e| e.flow == flow).collect();
-        self.status = match ends.first() {
-            Some(first) if ends.iter().all(|e| e.status == first.status) => first.status,
-            Some(_) => Status::Unknown,
-            None => self.status,
-        };
-        if let Some(first) = ends.first() {
-            let same = ends.iter().all(|e| e.directory == first.directory);
-            self.directory = if same { first.directory.clone() } else { None };
-        }
-        if let Some(output) = &mut self.output {
-            let texts = ends.iter().filter_map(|e| e.output.as_ref().map(|o| o.text.clone()));
-            output.text = output.text.concat(&Value::one_of(texts, span));
-            if let Some(file) = ends.iter().filter_map(|e| e.output.as_ref()?.file.clone()).next() {
-                output.file = Some(file);
-            }
-        }
-        let deltas: Vec<Delta> = ends.into_iter().map(|e| e.delta).collect();
-        if !deltas.is_empty() {
-            let scope = &self.state.scope;
-            self.vars.apply(deltas, span, &|name| scope.binding(name));
-        }
-        flow
     }
 
     /// Goes into a branch that is certainly taken.
@@ -448,29 +435,9 @@ impl<'s, 'e> Interpreter<'s, 'e> {
     /// The build stops here, if this place is certainly reached.
     fn fail(&mut self, span: Span, message: impl Into<String>) -> Flow {
         self.status = Status::Failure;
-        if self.is_certain() && self.failure.is_none() {
+        if self.certain && !self.maybe_over && self.failure.is_none() {
             self.failure = Some(Failure { span, message: message.into() });
         }
         Flow::Exit
-    }
-}
-
-/// A branch: its condition and what it does.
-type Arm<'a, 's, 'e> = (Option<Guard>, &'a mut dyn FnMut(&mut Interpreter<'s, 'e>) -> Flow);
-
-/// Where an arm of a fork ended.
-struct End {
-    flow: Flow,
-    status: Status,
-    delta: Delta,
-    directory: Option<String>,
-    output: Option<Stream>,
-    maybe_over: bool,
-    effects: std::ops::Range<usize>,
-}
-
-impl End {
-    fn ends_the_build(&self) -> bool {
-        self.flow == Flow::Exit && self.status == Status::Failure
     }
 }

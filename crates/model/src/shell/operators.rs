@@ -9,7 +9,7 @@ use super::Interpreter;
 use crate::{
     expand::Binding,
     glob,
-    value::{Origin, Truth, Value},
+    value::{Content, Origin, Truth, Value},
 };
 
 /// Longer texts are not matched against patterns.
@@ -82,7 +82,7 @@ impl Interpreter<'_, '_> {
     }
 
     /// The operators that make another text of the value.
-    fn changed(&mut self, op: &ParamOp, value: &Value, span: Span) -> Value {
+    pub(super) fn changed(&mut self, op: &ParamOp, value: &Value, span: Span) -> Value {
         match op {
             ParamOp::TrimPrefix { longest, pattern } => {
                 let pattern = self.pattern(pattern);
@@ -121,6 +121,14 @@ impl Interpreter<'_, '_> {
                 },
                 None => value.obscured(span),
             },
+            ParamOp::Transform(sign @ ('U' | 'u' | 'L' | 'Q')) => value.map(span, |t| {
+                Some(match sign {
+                    'U' => change_case(t, true, true),
+                    'u' => change_case(t, false, true),
+                    'L' => change_case(t, true, false),
+                    _ => quoted(t)?,
+                })
+            }),
             ParamOp::Upper { all } => value.map(span, |t| Some(change_case(t, *all, true))),
             ParamOp::Lower { all } => value.map(span, |t| Some(change_case(t, *all, false))),
             _ => value.obscured(span),
@@ -133,12 +141,22 @@ impl Interpreter<'_, '_> {
             Truth::No => self.single(word),
             Truth::Unknown => {
                 let word = self.single(word);
-                Value::one_of([value, word], span)
+                // An alternative that certainly is empty cannot stay.
+                let kept: Vec<Value> = match value.pieces() {
+                    [piece] => match &piece.content {
+                        Content::Alternatives(values) => {
+                            values.iter().filter(|v| !v.is_empty()).cloned().collect()
+                        }
+                        _ => vec![value],
+                    },
+                    _ => vec![value],
+                };
+                Value::one_of(kept.into_iter().chain([word]), span)
             }
         }
     }
 
-    fn number(&mut self, word: &ShellWord) -> Option<i64> {
+    pub(super) fn number(&mut self, word: &ShellWord) -> Option<i64> {
         let value = self.single(word);
         let text = value.as_known()?;
         self.arithmetic(&text, word.span)
@@ -156,6 +174,12 @@ fn change_case(text: &str, all: bool, upper: bool) -> String {
     }
     let first = text.chars().next().map_or(0, char::len_utf8);
     change(&text[..first]) + &text[first..]
+}
+
+/// As the shell would read it; control characters are not followed.
+pub(super) fn quoted(text: &str) -> Option<String> {
+    let plain = !text.chars().any(char::is_control);
+    plain.then(|| format!("'{}'", text.replace('\'', "'\\''")))
 }
 
 fn substring(value: &Value, offset: i64, length: Option<Option<i64>>) -> Option<Value> {

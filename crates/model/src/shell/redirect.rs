@@ -2,7 +2,7 @@
 
 use mlint_syntax::{
     Span,
-    shell::{Command, Redirect, RedirectKind},
+    shell::{Command, Redirect, RedirectKind, ShellWord, WordPart},
 };
 
 use super::{Flow, Interpreter, Stream};
@@ -61,26 +61,44 @@ impl Interpreter<'_, '_> {
         flow
     }
 
+    /// `< <(command)`.
+    fn printed_by(&mut self, word: &ShellWord) -> Option<Value> {
+        let [WordPart::ProcessSub { script, span, output: false }] = &word.parts[..] else {
+            return None;
+        };
+        let outer = self.input.take();
+        let stream = self.capture(|this| this.subshell(*span, |this| this.script(script)));
+        self.input = outer;
+        Some(stream.text)
+    }
+
     fn input_of(&mut self, redirect: &Redirect) -> Option<Stream> {
         match &redirect.kind {
             RedirectKind::Input(word) => {
+                if let Some(text) = self.printed_by(word) {
+                    return Some(Stream { text, file: None });
+                }
                 let value = self.single(word);
+                if value.is("/dev/null") {
+                    return Some(Stream::default());
+                }
                 let file = self.path(&value).and_then(|p| self.file(&p, word.span));
+                let unknown = || Value::unknown(Origin::File, word.span);
                 Some(match file {
-                    Some(file) => Stream {
-                        text: file
-                            .content
-                            .clone()
-                            .unwrap_or_else(|| Value::unknown(Origin::File, word.span)),
-                        file: Some(Box::new(file)),
-                    },
-                    None => Stream { text: Value::unknown(Origin::File, word.span), file: None },
+                    Some(file) => {
+                        let text = super::texts::text_of(&file);
+                        Stream { text: text.unwrap_or_else(unknown), file: Some(Box::new(file)) }
+                    }
+                    None => Stream { text: unknown(), file: None },
                 })
             }
             RedirectKind::HereDoc { body, .. } => {
                 Some(Stream { text: self.single(body), file: None })
             }
-            RedirectKind::HereString(word) => Some(Stream { text: self.single(word), file: None }),
+            RedirectKind::HereString(word) => {
+                let line_end = Value::known("\n", Origin::Literal, word.span);
+                Some(Stream { text: self.single(word).concat(&line_end), file: None })
+            }
             _ => None,
         }
     }

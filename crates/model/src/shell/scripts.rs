@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use mlint_syntax::{LogicalText, Span};
 
-use super::{Call, Flow, Interpreter, Status};
+use super::{Call, Dialect, Flow, Interpreter, Status};
 use crate::{
     artifact::{Artifact, Made},
     context::ContextEntry,
     effect::{Argument, Command, EffectKind},
     expand::Binding,
+    foreign::Language,
     machine::MachineSource,
     prepare::is_posix_shell,
     value::{Hop, HopKind, Origin, Piece, Truth, Value},
@@ -41,15 +42,15 @@ pub(super) struct Budget {
 
 /// A script as its first line has it.
 struct Shebang {
-    /// The interpreter is a shell that is understood, or none is named.
-    is_shell: bool,
+    /// `sh`, where none is named.
+    interpreter: String,
     errexit: bool,
 }
 
 impl Shebang {
     fn of(text: &str) -> Self {
         let Some(line) = text.strip_prefix("#!").and_then(|rest| rest.lines().next()) else {
-            return Self { is_shell: true, errexit: false };
+            return Self { interpreter: "sh".to_owned(), errexit: false };
         };
         let mut words = line.split_whitespace().peekable();
         let mut interpreter = words.next().unwrap_or_default();
@@ -58,7 +59,7 @@ impl Shebang {
             interpreter = words.next().unwrap_or_default();
         }
         let errexit = words.any(|w| w.starts_with('-') && !w.starts_with("--") && w.contains('e'));
-        Self { is_shell: is_posix_shell(interpreter), errexit }
+        Self { interpreter: interpreter.to_owned(), errexit }
     }
 }
 
@@ -124,9 +125,16 @@ impl Interpreter<'_, '_> {
         let Some(content) = artifact.content.clone() else { return false };
         let Some(text) = content.as_known().map(std::borrow::Cow::into_owned) else { return false };
         let shebang = Shebang::of(&text);
-        if !shebang.is_shell && at == 0 || text.is_empty() {
+        if text.is_empty() || super::texts::text_of(&artifact).is_none() {
             return false;
         }
+        if !is_posix_shell(&shebang.interpreter) && at == 0 {
+            let language = Language::of_program(&shebang.interpreter);
+            self.foreign_text(language, &content, call.span);
+            return false;
+        }
+        let interpreter = if at == 0 { shebang.interpreter.as_str() } else { name };
+        let dialect = Dialect::of_program(interpreter, self.state.sh);
         let flags = call.argv[1..at.max(1)].iter().filter_map(|a| a.value.as_known());
         let errexit = match at {
             0 => shebang.errexit,
@@ -134,9 +142,11 @@ impl Interpreter<'_, '_> {
         };
         let arguments = call.argv[at + 1..].iter().map(|a| a.value.clone()).collect();
         let zero = call.argv[at].value.clone();
-        self.follow_text(&content, &artifact, call.span, |this| {
+        let outer = std::mem::replace(&mut self.dialect, dialect);
+        let followed = self.follow_text(&content, &artifact, call.span, |this| {
             this.hide_unexported();
-            this.functions.clear();
+            this.functions = Default::default();
+            (this.nounset, this.pipefail) = (false, false);
             this.errexit = errexit;
             this.bind("BASH_SOURCE", Binding::Set(zero.clone()), call.span);
             for (variable, argument) in &call.prefix {
@@ -146,7 +156,9 @@ impl Interpreter<'_, '_> {
             let positional = std::mem::replace(&mut this.positional, arguments);
             let outer_zero = this.zero.replace(zero);
             (positional, outer_zero)
-        })
+        });
+        self.dialect = outer;
+        followed
     }
 
     /// The file that a word of a command names.
@@ -177,7 +189,8 @@ impl Interpreter<'_, '_> {
         self.budget.bytes += bytes;
         self.budget.nesting += 1;
         let outer_status = self.status;
-        let flow = self.subshell(|this| {
+        let condition = (self.asking, self.relied_on);
+        self.subshell(span, |this| {
             let (positional, zero) = enter(this);
             this.status = Status::Success;
             let flow = this.within(artifact, span, |this| this.run_text(content, span));
@@ -186,9 +199,7 @@ impl Interpreter<'_, '_> {
             flow
         });
         self.budget.nesting -= 1;
-        if flow == Flow::Exit {
-            self.failure = None;
-        }
+        (self.asking, self.relied_on) = condition;
         // A script that is not followed to its end does its work.
         if self.status == Status::Unknown {
             self.status = match outer_status {
@@ -203,7 +214,7 @@ impl Interpreter<'_, '_> {
     pub(super) fn read_in(&mut self, argument: &Argument, span: Span) -> Option<Flow> {
         let path = self.path(&argument.value)?;
         let artifact = self.file(&path, argument.span)?;
-        let content = artifact.content.clone()?;
+        let content = super::texts::text_of(&artifact)?;
         let bytes = content.as_known()?.len();
         if self.budget.bytes + bytes > MAX_BYTES || self.budget.nesting >= MAX_NESTING {
             return None;
@@ -230,11 +241,11 @@ impl Interpreter<'_, '_> {
         let via = Via { span, name: path.to_string().into() };
         let outer = self.via.replace(via);
         let first = self.step.effects.len();
-        let dead = self.dead.len();
+        let dead = std::mem::take(&mut self.dead);
         let flow = run(self);
         self.via = outer;
         // Branches of a script that are not taken are no text of the file.
-        self.dead.truncate(dead);
+        self.dead = dead;
         for effect in &mut self.step.effects[first..] {
             effect.span = span;
             place_at(&mut effect.kind, span);
@@ -243,7 +254,7 @@ impl Interpreter<'_, '_> {
     }
 
     /// What a shell does not export, its children don't see.
-    fn hide_unexported(&mut self) {
+    pub(super) fn hide_unexported(&mut self) {
         let hidden: Vec<Arc<str>> =
             self.vars.iter().filter(|(_, v)| !v.exported).map(|(n, _)| Arc::clone(n)).collect();
         for name in hidden {

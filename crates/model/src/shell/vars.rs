@@ -12,12 +12,36 @@ pub(crate) struct Var {
     pub(crate) binding: Binding,
     pub(crate) exported: bool,
     pub(crate) span: Span,
-    /// The elements, for an array that is known; keys are the indices as text.
-    pub(crate) elements: Option<Arc<Vec<(String, Value)>>>,
+    /// The elements, for an array that is known.
+    pub(crate) elements: Option<Arc<Elements>>,
+}
+
+/// The elements of an array.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Elements {
+    /// Whether any text is a key (`declare -A`); else keys are numbers.
+    pub(crate) keyed: bool,
+    /// Each key once, numbers in their order.
+    pub(crate) items: Vec<(String, Value)>,
 }
 
 impl Var {
+    /// The same variable with any value.
+    pub(crate) fn obscured(self) -> Self {
+        let unknown = Value::unknown(crate::value::Origin::Opaque, self.span);
+        Self { binding: Binding::Set(unknown), elements: None, ..self }
+    }
+
     fn same(&self, other: &Self) -> bool {
+        let same_elements = match (&self.elements, &other.elements) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
+            (None, None) => true,
+            _ => false,
+        };
+        same_elements && self.same_binding(other)
+    }
+
+    fn same_binding(&self, other: &Self) -> bool {
         match (&self.binding, &other.binding) {
             (Binding::Set(a), Binding::Set(b)) => a == b,
             (Binding::Unset, Binding::Unset)
@@ -58,6 +82,13 @@ impl Vars {
     /// A place in the journal to come back to.
     pub(crate) fn mark(&self) -> usize {
         self.journal.len()
+    }
+
+    /// What happened since `mark`.
+    pub(crate) fn since(&self, mark: usize) -> Delta {
+        let touched = self.journal.get(mark..).unwrap_or_default();
+        let now = |name: &Arc<str>| (Arc::clone(name), self.map.get(name).cloned());
+        touched.iter().map(|(name, _)| now(name)).collect()
     }
 
     /// Undoes everything since `mark` and tells what it was.

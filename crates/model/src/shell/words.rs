@@ -2,12 +2,11 @@
 
 use mlint_syntax::{
     Span,
-    shell::{Param, Quote, Script, ShellWord, WordPart},
+    shell::{Param, ParamOp, Quote, Script, ShellWord, WordPart},
 };
 
-use super::{Flow, Interpreter, scripts};
+use super::Interpreter;
 use crate::{
-    effect::Argument,
     expand::Binding,
     glob,
     stage::UnsetUse,
@@ -58,7 +57,7 @@ impl Interpreter<'_, '_> {
         Value::join(&parts)
     }
 
-    fn part(&mut self, word: &ShellWord, index: usize) -> Value {
+    pub(super) fn part(&mut self, word: &ShellWord, index: usize) -> Value {
         match &word.parts[index] {
             WordPart::Literal { text, quote, .. } => {
                 let tilde = index == 0
@@ -72,10 +71,26 @@ impl Interpreter<'_, '_> {
             }
             WordPart::Param(param) => self.param(param),
             WordPart::CommandSub { script, span, .. } => self.substitution(script, *span),
-            WordPart::Arithmetic { text, span, .. } => match self.arithmetic(text, *span) {
-                Some(number) => Value::known(number.to_string(), Origin::Literal, *span),
-                None => Value::unknown(Origin::Opaque, *span),
-            },
+            WordPart::Arithmetic { text, parts, span, .. } => {
+                // What expands in it comes first; plain variables are read where they stand.
+                let plain = parts.iter().all(|p| match p {
+                    WordPart::Literal { .. } => true,
+                    WordPart::Param(param) => param.op.is_none() && param.index.is_none(),
+                    _ => false,
+                });
+                let number = match plain {
+                    true => self.arithmetic(text, *span),
+                    false => {
+                        let inner = ShellWord { span: *span, parts: parts.clone() };
+                        let value = self.single(&inner);
+                        value.as_known().and_then(|text| self.arithmetic(&text, *span))
+                    }
+                };
+                match number {
+                    Some(number) => Value::known(number.to_string(), Origin::Literal, *span),
+                    None => Value::unknown(Origin::Opaque, *span),
+                }
+            }
             WordPart::ProcessSub { script, span, .. } => {
                 let _ = self.substitution(script, *span);
                 Value::unknown(Origin::Opaque, *span)
@@ -93,54 +108,6 @@ impl Interpreter<'_, '_> {
                 None => Value::unknown(Origin::BaseEnv, span),
             },
         }
-    }
-
-    /// The words that a word becomes: unquoted values are split at blanks, and vanish if empty.
-    pub(super) fn fields(&mut self, word: &ShellWord) -> Vec<Argument> {
-        let span = word.span;
-        if let [WordPart::Param(p)] = &word.parts[..]
-            && matches!(p.name.as_str(), "@" | "*")
-            && p.op.is_none()
-        {
-            let values = self.positional.clone();
-            return values.into_iter().map(|value| Argument { value, span }).collect();
-        }
-        let mut fields: Vec<Value> = Vec::new();
-        let mut current: Option<Value> = None;
-        for index in 0..word.parts.len() {
-            let unquoted = match &word.parts[index] {
-                WordPart::Literal { .. } | WordPart::ProcessSub { .. } => false,
-                WordPart::Param(param) => !param.quoted,
-                WordPart::CommandSub { quoted, .. } | WordPart::Arithmetic { quoted, .. } => {
-                    !quoted
-                }
-                _ => false,
-            };
-            let value = self.part(word, index);
-            if !unquoted {
-                current = Some(current.unwrap_or_default().concat(&value));
-                continue;
-            }
-            let Some(text) = value.as_known() else {
-                current = Some(current.unwrap_or_default().concat(&value));
-                continue;
-            };
-            let mut at = 0;
-            for piece in text.split_inclusive(char::is_whitespace) {
-                let trimmed = piece.trim_end_matches(char::is_whitespace);
-                if let Some(part) = value.slice(at..at + trimmed.len())
-                    && !trimmed.is_empty()
-                {
-                    current = Some(current.unwrap_or_default().concat(&part));
-                }
-                if trimmed.len() < piece.len() {
-                    fields.extend(current.take());
-                }
-                at += piece.len();
-            }
-        }
-        fields.extend(current);
-        fields.into_iter().map(|value| Argument { value, span }).collect()
     }
 
     /// A word as a pattern; `None` if it is not known. Quoted parts stand for themselves.
@@ -169,19 +136,24 @@ impl Interpreter<'_, '_> {
     /// `$(…)`.
     fn substitution(&mut self, script: &Script, span: Span) -> Value {
         let outer = self.input.take();
-        let failure = self.failure.take();
-        let stream = self.capture(|this| {
-            this.subshell(|this| {
-                this.script(script);
-            });
-        });
-        self.failure = failure;
+        let stream = self.capture(|this| this.subshell(span, |this| this.script(script)));
         self.input = outer;
         trim_line_ends(&stream.text).hop(HopKind::Printed, "", span)
     }
 
     fn param(&mut self, param: &Param) -> Value {
         let span = param.span;
+        if matches!(param.op.as_deref(), Some(ParamOp::Length))
+            && let Some(count) = self.count(param)
+        {
+            return count;
+        }
+        if let Some(values) = self.words_of(param) {
+            return match values {
+                Some(values) => self.joined(&values, span),
+                None => Value::unknown(Origin::Opaque, span),
+            };
+        }
         if let Some(value) = self.special(param) {
             return value;
         }
@@ -232,7 +204,8 @@ impl Interpreter<'_, '_> {
 
     /// The shell stops in the middle of an expansion.
     pub(super) fn stop_at(&mut self, span: Span, message: String) {
-        if self.is_certain() && self.failure.is_none() && self.step.failure.is_none() {
+        let reached = self.certain && !self.maybe_over;
+        if reached && self.failure.is_none() && self.step.failure.is_none() {
             self.step.failure = Some(crate::stage::Failure { span, message });
         }
     }
@@ -241,16 +214,10 @@ impl Interpreter<'_, '_> {
     fn special(&mut self, param: &Param) -> Option<Value> {
         let span = param.span;
         let value = match param.name.as_str() {
-            "@" | "*" => {
-                let blank = Value::known(" ", Origin::Literal, span);
-                let mut parts: Vec<Value> = Vec::new();
-                for value in &self.positional {
-                    if !parts.is_empty() {
-                        parts.push(blank.clone());
-                    }
-                    parts.push(value.clone());
-                }
-                Value::join(&parts)
+            _ if self.lost_track
+                && !param.name.starts_with(|c: char| c == '_' || c.is_alphabetic()) =>
+            {
+                Value::unknown(Origin::Opaque, span)
             }
             "#" => Value::known(self.positional.len().to_string(), Origin::Literal, span),
             "?" | "$" | "!" | "-" | "_" => Value::unknown(Origin::Opaque, span),
@@ -276,66 +243,6 @@ impl Interpreter<'_, '_> {
             _ => return None,
         };
         Some(value)
-    }
-
-    /// `${name[index]}`.
-    fn element(&mut self, name: &str, index: &ShellWord) -> Binding {
-        let key = self.single(index);
-        let Some(elements) = self.vars.get(name).and_then(|v| v.elements.clone()) else {
-            return Binding::Unknown;
-        };
-        let Some(key) = key.as_known() else {
-            let all = elements.iter().map(|(_, v)| v.clone());
-            return Binding::Set(Value::one_of(all, index.span));
-        };
-        if matches!(&*key, "@" | "*") {
-            let blank = Value::known(" ", Origin::Literal, index.span);
-            let mut parts: Vec<Value> = Vec::new();
-            for (_, value) in elements.iter() {
-                if !parts.is_empty() {
-                    parts.push(blank.clone());
-                }
-                parts.push(value.clone());
-            }
-            return Binding::Set(Value::join(&parts));
-        }
-        match elements.iter().rev().find(|(k, _)| *k == *key) {
-            Some((_, value)) => Binding::Set(value.clone()),
-            None => Binding::Unset,
-        }
-    }
-
-    /// The words of a command.
-    pub(super) fn arguments(&mut self, words: &[ShellWord]) -> Vec<Argument> {
-        words.iter().flat_map(|word| self.fields(word)).collect()
-    }
-
-    /// Runs text as a script, where it is known.
-    pub(super) fn run_text(&mut self, value: &Value, span: Span) -> Flow {
-        let mut builder = mlint_syntax::TextBuilder::default();
-        for piece in value.pieces() {
-            match (&piece.source, piece.text()) {
-                (Some(source), _) => builder.push_text(source),
-                (None, Some(text)) if text.len() <= scripts::MAX_BYTES => {
-                    let at = if piece.span.is_empty() { span } else { piece.span };
-                    crate::value::push_at(&mut builder, text, at);
-                }
-                _ => {
-                    self.sourced = true;
-                    self.status = super::Status::Assumed;
-                    self.print(&Value::unknown(Origin::CommandOutput, span));
-                    return Flow::Next;
-                }
-            }
-        }
-        let script = mlint_syntax::shell::parse_shell(&builder.finish(span.start));
-        self.depth += 1;
-        let flow = match self.depth < super::MAX_DEPTH {
-            true => self.script(&script),
-            false => Flow::Next,
-        };
-        self.depth -= 1;
-        flow
     }
 }
 

@@ -245,6 +245,14 @@ impl Piece {
         }
     }
 
+    /// How many pieces it is, with those of its alternatives.
+    pub(super) fn weight(&self) -> usize {
+        match &self.content {
+            Content::Alternatives(values) => 1 + values.iter().map(Value::weight).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
     /// Whether it is text that stands in the file.
     pub fn is_literal(&self) -> bool {
         self.origin == Origin::Literal && self.text().is_some()

@@ -1,5 +1,7 @@
 //! The shell tree.
 
+use std::sync::Arc;
+
 use crate::span::{Span, Spanned};
 use crate::text::LogicalText;
 
@@ -66,6 +68,8 @@ pub enum CommandKind {
         variable: Spanned<String>,
         /// The words after `in`; `None` when there is no `in` (the positional parameters).
         words: Option<Vec<ShellWord>>,
+        /// Whether it is `select`, which asks which of the words it is to be.
+        select: bool,
         /// The body.
         body: Script,
     },
@@ -94,7 +98,7 @@ pub enum CommandKind {
         /// The name.
         name: Spanned<String>,
         /// The body.
-        body: Box<Command>,
+        body: Arc<Command>,
     },
     /// `[[ … ]]`.
     Test(Condition),
@@ -138,8 +142,8 @@ pub struct Assignment {
     pub span: Span,
     /// The variable.
     pub name: Spanned<String>,
-    /// The text between the brackets.
-    pub index: Option<Spanned<String>>,
+    /// What stands between the brackets.
+    pub index: Option<ShellWord>,
     /// Whether it is `+=`.
     pub append: bool,
     /// The value.

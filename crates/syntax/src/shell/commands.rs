@@ -1,5 +1,7 @@
 //! Lists, pipelines and simple commands.
 
+use std::sync::Arc;
+
 use super::ast::{
     AndOrOp, Assignment, AssignmentValue, Command, CommandKind, Declaration, DeclarationArgument,
     Script, ShellWord, SimpleCommand,
@@ -97,6 +99,20 @@ impl Parser<'_> {
 
     fn pipeline(&mut self) -> Parsed<Command> {
         let start = self.at;
+        if self.at_time() {
+            self.at += "time".len();
+            self.blanks();
+            if self.bare_word() == "-p" {
+                self.at += "-p".len();
+                self.blanks();
+            }
+            if self.at_list_end() || self.peek() == Some(b'\n') {
+                // Alone, it tells how long the shell has run.
+                let span = self.span(start, start + "time".len());
+                return Ok(command(span, CommandKind::Simple(SimpleCommand::default())));
+            }
+            return self.deeper(Self::pipeline);
+        }
         if self.peek() == Some(b'!') && self.peek_at(1).is_none_or(ends_word) {
             self.at += 1;
             self.blanks();
@@ -121,7 +137,20 @@ impl Parser<'_> {
         Ok(command(span, CommandKind::Pipeline(commands)))
     }
 
-    fn command(&mut self) -> Parsed<Command> {
+    /// Whether the reserved word `time` stands here: before a compound command, which no program
+    /// of that name could be given.
+    fn at_time(&self) -> bool {
+        if self.bare_word() != "time" {
+            return false;
+        }
+        let rest = self.rest()["time".len()..].trim_start_matches([' ', '\t']);
+        let rest = rest.strip_prefix("-p").map_or(rest, |r| r.trim_start_matches([' ', '\t']));
+        let word = rest.split([' ', '\t', '\n', ';']).next().unwrap_or_default();
+        let compound = matches!(word, "{" | "[[" | "if" | "case" | "for" | "while" | "until" | "!");
+        compound || rest.starts_with('(') || rest.is_empty() || rest.starts_with(['\n', ';'])
+    }
+
+    pub(super) fn command(&mut self) -> Parsed<Command> {
         let start = self.at;
         let Some(kind) = self.compound()? else {
             // After an operator, a closing word is no command's name.
@@ -213,7 +242,7 @@ impl Parser<'_> {
         self.newlines();
         let body = self.deeper(Self::command)?;
         let span = self.span(start, start + 1).cover(body.span);
-        Ok(command(span, CommandKind::Function { name, body: Box::new(body) }))
+        Ok(command(span, CommandKind::Function { name, body: Arc::new(body) }))
     }
 
     /// `name=value`, `name+=value`, `name[index]=value`, if that is what comes next.
@@ -225,17 +254,27 @@ impl Parser<'_> {
             return Ok(None);
         }
         let mut end = start + len;
-        let mut index = None;
+        let mut brackets = None;
         if self.text.as_bytes().get(end) == Some(&b'[') {
             let Some(close) = closing_bracket(&self.text[end..]) else { return Ok(None) };
-            let (from, to) = (end + 1, end + close);
-            index = Some(Spanned::new(self.text[from..to].to_owned(), self.span(from, to)));
-            end = to + 1;
+            brackets = Some((end + 1, end + close));
+            end += close + 1;
         }
         let append = self.text[end..].starts_with("+=");
         if !append && !self.text[end..].starts_with('=') {
             return Ok(None);
         }
+        let index = match brackets {
+            Some((from, to)) => {
+                self.at = from;
+                let index = self.index()?;
+                if self.at != to {
+                    return Err(Broken);
+                }
+                Some(index)
+            }
+            None => None,
+        };
         self.at = end + 1 + usize::from(append);
         let name = Spanned::new(rest[..len].to_owned(), self.span(start, start + len));
         let value = if self.peek() == Some(b'(') {
@@ -276,21 +315,27 @@ fn declaring(word: &ShellWord) -> Option<Spanned<String>> {
     declares.then(|| Spanned::new(name, word.span))
 }
 
-/// Where the bracket that opens at the start is closed, on the same word.
+/// Where the bracket that opens at the start is closed, near by.
 fn closing_bracket(text: &str) -> Option<usize> {
+    const NEAR: usize = 1024;
+    let bytes = &text.as_bytes()[..text.len().min(NEAR)];
     let mut depth = 0usize;
-    for (i, b) in text.bytes().enumerate() {
+    let mut at = 0;
+    while let Some(&b) = bytes.get(at) {
         match b {
             b'[' => depth += 1,
             b']' => {
                 depth -= 1;
                 if depth == 0 {
-                    return Some(i);
+                    return Some(at);
                 }
             }
-            b'\n' | b';' | b' ' | b'\t' | b'\'' | b'"' | b'`' => return None,
+            b'\'' | b'"' => at += 1 + memchr::memchr(b, &bytes[at + 1..])?,
+            b'\\' => at += 1,
+            b'\n' | b';' | b' ' | b'\t' | b'`' | b'&' | b'|' | b'<' | b'>' => return None,
             _ => {}
         }
+        at += 1;
     }
     None
 }

@@ -17,7 +17,9 @@ impl Parser<'_> {
         let read: fn(&mut Self) -> Parsed<CommandKind> = match word {
             "if" => Self::if_command,
             "case" => Self::case_command,
-            "for" | "select" => Self::for_command,
+            "for" => |parser| parser.for_command(false),
+            "select" => |parser| parser.for_command(true),
+            "coproc" => Self::coprocess,
             "while" => |parser| parser.while_command(false),
             "until" => |parser| parser.while_command(true),
             "{" => Self::group,
@@ -101,9 +103,9 @@ impl Parser<'_> {
         Ok(CommandKind::Group(script))
     }
 
-    fn for_command(&mut self) -> Parsed<CommandKind> {
+    fn for_command(&mut self, select: bool) -> Parsed<CommandKind> {
         self.blanks();
-        if self.looking_at("((") {
+        if !select && self.looking_at("((") {
             return self.c_for();
         }
         let variable = variable_name(&self.word()?)?;
@@ -126,7 +128,31 @@ impl Parser<'_> {
             self.eat(";");
         }
         let body = self.loop_body()?;
-        Ok(CommandKind::For { variable, words, body })
+        Ok(CommandKind::For { variable, words, select, body })
+    }
+
+    /// `coproc [NAME] command`: it runs beside the script, as in a subshell.
+    fn coprocess(&mut self) -> Parsed<CommandKind> {
+        self.blanks();
+        let start = self.at;
+        let named = self.compound_after_name();
+        if !named {
+            self.at = start;
+        }
+        let command = self.command()?;
+        let script = Script { span: command.span, commands: vec![command], errors: Vec::new() };
+        Ok(CommandKind::Subshell(script))
+    }
+
+    /// Goes past a name that stands before a compound command.
+    fn compound_after_name(&mut self) -> bool {
+        let len = super::cursor::name_len(self.rest());
+        self.at += len;
+        self.blanks();
+        let word = self.bare_word();
+        len > 0
+            && (self.peek() == Some(b'(')
+                || matches!(word, "{" | "[[" | "if" | "case" | "for" | "while" | "until"))
     }
 
     /// `do … done`, or the braces that bash takes as well.

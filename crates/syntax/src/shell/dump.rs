@@ -117,14 +117,16 @@ fn compound(kind: &CommandKind, out: &mut String) {
                 spaced(out, |out| script("do", &arm.body, out));
             }
         }),
-        CommandKind::For { variable, words: list_of, body } => list("for ", out, |out| {
-            out.push_str(&variable.value);
-            if let Some(all) = list_of {
-                out.push_str(" in");
-                words(all, out);
-            }
-            spaced(out, |out| script("do", body, out));
-        }),
+        CommandKind::For { variable, words: list_of, select, body } => {
+            list(if *select { "select " } else { "for " }, out, |out| {
+                out.push_str(&variable.value);
+                if let Some(all) = list_of {
+                    out.push_str(" in");
+                    words(all, out);
+                }
+                spaced(out, |out| script("do", body, out));
+            });
+        }
         CommandKind::CFor { header, body } => list("for ", out, |out| {
             let _ = write!(out, "{:?} ", header.value);
             script("do", body, out);
@@ -151,7 +153,9 @@ fn words(all: &[ShellWord], out: &mut String) {
 fn assignment(one: &Assignment, out: &mut String) {
     out.push_str(&one.name.value);
     if let Some(index) = &one.index {
-        let _ = write!(out, "[{}]", index.value);
+        out.push('[');
+        word(index, out);
+        out.push(']');
     }
     out.push_str(if one.append { "+=" } else { "=" });
     match &one.value {

@@ -130,6 +130,11 @@ impl Parser<'_> {
         })
     }
 
+    /// Up to the `]` of `name[index]=value`.
+    pub(super) fn index(&mut self) -> Parsed<ShellWord> {
+        self.operand(b']', false, true)
+    }
+
     fn with_word(&mut self, sign: u8, null: bool, quoted: bool) -> Parsed<ParamOp> {
         let word = self.operand(b'}', quoted, true)?;
         Ok(match sign {

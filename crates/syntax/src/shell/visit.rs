@@ -91,6 +91,7 @@ pub fn walk_command<V: Visitor + ?Sized>(visitor: &mut V, command: &Command) {
 }
 
 fn assignment<V: Visitor + ?Sized>(visitor: &mut V, assignment: &Assignment) {
+    assignment.index.iter().for_each(|w| visitor.word(w));
     match &assignment.value {
         AssignmentValue::Word(word) => visitor.word(word),
         AssignmentValue::Array(words) => words.iter().for_each(|w| visitor.word(w)),
