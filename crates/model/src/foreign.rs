@@ -72,9 +72,10 @@ impl Language {
             Self::JavaScript => {
                 matches!(option, "-e" | "-p" | "-pe" | "--eval" | "--print" | "eval")
             }
-            Self::Perl | Self::Ruby => {
-                option.starts_with('-') && !option.starts_with("--") && option.ends_with(['e', 'E'])
-            }
+            // `-ne`, `-pe`, but not `-MSome::Module`.
+            Self::Perl | Self::Ruby => option.strip_prefix('-').is_some_and(|cluster| {
+                cluster.ends_with(['e', 'E']) && cluster.chars().all(|c| "nplaiweE0".contains(c))
+            }),
             Self::Php => option == "-r",
             Self::PowerShell => matches!(
                 option.to_ascii_lowercase().as_str(),

@@ -114,7 +114,6 @@ fn group(atoms: &[Atom<'_>]) -> Option<(usize, Vec<usize>)> {
 }
 
 /// What stands between the commas, or the members of `a..b`; `Some(None)` if it is neither.
-#[expect(clippy::type_complexity, reason = "words of atoms, if these braces mean any")]
 fn choices<'w>(
     inner: &[Atom<'w>],
     commas: &[usize],
@@ -136,7 +135,6 @@ fn choices<'w>(
     Some(Some(out))
 }
 
-#[expect(clippy::type_complexity, reason = "as for its caller")]
 fn sequence<'w>(text: &LogicalText) -> Option<Option<Vec<Vec<Atom<'w>>>>> {
     let parts: Vec<&str> = text.as_str().split("..").collect();
     let (first, last, step) = match parts[..] {

@@ -355,6 +355,10 @@ impl Interpreter<'_, '_> {
         // What follows a `case` with `&&` depends on its last command, not on its word.
         self.subject = None;
         let guard = |taken| Some(Guard { span: word.span, subject: Some(value.clone()), taken });
+        let goes_on = |i: usize| arms[i].end == CaseEnd::Continue;
+        if open.len() > 1 && open.iter().any(|(i, _)| goes_on(*i)) {
+            return self.case_in_turn(arms, &open, span, &guard);
+        }
         match open[..] {
             [] => {
                 self.status = Status::Success;
@@ -381,6 +385,32 @@ impl Interpreter<'_, '_> {
                 self.fork(span, &mut arms)
             }
         }
+    }
+
+    /// Where `;;&` goes on with the next pattern: one arm after the other.
+    fn case_in_turn(
+        &mut self,
+        arms: &[CaseArm],
+        open: &[(usize, Truth)],
+        span: Span,
+        guard: &dyn Fn(Truth) -> Option<Guard>,
+    ) -> Flow {
+        for (i, fits) in open {
+            let flow = match fits {
+                Truth::Yes => self.enter(guard(Truth::Yes), |this| this.case_body(arms, *i)),
+                _ => self.fork(
+                    span,
+                    &mut [
+                        (guard(Truth::Unknown), &mut |this| this.case_body(arms, *i)),
+                        (None, &mut |_| Flow::Next),
+                    ],
+                ),
+            };
+            if flow != Flow::Next {
+                return flow;
+            }
+        }
+        Flow::Next
     }
 
     fn case_body(&mut self, arms: &[CaseArm], index: usize) -> Flow {

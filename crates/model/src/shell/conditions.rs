@@ -177,7 +177,7 @@ impl Interpreter<'_, '_> {
     fn search(&mut self, left: &Value, right: &Value) -> Truth {
         let span = right.written_at().or(left.written_at()).unwrap_or_default();
         let found = match (left.as_known(), right.as_known()) {
-            (Some(text), Some(regex)) => super::sed::groups(&regex, &text),
+            (Some(text), Some(regex)) => super::posix::groups(&regex, &text),
             _ => None,
         };
         let Some(found) = found else {
@@ -187,7 +187,7 @@ impl Interpreter<'_, '_> {
                 return Truth::Unknown;
             };
             let all: Vec<Truth> =
-                texts.iter().map(|text| super::sed::search(&regex, text)).collect();
+                texts.iter().map(|text| super::posix::search(&regex, text)).collect();
             let first = all.first().copied().unwrap_or(Truth::Unknown);
             return if all.iter().all(|t| *t == first) { first } else { Truth::Unknown };
         };

@@ -113,6 +113,9 @@ impl Interpreter<'_, '_> {
             if options.export && !options.unexport {
                 self.export_existing(&name, argument.span);
             }
+        } else if argument.value.as_known().is_none() {
+            // It may set any variable.
+            self.sourced = true;
         }
     }
 

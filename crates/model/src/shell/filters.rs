@@ -1,6 +1,6 @@
 //! Programs that turn known text into known text.
 
-use super::{Call, Interpreter, Status, sed, transform::transformation};
+use super::{Call, Interpreter, Status, posix, transform::transformation};
 use crate::{
     effect::Argument,
     value::{Origin, Value},
@@ -240,7 +240,7 @@ impl Interpreter<'_, '_> {
                 (false, true, true) => format!("\\b({pattern})\\b"),
                 (false, true, false) => format!("\\b\\({pattern}\\)\\b"),
             };
-            let found = sed::matches(&pattern, extended, flags.contains('i'), "")?;
+            let found = posix::matches(&pattern, extended, flags.contains('i'), "")?;
             drop(found);
             understood.then(|| selected(&text, &pattern, extended, &flags))?
         });
@@ -309,7 +309,7 @@ fn numbers(from: i64, to: Option<i64>, call: &Call) -> Option<Value> {
 fn selected(text: &str, pattern: &str, extended: bool, flags: &str) -> Option<String> {
     let mut out = String::new();
     for line in text.lines() {
-        let found = sed::matches(pattern, extended, flags.contains('i'), line)?;
+        let found = posix::matches(pattern, extended, flags.contains('i'), line)?;
         if flags.contains('o') && !flags.contains('v') {
             for range in found {
                 out.push_str(&line[range]);

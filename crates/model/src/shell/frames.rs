@@ -90,7 +90,8 @@ impl Interpreter<'_, '_> {
         let flow = if frame.left.is_empty() {
             if ends { Flow::Next } else { flow }
         } else {
-            if !ends && !(flow == Flow::Exit && self.status == Status::Failure) {
+            let fails = flow == Flow::Exit && self.status == Status::Failure;
+            if !ends && !fails {
                 self.leave(flow);
             }
             self.rejoin(frame.left, mark, ends, span);

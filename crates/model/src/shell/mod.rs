@@ -24,6 +24,7 @@ mod foreign;
 mod frames;
 mod loops;
 mod operators;
+mod posix;
 mod printf;
 mod probes;
 mod read;

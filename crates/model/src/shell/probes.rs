@@ -66,13 +66,19 @@ fn is_arch_format(word: &str) -> bool {
     matches!(format.trim_end_matches("\\n").to_ascii_lowercase().as_str(), "%{arch}")
 }
 
+/// The name of what is asked for.
+fn debian_name<'w>(args: &[&'w str]) -> Option<&'w str> {
+    match args {
+        ["-q" | "--query", name] => Some(name),
+        [one] => one.strip_prefix("-q").or(one.strip_prefix("--query=")),
+        _ => None,
+    }
+}
+
 fn debian(args: &[&str]) -> Option<Probe> {
-    let name = match args {
-        ["-q" | "--query", name] => name,
-        [one] => one.strip_prefix("-q").or(one.strip_prefix("--query="))?,
-        _ => return None,
-    };
+    let name = debian_name(args)?;
     Some(match name {
+        "DEB_HOST_ARCH_BITS" | "DEB_BUILD_ARCH_BITS" | "DEB_TARGET_ARCH_BITS" => Probe::LongBit,
         "DEB_HOST_ARCH" | "DEB_BUILD_ARCH" | "DEB_TARGET_ARCH" => Probe::DpkgArch,
         "DEB_HOST_GNU_TYPE"
         | "DEB_BUILD_GNU_TYPE"
@@ -138,7 +144,16 @@ impl Interpreter<'_, '_> {
         if self.several_lines(name, &args, call) {
             return true;
         }
-        let Some(probe) = question(name, &args) else { return false };
+        let Some(probe) = question(name, &args) else {
+            // A compiler that only tells something compiles nothing.
+            let tells = |a: &&str| ["-print", "--print", "-dump"].iter().any(|t| a.starts_with(t));
+            let compiler = matches!(name, "gcc" | "cc" | "g++" | "c++" | "clang" | "clang++");
+            if !(compiler && args.iter().any(|a| tells(&a))) {
+                return false;
+            }
+            self.print(&Value::unknown(Origin::CommandOutput, call.span));
+            return true;
+        };
         match (probe, args.last()) {
             (Probe::GoArch, Some(&"GOARCH")) => self.go_setting(probe, "GOARCH", call),
             (Probe::GoOs, Some(&"GOOS")) => self.go_setting(probe, "GOOS", call),
@@ -176,10 +191,11 @@ impl Interpreter<'_, '_> {
         let unknown = || Value::unknown(Origin::CommandOutput, call.span);
         match (name, args) {
             ("lscpu", []) => {
+                // The other lines are left out: this is the one that is looked for.
                 self.print(&text("Architecture: "));
                 self.answer(Probe::UnameMachine, call, true);
-                self.print(&unknown());
             }
+            ("dpkg-architecture", args) => return self.debian_part(args, call),
             ("uname", ["-a" | "--all"]) => {
                 self.print(&text("Linux "));
                 self.print(&unknown());
@@ -221,6 +237,25 @@ impl Interpreter<'_, '_> {
             }
             _ => return false,
         }
+        self.set_status(Status::Success);
+        true
+    }
+
+    /// The parts of Debian's words: `DEB_HOST_GNU_CPU` and its kin.
+    fn debian_part(&mut self, args: &[&str], call: &Call) -> bool {
+        let Some(name) = debian_name(args) else { return false };
+        let part: fn(&str) -> Option<&str> = match name.split_once("_ARCH_") {
+            Some((_, "CPU")) => |word| match word {
+                "armhf" | "armel" => Some("arm"),
+                word => Some(word),
+            },
+            None if name.ends_with("_GNU_CPU") => |word| word.split('-').next(),
+            _ => return false,
+        };
+        let probe = if name.ends_with("_GNU_CPU") { Probe::DpkgTriple } else { Probe::DpkgArch };
+        let stream = self.capture(|this| this.answer(probe, call, false));
+        let value = stream.text.map(call.span, |t| part(t).map(str::to_owned));
+        self.print(&value.concat(&Value::known("\n", Origin::Literal, call.span)));
         self.set_status(Status::Success);
         true
     }

@@ -6,6 +6,11 @@ mod langs;
 mod native;
 mod packages;
 mod shell;
+mod shell_bounds;
+mod shell_control;
+mod shell_programs;
+mod shell_scripts;
+mod shell_values;
 mod stages;
 mod toolchains;
 

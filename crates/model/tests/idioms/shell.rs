@@ -6,7 +6,7 @@ use crate::{evaluate, has, lacks};
 
 /// `RUN` with this body on Debian, for two platforms: what is fetched.
 #[track_caller]
-fn fetches(body: &str, amd64: &[&str], arm64: &[&str]) {
+pub(crate) fn fetches(body: &str, amd64: &[&str], arm64: &[&str]) {
     for (platform, want) in [("linux/amd64", amd64), ("linux/arm64", arm64)] {
         let text = format!("FROM debian:12\nARG TARGETARCH\nARG TARGETPLATFORM\n{body}\n");
         let evaluation = evaluate(&text, platform);
@@ -21,6 +21,27 @@ fn fetches(body: &str, amd64: &[&str], arm64: &[&str]) {
             .collect();
         assert_eq!(got, want, "{platform}\n{body}");
     }
+}
+
+/// The same address but for one word, which is given for each platform; in bash.
+#[track_caller]
+pub(crate) fn word(body: &str, amd64: &str, arm64: &str) {
+    let body = format!("SHELL [\"/bin/bash\", \"-c\"]\nRUN {body}");
+    fetches(&body, &[&format!("https://h/{amd64}")], &[&format!("https://h/{arm64}")]);
+}
+
+/// The same on both platforms; in bash.
+#[track_caller]
+pub(crate) fn same(body: &str, urls: &[&str]) {
+    let urls: Vec<String> = urls
+        .iter()
+        .map(|url| match url.strip_prefix("maybe ") {
+            Some(url) => format!("maybe https://h/{url}"),
+            None => format!("https://h/{url}"),
+        })
+        .collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    fetches(&format!("SHELL [\"/bin/bash\", \"-c\"]\nRUN {body}"), &urls, &urls);
 }
 
 #[test]

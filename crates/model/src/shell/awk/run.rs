@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::parse::{Expr, Pattern, Rule, Statement};
-use crate::shell::sed;
+use crate::shell::posix;
 
 /// Longer output is not known.
 const MAX_OUTPUT: usize = 1 << 18;
@@ -89,7 +89,7 @@ impl Machine {
             regex => {
                 let mut fields = Vec::new();
                 let mut from = 0;
-                for range in sed::matches(regex, true, false, line)? {
+                for range in posix::matches(regex, true, false, line)? {
                     fields.push(line.get(from..range.start)?.to_owned());
                     from = range.end;
                 }
@@ -177,7 +177,7 @@ impl Machine {
 
     fn truth(&mut self, expression: &Expr) -> Option<bool> {
         if let Expr::Regex(regex) = expression {
-            return Some(!sed::matches(regex, true, false, &self.line)?.is_empty());
+            return Some(!posix::matches(regex, true, false, &self.line)?.is_empty());
         }
         Some(match self.value(expression)? {
             Text::Plain(text) => !text.is_empty(),
@@ -260,7 +260,7 @@ impl Machine {
             "~" | "!~" => {
                 let text = shown(&self.value(left)?)?;
                 let regex = self.regex(right)?;
-                let found = !sed::matches(&regex, true, false, &text)?.is_empty();
+                let found = !posix::matches(&regex, true, false, &text)?.is_empty();
                 return truth(found == (sign == "~"));
             }
             _ => {}
@@ -353,7 +353,7 @@ impl Machine {
         }
         let mut out = String::new();
         let (mut from, mut count) = (0, 0u32);
-        for range in sed::matches(&regex, true, false, &text)? {
+        for range in posix::matches(&regex, true, false, &text)? {
             out.push_str(&text[from..range.start]);
             out.push_str(&new.replace('&', &text[range.clone()]));
             from = range.end;
