@@ -95,7 +95,7 @@ fn remember(
 ) {
     let Some(directory) = directory else { return };
     let Found { machine, linkage } = found;
-    let certain = shell.is_certain();
+    let certain = shell.is_reached();
     let new = Configured { machine, linkage, prefix, settings, own_tree };
     shell.state.builds.configure(directory, new, certain);
 }

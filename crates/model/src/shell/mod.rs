@@ -294,6 +294,12 @@ impl<'s, 'e> Interpreter<'s, 'e> {
         self.here && !self.maybe_over
     }
 
+    /// Whether what happens now certainly happens when the step succeeds, whatever the branches
+    /// on the way: for what is not undone at the end of a branch.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.certain && !self.maybe_over
+    }
+
     pub(crate) fn effect(&mut self, kind: EffectKind, span: Span) {
         let (certain, guards) = (self.is_certain(), self.guards.clone());
         self.note_installed(&kind, certain);
@@ -436,7 +442,7 @@ impl<'s, 'e> Interpreter<'s, 'e> {
     /// The build stops here, if this place is certainly reached.
     fn fail(&mut self, span: Span, message: impl Into<String>) -> Flow {
         self.status = Status::Failure;
-        if self.certain && !self.maybe_over && self.failure.is_none() {
+        if self.is_reached() && self.failure.is_none() {
             self.failure = Some(Failure { span, message: message.into() });
         }
         Flow::Exit

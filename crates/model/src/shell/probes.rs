@@ -148,7 +148,7 @@ impl Interpreter<'_, '_> {
             // A compiler that only tells something compiles nothing.
             let tells = |a: &&str| ["-print", "--print", "-dump"].iter().any(|t| a.starts_with(t));
             let compiler = matches!(name, "gcc" | "cc" | "g++" | "c++" | "clang" | "clang++");
-            if !(compiler && args.iter().any(|a| tells(&a))) {
+            if !(compiler && args.iter().any(tells)) {
                 return false;
             }
             self.print(&Value::unknown(Origin::CommandOutput, call.span));

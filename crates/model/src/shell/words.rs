@@ -204,8 +204,7 @@ impl Interpreter<'_, '_> {
 
     /// The shell stops in the middle of an expansion.
     pub(super) fn stop_at(&mut self, span: Span, message: String) {
-        let reached = self.certain && !self.maybe_over;
-        if reached && self.failure.is_none() && self.step.failure.is_none() {
+        if self.is_reached() && self.failure.is_none() && self.step.failure.is_none() {
             self.step.failure = Some(crate::stage::Failure { span, message });
         }
     }

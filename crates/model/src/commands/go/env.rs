@@ -45,7 +45,7 @@ pub(super) fn run(shell: &mut Interpreter<'_, '_>, call: &Call, words: &[Argumen
             let prefix = word.value.known_prefix();
             let Some((name, _)) = prefix.split_once('=') else { continue };
             let Some(value) = word.value.without_prefix(name.len() + 1) else { continue };
-            let value = match (shell.is_certain(), shell.state.builds.go(name)) {
+            let value = match (shell.is_reached(), shell.state.builds.go(name)) {
                 (false, Some(old)) => Value::one_of([old.value.clone(), value], word.span),
                 _ => value,
             };
