@@ -181,7 +181,7 @@ impl Files {
 
     /// What was known of a file's text is not known any more.
     pub(crate) fn blur(&mut self, path: &str, content: Value) {
-        if self.at(path).is_none_or(|a| a.content.is_none()) {
+        if self.at(path).is_some_and(|a| a.content.is_none()) {
             return;
         }
         self.note(path);
