@@ -131,9 +131,10 @@ fn make_plan(
 /// A frontend of somebody else's can mean anything.
 fn check_frontend(file: &mlint_syntax::Dockerfile) -> Result<(), BuildError> {
     for element in &file.elements {
-        if let mlint_syntax::ElementKind::Directive { name, value } = &element.kind
-            && name.value == "syntax"
+        if let mlint_syntax::ElementKind::Directive(directive) = &element.kind
+            && directive.name.value == "syntax"
         {
+            let value = &directive.value;
             let image = value.value.trim_start_matches("docker.io/");
             if !image.starts_with("docker/dockerfile") {
                 let what = format!("the frontend {}", value.value);

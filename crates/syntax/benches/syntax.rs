@@ -1,6 +1,6 @@
 //! How fast files, words and scripts are read.
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use mlint_syntax::shell::parse_shell;
 use mlint_syntax::word::{expand, parse_word};
 use mlint_syntax::{InstructionKind, LogicalText, parse};
@@ -52,19 +52,35 @@ HEALTHCHECK --interval=30s CMD ["/usr/local/bin/server", "-check"]
 ENTRYPOINT ["/usr/local/bin/server"]
 "#;
 
-fn benches(c: &mut Criterion) {
-    let mut group = c.benchmark_group("parse");
-    for (name, text) in
-        [("typical", TYPICAL.to_owned()), ("100 times typical", TYPICAL.repeat(100))]
-    {
-        group.throughput(Throughput::Bytes(text.len() as u64));
-        group.bench_function(name, |b| b.iter(|| parse(black_box(text.as_str()))));
-    }
+/// Each file by this crate and by `parse-dockerfile`, which keeps neither the bytes between what it
+/// understands nor what is wrong.
+fn parses(c: &mut Criterion) {
     let one_line = format!("FROM a\nRUN {}\n", "echo x; ".repeat(1 << 17));
-    group.throughput(Throughput::Bytes(one_line.len() as u64));
-    group.bench_function("one line of 1 MiB", |b| b.iter(|| parse(black_box(one_line.as_str()))));
+    let continued = format!("FROM a\nRUN true{}\n", " \\\n    && echo x".repeat(10_000));
+    let heredocs = format!("FROM a\n{}", "RUN <<EOF\necho x\necho y\nEOF\n".repeat(500));
+    let files = [
+        ("typical", TYPICAL.to_owned()),
+        ("100 times typical", TYPICAL.repeat(100)),
+        ("10,000 lines", TYPICAL.repeat(200)),
+        ("one line of 1 MiB", one_line),
+        ("10,000 continuation lines", continued),
+        ("500 heredocs", heredocs),
+    ];
+    let mut group = c.benchmark_group("parse");
+    for (name, text) in &files {
+        let text = text.as_str();
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group
+            .bench_function(BenchmarkId::new("mlint", name), |b| b.iter(|| parse(black_box(text))));
+        group.bench_function(BenchmarkId::new("parse-dockerfile", name), |b| {
+            b.iter(|| parse_dockerfile::parse(black_box(text)).is_ok());
+        });
+    }
     group.finish();
+}
 
+fn benches(c: &mut Criterion) {
+    parses(c);
     let file = parse(TYPICAL);
     let scripts: Vec<LogicalText> = file
         .instructions

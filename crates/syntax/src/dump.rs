@@ -15,8 +15,9 @@ pub fn dump(file: &Dockerfile) -> String {
             ElementKind::Bom => out.push_str("bom\n"),
             ElementKind::Comment => out.push_str("comment\n"),
             ElementKind::Blank => out.push_str("blank\n"),
-            ElementKind::Directive { name, value } => {
-                let _ = writeln!(out, "directive {}={:?}", name.value, value.value);
+            ElementKind::Directive(directive) => {
+                let (name, value) = (&directive.name.value, &directive.value.value);
+                let _ = writeln!(out, "directive {name}={value:?}");
             }
             ElementKind::Instruction(index) => {
                 if let Some(instruction) = file.instructions.get(*index) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, Range};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::span::Span;
 
@@ -15,6 +15,25 @@ struct Segment {
     file: u32,
 }
 
+/// What a [`LogicalText`] is a view of.
+enum Source {
+    /// The file itself.
+    File(Arc<str>),
+    /// Text that stands in the file as it is, from `file` on.
+    Moved { text: Arc<str>, file: u32 },
+    /// Text put together from stretches of the file.
+    Joined { text: String, map: Vec<Segment> },
+}
+
+impl Source {
+    fn text(&self) -> &str {
+        match self {
+            Source::File(text) | Source::Moved { text, .. } => text,
+            Source::Joined { text, .. } => text,
+        }
+    }
+}
+
 /// Text of an instruction as BuildKit sees it (continuations joined, comment lines dropped, …)
 /// that knows where each of its bytes stands in the file.
 ///
@@ -23,20 +42,22 @@ struct Segment {
 /// masking with blanks since it is exact where a continuation stands inside a word.
 #[derive(Clone)]
 pub struct LogicalText {
-    buffer: Arc<str>,
+    // One thin pointer: a tree holds very many of these.
+    source: Arc<Source>,
     start: u32,
     end: u32,
-    /// `None`: the buffer is the file itself.
-    map: Option<Arc<[Segment]>>,
 }
 
 impl LogicalText {
     /// A text on its own that stands in the file as it is, from `start`.
     pub fn contiguous(text: impl Into<Arc<str>>, start: u32) -> Self {
-        let buffer = text.into();
-        let end = clamp(buffer.len());
-        let map = (start != 0).then(|| Arc::from([Segment { logical: 0, file: start }]));
-        Self { buffer, start: 0, end, map }
+        let text = text.into();
+        let end = clamp(text.len());
+        let source = match start {
+            0 => Source::File(text),
+            file => Source::Moved { text, file },
+        };
+        Self { source: Arc::new(source), start: 0, end }
     }
 
     /// The part `span` of the whole file `file`.
@@ -45,12 +66,15 @@ impl LogicalText {
     /// When `span` lies outside the file or splits a character.
     pub fn of_file(file: &Arc<str>, span: Span) -> Self {
         assert!(file.get(span.range()).is_some(), "span {span:?} is no part of the file");
-        Self { buffer: Arc::clone(file), start: span.start, end: span.end, map: None }
+        let source = Arc::new(Source::File(Arc::clone(file)));
+        Self { source, start: span.start, end: span.end }
     }
 
-    /// As [`LogicalText::of_file`], for spans that the parser has cut itself.
-    pub(crate) fn of_file_unchecked(file: &Arc<str>, start: u32, end: u32) -> Self {
-        Self { buffer: Arc::clone(file), start, end, map: None }
+    /// As [`LogicalText::slice`], for ranges that the parser has cut itself.
+    pub(crate) fn cut(&self, range: Range<usize>) -> Self {
+        let (start, end) = (range.start as u32, range.end as u32);
+        let source = Arc::clone(&self.source);
+        Self { source, start: self.start + start, end: self.start + end }
     }
 
     /// A decoded text whose bytes cannot be told apart in the file: each of them stands for the
@@ -58,15 +82,15 @@ impl LogicalText {
     /// its end).
     pub(crate) fn spread(text: &str, span: Span) -> Self {
         let end = clamp(text.len());
-        let mut segments = vec![Segment { logical: 0, file: span.start }];
-        segments
-            .extend((1..end).map(|logical| Segment { logical, file: span.end.saturating_sub(1) }));
-        Self { buffer: Arc::from(text), start: 0, end, map: Some(Arc::from(segments)) }
+        let mut map = vec![Segment { logical: 0, file: span.start }];
+        map.extend((1..end).map(|logical| Segment { logical, file: span.end.saturating_sub(1) }));
+        let source = Source::Joined { text: text.to_owned(), map };
+        Self { source: Arc::new(source), start: 0, end }
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.buffer[self.start as usize..self.end as usize]
+        &self.source.text()[self.start as usize..self.end as usize]
     }
 
     /// Length in bytes.
@@ -82,7 +106,11 @@ impl LogicalText {
     /// File offset of the byte at `at` (or of the end, for `at == len`).
     pub fn to_file(&self, at: u32) -> u32 {
         let at = self.start.saturating_add(at);
-        let Some(map) = &self.map else { return at };
+        let map = match &*self.source {
+            Source::File(_) => return at,
+            Source::Moved { file, .. } => return at.saturating_add(*file),
+            Source::Joined { map, .. } => map,
+        };
         let i = map.partition_point(|s| s.logical <= at);
         match i.checked_sub(1).map(|i| map[i]) {
             Some(segment) => segment.file + (at - segment.logical),
@@ -101,7 +129,7 @@ impl LogicalText {
 
     /// File span of the whole text.
     pub fn full_span(&self) -> Span {
-        if self.is_empty() && self.start > 0 && self.map.is_some() {
+        if self.is_empty() && self.start > 0 && matches!(*self.source, Source::Joined { .. }) {
             // An empty text at a seam belongs to what stands before it.
             return Span::empty(Self { start: 0, ..self.clone() }.to_file(self.start - 1) + 1);
         }
@@ -114,7 +142,9 @@ impl LogicalText {
         if end <= start {
             return Vec::new();
         }
-        let Some(map) = &self.map else { return vec![self.span(start, end)] };
+        let Source::Joined { map, .. } = &*self.source else {
+            return vec![self.span(start, end)];
+        };
         let (from, to) = (self.start + start, self.start + end);
         let first = map.partition_point(|s| s.logical <= from);
         let mut at = from;
@@ -146,26 +176,22 @@ impl LogicalText {
             self.as_str().get(start as usize..end as usize).is_some(),
             "{start}..{end} is no part of the text"
         );
-        LogicalText {
-            buffer: Arc::clone(&self.buffer),
-            start: self.start + start,
-            end: self.start + end,
-            map: self.map.clone(),
-        }
+        self.cut(start as usize..end as usize)
     }
 
     /// The text without white space at both ends.
     pub fn trim(&self) -> LogicalText {
         let text = self.as_str();
-        let start = clamp(text.len() - text.trim_start().len());
-        let end = clamp(text.trim_end().len()).max(start);
-        self.slice(start, end)
+        let end = text.trim_end().len();
+        let start = text[..end].len() - text[..end].trim_start().len();
+        self.cut(start..end)
     }
 }
 
 impl Default for LogicalText {
     fn default() -> Self {
-        Self { buffer: Arc::from(""), start: 0, end: 0, map: None }
+        static EMPTY: LazyLock<LogicalText> = LazyLock::new(|| LogicalText::contiguous("", 0));
+        EMPTY.clone()
     }
 }
 
@@ -248,11 +274,18 @@ impl TextBuilder {
 
     /// Appends another text with its places.
     pub fn push_text(&mut self, text: &LogicalText) {
-        let mut at = 0;
-        for piece in text.pieces(0, text.len()) {
-            let next = at + piece.len() as usize;
-            self.push(&text.as_str()[at..next], piece.start);
-            at = next;
+        let Source::Joined { map, .. } = &*text.source else {
+            return self.push(text, text.to_file(0));
+        };
+        let first = map.partition_point(|s| s.logical <= text.start);
+        let mut at = text.start;
+        let cuts = map[first..].iter().map(|s| s.logical).take_while(|&l| l < text.end);
+        for cut in cuts.chain([text.end]) {
+            self.push(
+                &text.source.text()[at as usize..cut as usize],
+                text.to_file(at - text.start),
+            );
+            at = cut;
         }
     }
 
@@ -272,12 +305,8 @@ impl TextBuilder {
             self.segments.push(Segment { logical: 0, file: at });
         }
         let end = clamp(self.text.len());
-        LogicalText {
-            buffer: Arc::from(self.text),
-            start: 0,
-            end,
-            map: Some(Arc::from(self.segments)),
-        }
+        let source = Source::Joined { text: self.text, map: self.segments };
+        LogicalText { source: Arc::new(source), start: 0, end }
     }
 }
 

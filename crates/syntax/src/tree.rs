@@ -40,18 +40,22 @@ pub enum ElementKind {
     /// A byte order mark at the start.
     Bom,
     /// `# syntax=`, `# escape=`, `# check=` at the very top (BuildKit `parser/directives.go`).
-    Directive {
-        /// Lower-case name.
-        name: Spanned<String>,
-        /// The value as written, trimmed.
-        value: Spanned<String>,
-    },
+    Directive(Box<Directive>),
     /// A comment line outside any instruction.
     Comment,
     /// Empty or white space only.
     Blank,
     /// The instruction with this index in [`Dockerfile::instructions`].
     Instruction(usize),
+}
+
+/// `# name=value` at the very top.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directive {
+    /// Lower-case name.
+    pub name: Spanned<String>,
+    /// The value as written, trimmed.
+    pub value: Spanned<String>,
 }
 
 /// A word as written (quotes, escapes and variables still in it), with its place.

@@ -2,7 +2,7 @@
 
 use crate::error::{SyntaxError, SyntaxErrorKind};
 use crate::span::{Span, Spanned};
-use crate::tree::ElementKind;
+use crate::tree::{Directive, ElementKind};
 
 const NAMES: [&str; 3] = ["syntax", "escape", "check"];
 
@@ -57,10 +57,10 @@ impl Directives {
         };
         let name = NAMES[which];
         let written = line[1..].trim_start();
-        let kind = ElementKind::Directive {
+        let kind = ElementKind::Directive(Box::new(Directive {
             name: Spanned::new(name.to_owned(), spanned(&written[..name.len()])),
             value: Spanned::new(value.to_owned(), spanned(value)),
-        };
+        }));
         let error = |kind| {
             let span = Span::new(start, start + line.len() as u32);
             Some(SyntaxError { span, kind, in_trigger: false })

@@ -1,6 +1,7 @@
 //! Here-documents: which markers BuildKit sees in a line, and the lines that belong to them.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::error::SyntaxErrorKind as Kind;
 use crate::span::Span;
@@ -38,6 +39,10 @@ fn marker(text: &str) -> Result<Option<Marker>, word::WordErrorKind> {
     if rest.is_empty() || rest.contains('<') {
         return Ok(None);
     }
+    if is_plain(rest) {
+        let one = !rest.contains(char::is_whitespace);
+        return Ok(one.then(|| Marker { name: rest.to_owned(), expand: true, strip_tabs }));
+    }
     let rest = LogicalText::contiguous(rest, 0);
     let lex = |raw_quotes| {
         let mode =
@@ -51,6 +56,30 @@ fn marker(text: &str) -> Result<Option<Marker>, word::WordErrorKind> {
     // Quotes that were there and are gone tell that the delimiter was quoted.
     let expand = quotes_in(&name) == quotes_in(&raw.text);
     Ok(Some(Marker { name, expand, strip_tabs }))
+}
+
+/// Whether the lexer would find nothing in the text but words and blanks.
+fn is_plain(text: &str) -> bool {
+    !text.bytes().any(|b| matches!(b, b'\'' | b'"' | b'\\' | b'$'))
+}
+
+/// The words of a plain text, as offsets. The blanks after `<<` do not end a word.
+fn plain_words(text: &str) -> Vec<Range<usize>> {
+    let mut words = Vec::new();
+    let mut chars = text.char_indices().peekable();
+    let mut start = None;
+    while let Some((at, c)) = chars.next() {
+        if c.is_whitespace() {
+            words.extend(start.take().map(|start| start..at));
+            continue;
+        }
+        start.get_or_insert(at);
+        if c == '<' && chars.next_if(|&(_, c)| c == '<').is_some() {
+            while chars.next_if(|&(_, c)| matches!(c, '\t' | '\r' | ' ')).is_some() {}
+        }
+    }
+    words.extend(start.map(|start| start..text.len()));
+    words
 }
 
 fn quotes_in(text: &str) -> usize {
@@ -91,6 +120,13 @@ fn written(variable: &Variable) -> String {
 
 /// The markers in an instruction's line.
 fn markers(line: &LogicalText) -> Result<Vec<(Marker, Span)>, (Span, word::WordErrorKind)> {
+    if is_plain(line) {
+        let found = plain_words(line).into_iter().filter_map(|range| {
+            let marker = heredoc_marker(&line[range.clone()])?;
+            Some((marker, line.span(range.start as u32, range.end as u32)))
+        });
+        return Ok(found.collect());
+    }
     let mode =
         Mode { escape: '\\', quotes: true, raw_quotes: true, raw_escapes: true, markers: true };
     // BuildKit sees no marker in a line that its lexer cannot read, `${x^^}` for example.
@@ -188,7 +224,7 @@ impl<'t> Parser<'t> {
             }
         };
         let body_span = Span::new(start as u32, body_end as u32);
-        let raw_body = LogicalText::of_file_unchecked(self.file, body_span.start, body_span.end);
+        let raw_body = self.whole.cut(start..body_end);
         let body = if marker.strip_tabs { strip_tabs(text, body_span) } else { raw_body.clone() };
         Heredoc {
             name: marker.name,

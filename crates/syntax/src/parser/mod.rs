@@ -43,6 +43,7 @@ pub fn parse(text: impl Into<Arc<str>>) -> Dockerfile {
     }
     let mut parser = Parser {
         file: &text,
+        whole: LogicalText::contiguous(Arc::clone(&text), 0),
         lines: Lines::new(&text),
         elements: Vec::new(),
         instructions: Vec::new(),
@@ -58,7 +59,9 @@ pub fn parse(text: impl Into<Arc<str>>) -> Dockerfile {
 
 /// The state of one run.
 struct Parser<'t> {
-    file: &'t Arc<str>,
+    file: &'t str,
+    /// The file as a text, of which the others are cut.
+    whole: LogicalText,
     lines: Lines<'t>,
     elements: Vec<Element>,
     instructions: Vec<Instruction>,
@@ -126,7 +129,7 @@ impl<'t> Parser<'t> {
         let text: &'t str = self.file;
         let mut last = end as u32;
         let Some(kept) = continued(&text.as_bytes()[start..end], escape) else {
-            let text = LogicalText::of_file_unchecked(self.file, start as u32, last);
+            let text = self.whole.cut(start..end);
             return Logical { text, trivia: Vec::new(), start: start as u32, end: last };
         };
         let mut builder = TextBuilder::with_capacity(2 * (end - start));

@@ -15,31 +15,43 @@ pub(super) fn is_blank(b: u8) -> bool {
     matches!(b, b'\t' | 0x0b | 0x0c | b'\r' | b' ')
 }
 
+/// Bytes before the first blank.
+fn word_len(text: &str) -> usize {
+    text.bytes().position(is_blank).unwrap_or(text.len())
+}
+
+/// Bytes before the first that is none.
+fn blanks_len(text: &str) -> usize {
+    text.bytes().position(|b| !is_blank(b)).unwrap_or(text.len())
+}
+
 /// Splits a whole line.
 pub(super) fn split_command(line: &LogicalText, escape: char) -> Parts {
-    let line = line.trim();
-    let text = line.as_str();
-    let end = text.bytes().position(is_blank).unwrap_or(text.len());
-    let keyword = line.slice(0, end as u32);
-    let start = text[end..].bytes().position(|b| !is_blank(b)).map_or(text.len(), |i| end + i);
-    let arguments = line.slice(start as u32, text.len() as u32);
+    let text = line.as_str().trim_end();
+    let blanks = text.len() - text.trim_start().len();
+    let end = blanks + word_len(&text[blanks..]);
+    let keyword = line.cut(blanks..end);
+    let start = end + blanks_len(&text[end..]);
     let mut flags = Vec::new();
     // Most instructions have no flags: the cheap look comes first.
-    let at = if arguments.trim_start().starts_with("--") {
-        extract_flags(&arguments, escape, &mut flags)
+    let at = if text[start..].starts_with("--") {
+        start + extract_flags(&line.cut(start..text.len()), escape, &mut flags)
     } else {
-        0
+        start
     };
-    let rest = arguments.slice(at as u32, arguments.len()).trim();
-    Parts { keyword, flags, rest }
+    let rest = text[at..].trim_start();
+    Parts { keyword, flags, rest: line.cut(text.len() - rest.len()..text.len()) }
 }
 
 /// Reads the flags at the start and returns where the rest begins.
+///
+/// BuildKit reads them byte by byte, so only ASCII blanks end them. (It also takes the bytes 0x85
+/// and 0xa0 inside of a character for blanks, which tears that character; nobody can mean that.)
 fn extract_flags(line: &LogicalText, escape: char, flags: &mut Vec<Flag>) -> usize {
     let text = line.as_str();
     let mut at = 0;
     loop {
-        at += text[at..].len() - text[at..].trim_start().len();
+        at += blanks_len(&text[at..]);
         if !text[at..].starts_with("--") {
             return at;
         }
@@ -82,7 +94,7 @@ fn flag_word(text: &str, start: usize, escape: char) -> FlagWord {
             continue;
         }
         match quote {
-            None if c.is_whitespace() => break at,
+            None if c.is_ascii() && is_blank(c as u8) => break at,
             None if c == '\'' || c == '"' => quote = Some(c),
             Some(q) if c == q => quote = None,
             _ => continue,
@@ -111,12 +123,12 @@ fn flag(line: &LogicalText, start: usize, word: &FlagWord) -> Flag {
 /// The ranges of `line` as one text; `end` is where it ends.
 pub(super) fn join(line: &LogicalText, ranges: &[(usize, usize)], end: usize) -> LogicalText {
     match ranges {
-        [] => line.slice(end as u32, end as u32),
-        &[(from, to)] => line.slice(from as u32, to as u32),
+        [] => line.cut(end..end),
+        &[(from, to)] => line.cut(from..to),
         ranges => {
             let mut builder = TextBuilder::with_capacity(ranges.iter().map(|r| r.1 - r.0).sum());
             for &(from, to) in ranges {
-                builder.push_text(&line.slice(from as u32, to as u32));
+                builder.push_text(&line.cut(from..to));
             }
             builder.finish(line.to_file(end as u32))
         }
@@ -125,14 +137,13 @@ pub(super) fn join(line: &LogicalText, ranges: &[(usize, usize)], end: usize) ->
 
 /// Words at white space only, as FROM, EXPOSE and the list forms take them.
 pub(super) fn blank_separated(rest: &LogicalText) -> Vec<Word> {
-    let bytes = rest.as_bytes();
+    let text = rest.as_str();
     let mut words = Vec::new();
     let mut at = 0;
-    while at < bytes.len() {
-        let len = bytes[at..].iter().position(|&b| is_blank(b)).unwrap_or(bytes.len() - at);
-        words.push(Word { raw: rest.slice(at as u32, (at + len) as u32) });
-        at += len;
-        at += bytes[at..].iter().position(|&b| !is_blank(b)).unwrap_or(bytes.len() - at);
+    while at < text.len() {
+        let end = at + word_len(&text[at..]);
+        words.push(Word { raw: rest.cut(at..end) });
+        at = end + blanks_len(&text[end..]);
     }
     words
 }
@@ -143,7 +154,7 @@ pub(super) fn quoted_words(rest: &LogicalText, escape: char) -> Vec<Word> {
     let mut words = Vec::new();
     let mut push = |from: usize, to: usize| {
         if from < to {
-            words.push(Word { raw: rest.slice(from as u32, to as u32) });
+            words.push(Word { raw: rest.cut(from..to) });
         }
     };
     let mut start = None;

@@ -401,7 +401,7 @@ fn elements_cover_the_file() {
     let file = parse(text);
     let kinds: Vec<_> = file.elements.iter().map(|e| (&text[e.span.range()], &e.kind)).collect();
     assert!(matches!(kinds[0], ("\u{feff}", ElementKind::Bom)));
-    assert!(matches!(kinds[1], ("# syntax=a\r\n", ElementKind::Directive { .. })));
+    assert!(matches!(kinds[1], ("# syntax=a\r\n", ElementKind::Directive(_))));
     assert!(matches!(kinds[2], ("\r\n", ElementKind::Blank)));
     assert!(matches!(kinds[3], ("FROM b # c\n", ElementKind::Instruction(0))));
     assert!(matches!(kinds[4], ("  # d\n", ElementKind::Comment)));
