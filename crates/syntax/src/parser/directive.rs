@@ -14,6 +14,9 @@ pub(super) struct Directives {
     /// and check.
     after_shebang: bool,
     any_line: bool,
+    /// After a line with white space before it, BuildKit's front end looks for nothing more; its
+    /// parser goes on.
+    indented: bool,
     seen: [bool; 3],
     backtick: bool,
 }
@@ -33,11 +36,13 @@ impl Directives {
         self.closed = true;
     }
 
-    /// A line that begins with `#`, without white space before it; `start` is where it stands.
+    /// A line that begins with `#`, without the white space before it (`indented` tells of that);
+    /// `start` is where it stands.
     pub(super) fn comment_line(
         &mut self,
         line: &str,
         start: u32,
+        indented: bool,
     ) -> (ElementKind, Option<SyntaxError>) {
         let first = !std::mem::replace(&mut self.any_line, true);
         if self.closed {
@@ -55,6 +60,7 @@ impl Directives {
             let at = start + (part.as_ptr() as usize - line.as_ptr() as usize) as u32;
             Span::new(at, at + part.len() as u32)
         };
+        self.indented |= indented;
         let name = NAMES[which];
         let written = line[1..].trim_start();
         let kind = ElementKind::Directive(Box::new(Directive {
@@ -67,6 +73,9 @@ impl Directives {
         };
         if std::mem::replace(&mut self.seen[which], true) {
             return (kind, error(SyntaxErrorKind::RepeatedDirective { name }));
+        }
+        if name != "escape" && self.indented {
+            return (ElementKind::Comment, None);
         }
         if name == "escape" {
             match value {
@@ -88,7 +97,11 @@ fn split(line: &str) -> Option<(usize, &str)> {
     let blank = |c: char| matches!(c, '\t' | '\n' | '\x0c' | '\r' | ' ');
     let (name, value) = line[1..].trim_start().split_once('=')?;
     let name = name.trim_end_matches(blank);
-    let value = value.trim_matches(blank);
+    // Of blanks alone, the last is the value.
+    let value = match value.trim_matches(blank) {
+        "" => value.get(value.len().saturating_sub(1)..).unwrap_or_default(),
+        trimmed => trimmed,
+    };
     let which = NAMES.iter().position(|n| name.eq_ignore_ascii_case(n))?;
     (!value.is_empty()).then_some((which, value))
 }

@@ -95,7 +95,8 @@ impl<'t> Parser<'t> {
                 self.directives.close();
                 self.element(ElementKind::Blank, line.start, line.end);
             } else if content.starts_with('#') {
-                let (kind, error) = self.directives.comment_line(content, start as u32);
+                let (kind, error) =
+                    self.directives.comment_line(content, start as u32, start > line.start);
                 self.element(kind, line.start, line.end);
                 self.errors.extend(error);
             } else {

@@ -48,7 +48,7 @@ pub enum ExpandError {
 }
 
 /// Longest text that an expansion may give.
-pub const MAX_LENGTH: usize = 64 << 20;
+pub const MAX_LENGTH: usize = 1 << 20;
 
 impl ExpandError {
     /// Where.

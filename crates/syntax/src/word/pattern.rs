@@ -18,7 +18,7 @@ pub enum PatternError {
 }
 
 /// Largest product of pattern and value length that is tried.
-const MAX_WORK: usize = 1 << 26;
+const MAX_WORK: usize = 1 << 24;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token {
@@ -176,6 +176,9 @@ pub fn replace(
     let mut at = 0;
     let mut last_end = None;
     while at <= chars.len() {
+        if out.len() > super::expand::MAX_LENGTH {
+            return Err(PatternError::TooLarge);
+        }
         let found = match_prefix(&tokens, &chars[at..], true);
         match found {
             // Right after a match, an empty one does not count.
@@ -297,5 +300,6 @@ mod tests {
     fn excessive_work_is_refused() {
         let long = "a".repeat(1 << 14);
         assert_eq!(trim_prefix(&long, &long, false), Err(PatternError::TooLarge));
+        assert_eq!(replace(&long, "a", &long, true), Err(PatternError::TooLarge));
     }
 }

@@ -223,6 +223,9 @@ fn hostile_words_end_soon() {
         let word = parse_word(&LogicalText::contiguous(raw, 0), '\\');
         let _ = expand(&word, &value);
     }
+    // Every level puts the one within it between all characters of a value.
+    let growing = format!("{}x{}", "${URL///".repeat(90), "}".repeat(90));
+    assert_eq!(expand_text(&text(&growing), '\\', &value).ok(), None);
     let deep = format!("{}x{}", "${NONE:-".repeat(90), "}".repeat(90));
     assert_eq!(expand_text(&text(&deep), '\\', &value).as_deref(), Ok("x"));
 }

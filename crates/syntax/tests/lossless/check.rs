@@ -1,4 +1,4 @@
-//! Whatever the text: every byte is in the tree, nothing panics, and every span can be shown.
+//! What must hold of the tree of any text; also used by the fuzz targets.
 
 use mlint_syntax::shell::{
     Command, ShellWord, Visitor, WordPart, parse_shell, walk_command, walk_part, walk_script,
@@ -9,7 +9,6 @@ use mlint_syntax::{
     CommandLine, CopySource, Dockerfile, ElementKind, Instruction, InstructionKind, KeyValue,
     LogicalText, Span, Word, dump, mount_options, parse,
 };
-use proptest::prelude::*;
 
 struct Checker<'f> {
     text: &'f str,
@@ -168,7 +167,8 @@ impl Visitor for Checker<'_> {
     }
 }
 
-fn check(text: &str) {
+/// Every byte is in the tree, printing it gives the text back, and every span can be shown.
+pub fn check(text: &str) {
     let file: Dockerfile = parse(text);
     let mut at = 0;
     for element in &file.elements {
@@ -190,154 +190,36 @@ fn check(text: &str) {
     dump::dump(&file);
 }
 
-/// Pieces that mean something to one of the parsers.
-fn fragment() -> impl Strategy<Value = String> {
-    let known = prop::sample::select(vec![
-        "\u{feff}",
-        "# escape=`\n",
-        "# syntax=a\n",
-        "FROM a AS b\n",
-        "FROM --platform=$X y\n",
-        "RUN ",
-        "COPY ",
-        "ADD ",
-        "ENV ",
-        "ARG ",
-        "LABEL ",
-        "CMD ",
-        "HEALTHCHECK ",
-        "ONBUILD ",
-        "SHELL ",
-        "VOLUME ",
-        "EXPOSE ",
-        "\n",
-        "\r\n",
-        "\\\n",
-        "`\n",
-        "\\\r\n# c\n",
-        "\\",
-        "`",
-        " ",
-        "\t",
-        "\u{a0}",
-        "--mount=type=cache,target=",
-        "--from=",
-        "--",
-        "[\"a\", \"b\\n\"]",
-        "[",
-        "]",
-        ",",
-        "'",
-        "\"",
-        "$",
-        "${a",
-        "${a:-",
-        "${a//",
-        "}",
-        "=",
-        "<<EOF",
-        "<<-'X'",
-        "\nEOF\n",
-        "\n\tX\n",
-        "$(",
-        "$((",
-        ")",
-        "((",
-        "))",
-        "`uname`",
-        "if a; then ",
-        "fi",
-        "case x in ",
-        "a) b;; ",
-        "esac",
-        "for i in a; do ",
-        "done",
-        "{ ",
-        "; }",
-        "&&",
-        "||",
-        "|",
-        "&",
-        ";",
-        ";;",
-        "<(",
-        ">&2",
-        "[[ ",
-        " ]]",
-        "f() ",
-        "$'\\x41'",
-        "#",
-        "é",
-        "🚀",
-        "\u{0}",
-        "\\\u{e9}",
-    ]);
-    prop_oneof![4 => known.prop_map(str::to_owned), 1 => "[a-zA-Z0-9/:.]{1,5}", 1 => "\\PC{1,3}"]
-}
-
-/// What the random texts below have found.
-#[test]
-fn found_before() {
-    check("RUN é<<EOF");
-    check("RUN a <<EOF <<b\né");
-    check("<<EOF$\n${a\u{feff}");
-}
-
-// PROPTEST_CASES asks for more of them.
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        check(&String::from_utf8_lossy(&bytes));
+/// A break in one instruction leaves the others intact: `broken`, between instructions, may change
+/// nothing of what stands before and after it.
+///
+/// `before` begins with a FROM; `after` begins with an instruction in capitals.
+pub fn check_break(before: &str, broken: &str, after: &str) {
+    // A last line, so that a continuation has its end within what is broken.
+    let broken = format!("{broken}\n.\n");
+    // The same file with a comment of that length in its place: all others stand where they stood.
+    let comment = format!("#{}\n", "x".repeat(broken.len() - 2));
+    let text = format!("{before}{broken}{after}");
+    let (with, without) = (parse(text.as_str()), parse(format!("{before}{comment}{after}")));
+    let (start, end) = (before.len() as u32, (before.len() + broken.len()) as u32);
+    // A here-document that is announced here and has its end further on does reach that far.
+    let reaches = |i: &Instruction| {
+        i.heredocs.iter().any(|h| h.marker.start < end && h.terminator.start >= end)
+    };
+    let inner = |i: &Instruction| match &i.kind {
+        InstructionKind::Onbuild(inner) => reaches(inner),
+        _ => reaches(i),
+    };
+    if with.instructions.iter().any(inner) {
+        return;
     }
-
-    #[test]
-    fn any_fragments(parts in prop::collection::vec(fragment(), 0..40)) {
-        check(&parts.concat());
-    }
-
-    #[test]
-    fn any_damage(cuts in prop::collection::vec((any::<prop::sample::Index>(), 0usize..6, fragment()), 0..8)) {
-        let mut text = SAMPLE.to_owned();
-        for (at, len, insert) in cuts {
-            let boundary = |mut i: usize| { while !text.is_char_boundary(i) { i -= 1; } i };
-            let start = boundary(at.index(text.len() + 1));
-            let end = boundary((start + len).min(text.len())).max(start);
-            text.replace_range(start..end, &insert);
-        }
-        check(&text);
-    }
+    let outside = |file: &Dockerfile| {
+        let instructions = file.instructions.iter();
+        let instructions = instructions.filter(|i| i.span.start < start || i.span.start >= end);
+        let errors = file.errors.iter();
+        let errors = errors.filter(|e| e.span.start < start || e.span.start >= end);
+        let all = instructions.map(|i| format!("{i:?}"));
+        all.chain(errors.map(|e| format!("{e:?}"))).collect::<Vec<_>>()
+    };
+    assert_eq!(outside(&with), outside(&without), "{broken:?} changes others in {text:?}");
 }
-
-const SAMPLE: &str = r#"# syntax=docker/dockerfile:1
-ARG VERSION=1.2
-FROM --platform=$BUILDPLATFORM golang:${VERSION:-1.2} AS build
-ARG TARGETOS TARGETARCH
-ENV CGO_ENABLED=0 NAME="größe ${TARGETARCH}"
-RUN --mount=type=cache,target=/root/.cache \
-    # why
-    set -eux; \
-    case "$(uname -m)" in \
-      x86_64|amd64) arch=amd64 ;; \
-      *) echo "no ${arch:-'x'}" >&2; exit 1 ;; \
-    esac; \
-    curl -fsSL "https://x/${arch}.tar.gz" | tar -xz -C /usr/local --strip-components=1
-RUN <<-EOF
-	for f in a b; do
-		GOARCH=$TARGETARCH go build -o "/out/$f" ./cmd/$f
-	done
-	EOF
-COPY <<"A" <<B /etc/
-$x
-A
-${y}
-B
-FROM scratch
-COPY --from=build --chown=1:2 ["/out/a b", "/"]
-HEALTHCHECK --interval=30s CMD ["/a", "-x"]
-ONBUILD RUN echo $((1 + 2)) `date`
-LABEL a.b="c d" e=f
-EXPOSE 80/tcp
-ENTRYPOINT ["/a"]
-"#;
