@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     Vocabularies, Vocabulary,
-    lexicon::{Entry, SYSTEMS, lexicon},
+    lexicon::{Entry, lexicon, systems_starting_with},
     words_of,
 };
 use crate::platform::Platform;
@@ -79,30 +79,24 @@ impl ArchWord {
 /// nothing about what is fetched from it.
 pub fn find_words(text: &str) -> Vec<ArchWord> {
     let bytes = text.as_bytes();
-    let systems = find_systems(text);
+    let systems = find_systems(bytes);
     let hosts = url_hosts(text);
     let mut found: Vec<ArchWord> = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        if let Some(host) = covering(&hosts, at) {
-            at = host.end;
+    let mut from = 0;
+    for at in word_starts(bytes) {
+        if at < from {
             continue;
         }
-        if !starts_word(bytes, at) {
-            at += 1;
+        if let Some(host) = covering(&hosts, at) {
+            from = host.end;
             continue;
         }
         let hit = lexicon().starting_with(bytes[at]).iter().find(|e| fits(bytes, at, e));
-        let Some(entry) = hit else {
-            at += 1;
-            continue;
-        };
+        let Some(entry) = hit else { continue };
         let range = at..at + entry.text.len();
         if !entry.after_os || follows_system(bytes, &systems, at) {
-            at = range.end;
+            from = range.end;
             found.push(word(text, range, entry, &systems));
-        } else {
-            at += 1;
         }
     }
     add_systems(&mut found, &systems, &hosts);
@@ -123,13 +117,8 @@ fn word(text: &str, range: Range<usize>, entry: &Entry, systems: &[System]) -> A
     let system = written.unwrap_or("linux");
     let platforms = match system {
         "none" => Vec::new(),
-        os => entry
-            .means
-            .iter()
-            .map(|(arch, variant)| {
-                Platform::new(os, arch, Some(*variant).filter(|v| !v.is_empty()))
-            })
-            .collect(),
+        "linux" => entry.on_linux.clone(),
+        os => entry.on(os),
     };
     ArchWord {
         range,
@@ -180,35 +169,32 @@ fn fits(bytes: &[u8], at: usize, entry: &Entry) -> bool {
         && !goes_on
 }
 
-/// A word may not follow a letter or a digit, nor be a variable's name.
-fn starts_word(bytes: &[u8], at: usize) -> bool {
-    if !bytes[at].is_ascii_alphanumeric() {
-        return false;
-    }
-    let before = &bytes[..at];
-    match before.last() {
-        None => true,
-        Some(b'$') => false,
-        Some(b'{') => before.len() < 2 || before[before.len() - 2] != b'$',
-        // Bytes of other scripts are letters, as far as we care.
-        Some(b) => !b.is_ascii_alphanumeric() && b.is_ascii(),
-    }
+/// Where a word may begin: it may not follow a letter or a digit, nor be a variable's name.
+fn word_starts(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    // Bytes of other scripts are letters, as far as we care.
+    let goes_on = |b: u8| b.is_ascii_alphanumeric() || !b.is_ascii();
+    bytes.iter().enumerate().filter_map(move |(at, b)| {
+        if !b.is_ascii_alphanumeric() {
+            return None;
+        }
+        let is_start = match at.checked_sub(1).map(|before| bytes[before]) {
+            None => true,
+            Some(b'$') => false,
+            Some(b'{') => at < 2 || bytes[at - 2] != b'$',
+            Some(before) => !goes_on(before),
+        };
+        is_start.then_some(at)
+    })
 }
 
 fn ends_word(bytes: &[u8], end: usize) -> bool {
     bytes.get(end).is_none_or(|b| !b.is_ascii_alphanumeric() && b.is_ascii())
 }
 
-fn find_systems(text: &str) -> Vec<System> {
-    let bytes = text.as_bytes();
+fn find_systems(bytes: &[u8]) -> Vec<System> {
     let mut out = Vec::new();
-    for at in 0..bytes.len() {
-        if !starts_word(bytes, at) {
-            continue;
-        }
-        let best = SYSTEMS
-            .iter()
-            .filter(|(word, _)| word.as_bytes()[0] == bytes[at].to_ascii_lowercase())
+    for at in word_starts(bytes) {
+        let best = systems_starting_with(bytes[at])
             .filter(|(word, _)| {
                 let end = at + word.len();
                 bytes.get(at..end).is_some_and(|b| b.eq_ignore_ascii_case(word.as_bytes()))
@@ -258,10 +244,12 @@ fn covering(ranges: &[Range<usize>], at: usize) -> Option<&Range<usize>> {
 fn url_hosts(text: &str) -> Vec<Range<usize>> {
     let stop = |c: char| c == '/' || c.is_whitespace() || matches!(c, '"' | '\'');
     let mut out: Vec<Range<usize>> = Vec::new();
-    for (at, mark) in text.match_indices("://") {
-        let start = at + mark.len();
-        let end = text[start..].find(stop).map_or(text.len(), |n| start + n);
-        out.push(start..end);
+    for (colon, _) in text.match_indices(':') {
+        if text[colon + 1..].starts_with("//") {
+            let start = colon + 3;
+            let end = text[start..].find(stop).map_or(text.len(), |n| start + n);
+            out.push(start..end);
+        }
     }
     out
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::OnceLock};
 
 use super::{ALL, Vocabularies, Vocabulary};
+use crate::platform::Platform;
 
 /// One spelling.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(super) struct Entry {
     pub vocabularies: Vocabularies,
     /// Architecture and variant of what it can mean, likeliest first.
     pub means: Vec<(&'static str, &'static str)>,
+    /// The same for Linux, made once: most texts are about that.
+    pub on_linux: Vec<Platform>,
     /// The operating system that the word itself names.
     pub os: Option<&'static str>,
     /// Says something in company only.
@@ -20,19 +23,27 @@ pub(super) struct Entry {
     pub after_os: bool,
 }
 
+impl Entry {
+    /// What it means on an operating system.
+    pub fn on(&self, os: &str) -> Vec<Platform> {
+        let variant = |text: &'static str| Some(text).filter(|v| !v.is_empty());
+        self.means.iter().map(|(arch, v)| Platform::new(os, arch, variant(v))).collect()
+    }
+}
+
 /// Entries by first byte, longest first.
 pub(super) struct Lexicon {
-    buckets: BTreeMap<u8, Vec<Entry>>,
+    buckets: [Vec<Entry>; 128],
 }
 
 impl Lexicon {
     pub fn starting_with(&self, byte: u8) -> &[Entry] {
-        self.buckets.get(&byte.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
+        self.buckets.get(usize::from(byte.to_ascii_lowercase())).map_or(&[], Vec::as_slice)
     }
 }
 
 /// Names of operating systems that releases are made for, and what Go calls them.
-pub(super) const SYSTEMS: &[(&str, &str)] = &[
+const SYSTEMS: &[(&str, &str)] = &[
     ("linux", "linux"),
     ("manylinux", "linux"),
     ("manylinux1", "linux"),
@@ -55,6 +66,17 @@ pub(super) const SYSTEMS: &[(&str, &str)] = &[
     ("illumos", "illumos"),
     ("wasi", "wasi"),
 ];
+
+/// The systems whose names begin so.
+pub(super) fn systems_starting_with(
+    byte: u8,
+) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    let byte = byte.to_ascii_lowercase();
+    // Most words begin with a letter that no system begins with.
+    let some = matches!(byte, b'a' | b'd' | b'f' | b'i' | b'l'..=b'o' | b's' | b'w');
+    let systems = if some { SYSTEMS } else { &[] };
+    systems.iter().filter(move |(word, _)| word.as_bytes()[0] == byte)
+}
 
 /// Spellings that are no vocabulary's main word: text, architecture, variant.
 const VENDOR: &[(&str, &str, &str)] = &[
@@ -154,6 +176,7 @@ fn build() -> Lexicon {
             text,
             vocabularies: Vocabularies::NONE,
             means: Vec::new(),
+            on_linux: Vec::new(),
             os,
             weak: WEAK.contains(&text),
             after_os: text == "386",
@@ -178,17 +201,33 @@ fn build() -> Lexicon {
     for (text, os, arch, variant) in WITH_SYSTEM {
         add(text, Vocabulary::Vendor, (arch, variant), Some(os));
     }
-    let mut buckets: BTreeMap<u8, Vec<Entry>> = BTreeMap::new();
+    let mut buckets: [Vec<Entry>; 128] = std::array::from_fn(|_| Vec::new());
     for (text, mut entry) in all {
         let main = |v: Vocabulary| v != Vocabulary::Vendor;
         // What some vocabulary owns is not "the vendor's own".
         if entry.vocabularies.iter().any(main) {
             entry.vocabularies = entry.vocabularies.iter().filter(|v| main(*v)).collect();
         }
-        buckets.entry(text.as_bytes()[0]).or_default().push(entry);
+        if entry.os.is_none_or(|os| os == "linux") {
+            entry.on_linux = entry.on("linux");
+        }
+        buckets[usize::from(text.as_bytes()[0])].push(entry);
     }
-    for bucket in buckets.values_mut() {
+    for bucket in &mut buckets {
         bucket.sort_by_key(|e| std::cmp::Reverse(e.text.len()));
     }
     Lexicon { buckets }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_system_is_found_by_its_first_letter() {
+        for system in SYSTEMS {
+            let mut found = systems_starting_with(system.0.as_bytes()[0]);
+            assert!(found.any(|s| s == system), "{}", system.0);
+        }
+    }
 }
