@@ -1,6 +1,8 @@
 //! What several rules need: architecture words in values, the way of a value, where a literal
 //! stands.
 
+use std::collections::HashMap;
+
 use mlint_lint::{Context, Finding, edit};
 use mlint_model::{
     Artifact, Base, Effect, Evaluation, HopKind, MachineSource, Origin, Piece, RunsOn, Stage, Value,
@@ -139,8 +141,8 @@ pub(crate) fn base_says_the_same(evaluation: &Evaluation, stage: &Stage, word: &
 /// Whether the image collects a program for several platforms, as one for a release does: the same
 /// name once per platform. None of them is wrong then.
 pub(crate) fn collects_platforms(evaluation: &Evaluation) -> bool {
-    let mut programs: Vec<(String, &Platform)> = Vec::new();
-    for artifact in evaluation.final_artifacts() {
+    let mut programs: HashMap<String, &Platform> = HashMap::new();
+    for artifact in evaluation.final_artifacts().filter(|a| a.machine.platform().is_some()) {
         let literal = match &artifact.machine.source {
             MachineSource::Setting { value, .. } => is_literal(value),
             MachineSource::Name { value } => has_literal_arch(value, RunsOn::Target),
@@ -148,10 +150,9 @@ pub(crate) fn collects_platforms(evaluation: &Evaluation) -> bool {
         };
         let Some(platform) = artifact.machine.platform().filter(|_| literal) else { continue };
         let name = without_platform(&artifact.path);
-        if programs.iter().any(|(n, p)| *n == name && *p != platform) {
+        if *programs.entry(name).or_insert(platform) != platform {
             return true;
         }
-        programs.push((name, platform));
     }
     false
 }

@@ -130,7 +130,7 @@ impl Evaluation {
 
     /// The files that this Dockerfile brings into the image.
     pub fn final_artifacts(&self) -> impl Iterator<Item = &Artifact> {
-        self.final_stage().into_iter().flat_map(|s| s.files.values())
+        self.final_stage().into_iter().flat_map(|s| s.files.values()).map(|a| &**a)
     }
 
     /// Files of the image that are machine code for another machine than the image's.

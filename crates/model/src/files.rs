@@ -86,15 +86,15 @@ pub(crate) fn join(folder: &str, name: &str) -> String {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Files {
     /// Shared with the stages that start from this one, until they change something.
-    entries: Arc<BTreeMap<String, Artifact>>,
+    entries: Arc<BTreeMap<String, Arc<Artifact>>>,
     folders: Arc<BTreeSet<String>>,
     /// What was at a path before it changed, as long as somebody may want it back.
-    journal: Vec<(String, Option<Artifact>)>,
+    journal: Vec<(String, Option<Arc<Artifact>>)>,
     watchers: u32,
 }
 
 /// What a branch did to files: what is at each touched path at its end.
-pub(crate) type FileDelta = BTreeMap<String, Option<Artifact>>;
+pub(crate) type FileDelta = BTreeMap<String, Option<Arc<Artifact>>>;
 
 impl Files {
     /// From here on, changes can be undone. Ends with [`Files::settle`].
@@ -124,20 +124,26 @@ impl Files {
         let mut paths: Vec<&String> = deltas.iter().flat_map(BTreeMap::keys).collect();
         paths.sort_unstable();
         paths.dedup();
-        let mut joined: Vec<(String, Option<Artifact>)> = Vec::with_capacity(paths.len());
+        let mut joined: Vec<(String, Option<Arc<Artifact>>)> = Vec::with_capacity(paths.len());
         for path in paths {
             let here = self.entries.get(path);
             let mut ends = deltas.iter().map(|d| d.get(path).map_or(here, Option::as_ref));
             let mut all = true;
-            let mut found: Option<Artifact> = None;
+            let mut found: Option<Arc<Artifact>> = None;
             for end in &mut ends {
                 match (&mut found, end) {
                     (_, None) => all = false,
-                    (None, Some(artifact)) => found = Some(artifact.clone()),
-                    (Some(found), Some(artifact)) => merge(found, artifact.clone()),
+                    (None, Some(artifact)) => found = Some(Arc::clone(artifact)),
+                    (Some(found), Some(artifact)) => {
+                        if !Arc::ptr_eq(found, artifact) {
+                            merge(Arc::make_mut(found), (**artifact).clone());
+                        }
+                    }
                 }
             }
-            let found = found.map(|a| Artifact { certain: a.certain && all, ..a });
+            if let Some(found) = found.as_mut().filter(|found| found.certain && !all) {
+                Arc::make_mut(found).certain = false;
+            }
             joined.push((path.clone(), found));
         }
         for (path, artifact) in joined {
@@ -163,6 +169,7 @@ impl Files {
     /// Anything may have happened to the files.
     pub(crate) fn doubt(&mut self) {
         for artifact in Arc::make_mut(&mut self.entries).values_mut() {
+            let artifact = Arc::make_mut(artifact);
             artifact.certain = false;
             artifact.content = None;
             artifact.machine = Machine::unknown();
@@ -170,13 +177,17 @@ impl Files {
     }
 
     /// All entries.
-    pub(crate) fn all(&self) -> Arc<BTreeMap<String, Artifact>> {
+    pub(crate) fn all(&self) -> Arc<BTreeMap<String, Arc<Artifact>>> {
         Arc::clone(&self.entries)
     }
 
     /// The entry at exactly this path.
     pub(crate) fn at(&self, path: &str) -> Option<&Artifact> {
-        self.entries.get(path)
+        self.entries.get(path).map(|artifact| &**artifact)
+    }
+
+    fn at_mut(&mut self, path: &str) -> Option<&mut Artifact> {
+        Arc::make_mut(&mut self.entries).get_mut(path).map(Arc::make_mut)
     }
 
     /// What was known of a file's text is not known any more.
@@ -185,7 +196,7 @@ impl Files {
             return;
         }
         self.note(path);
-        if let Some(artifact) = Arc::make_mut(&mut self.entries).get_mut(path) {
+        if let Some(artifact) = self.at_mut(path) {
             artifact.content = Some(content);
         } else if self.at(path).is_none()
             && let Some(child) = self.find(path)
@@ -229,6 +240,7 @@ impl Files {
         self.entries
             .range::<String, _>((Bound::Included(prefix.clone()), Bound::Unbounded))
             .take_while(move |(path, _)| path.starts_with(&prefix))
+            .map(|(path, artifact)| (path, &**artifact))
     }
 
     /// Puts an artifact at its path. An uncertain one beside an older one gives what both have in
@@ -237,13 +249,13 @@ impl Files {
         self.note(&artifact.path);
         let entries = Arc::make_mut(&mut self.entries);
         if artifact.certain && !artifact.folder {
-            entries.insert(artifact.path.clone(), artifact);
+            entries.insert(artifact.path.clone(), Arc::new(artifact));
             return;
         }
         match entries.get_mut(&artifact.path) {
-            Some(old) => merge(old, artifact),
+            Some(old) => merge(Arc::make_mut(old), artifact),
             None => {
-                entries.insert(artifact.path.clone(), artifact);
+                entries.insert(artifact.path.clone(), Arc::new(artifact));
             }
         }
     }
@@ -264,7 +276,7 @@ impl Files {
             if certain {
                 entries.remove(&path);
             } else if let Some(artifact) = entries.get_mut(&path) {
-                artifact.certain = false;
+                Arc::make_mut(artifact).certain = false;
             }
         }
     }
@@ -279,7 +291,7 @@ impl Files {
             return Vec::new();
         }
         let entries = Arc::make_mut(&mut self.entries);
-        paths.iter().filter_map(|path| entries.remove(path)).collect()
+        paths.iter().filter_map(|path| entries.remove(path).map(Arc::unwrap_or_clone)).collect()
     }
 
     /// Something below a folder of unknown names goes: what is left there is not certain.
@@ -291,7 +303,7 @@ impl Files {
             if shaken {
                 self.note(parent);
             }
-            if shaken && let Some(folder) = Arc::make_mut(&mut self.entries).get_mut(parent) {
+            if shaken && let Some(folder) = self.at_mut(parent) {
                 folder.certain = false;
             }
             if parent == "/" {
@@ -309,19 +321,19 @@ impl Files {
 
     /// The artifact at a path: the entry itself, or the folder that holds it under an unknown name.
     pub(crate) fn find(&self, path: &str) -> Option<Artifact> {
-        if let Some(found) = self.entries.get(path) {
+        if let Some(found) = self.at(path) {
             return Some(found.clone());
         }
         if let Some((folder, name)) = path.rsplit_once('/')
             && may_be_program(name)
-            && let Some(found) = self.entries.get(&join(folder, UNKNOWN_NAME))
+            && let Some(found) = self.at(&join(folder, UNKNOWN_NAME))
         {
             return Some(Artifact { path: path.to_owned(), certain: false, ..found.clone() });
         }
         let mut at = path;
         while let Some((parent, _)) = at.rsplit_once('/') {
             let parent = if parent.is_empty() { "/" } else { parent };
-            if let Some(found) = self.entries.get(parent).filter(|a| a.folder) {
+            if let Some(found) = self.at(parent).filter(|a| a.folder) {
                 if belongs_to_system(parent, path) {
                     return None;
                 }

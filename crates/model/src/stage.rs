@@ -91,7 +91,7 @@ pub struct Stage {
     /// Files that this Dockerfile brought into it, by absolute path, as they are at its end;
     /// those of its parent stage included. A folder that is known to hold one artifact, under
     /// unknown names, stands under its own path.
-    pub files: Arc<BTreeMap<String, Artifact>>,
+    pub files: Arc<BTreeMap<String, Arc<Artifact>>>,
 }
 
 /// An instruction of a stage.

@@ -53,6 +53,9 @@ pub const MAX_ALTERNATIVES: usize = 16;
 
 /// A value longer than this, in pieces (those of alternatives included) or bytes, becomes unknown.
 const MAX_PIECES: usize = 512;
+
+/// The way of a value with more pieces is not written down any more.
+const MAX_FOLLOWED: usize = 64;
 const MAX_BYTES: usize = 1 << 20;
 
 impl Value {
@@ -197,7 +200,8 @@ impl Value {
     /// This value with a hop added to the trail of each of its pieces.
     #[must_use]
     pub fn hop(&self, kind: HopKind, name: &str, span: Span) -> Self {
-        if self.pieces.is_empty() {
+        // A text that is put together from very many parts is not followed any further.
+        if self.pieces.is_empty() || self.pieces.len() > MAX_FOLLOWED {
             return self.clone();
         }
         let hop = Hop { kind, name: name.into(), span };
@@ -396,6 +400,9 @@ impl Value {
                     drop(text);
                     kept.push(part);
                 }
+            }
+            if kept.len() > MAX_ALTERNATIVES {
+                return Self::unknown(Origin::Join, span);
             }
         }
         match kept.len() {

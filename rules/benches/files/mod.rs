@@ -150,13 +150,15 @@ fn fan(n: usize) -> String {
     repeat("", n, &tail, |text, i| {
         let _ = write!(
             text,
-            "FROM golang:1.25 AS s{i}\nARG TARGETARCH\nRUN CGO_ENABLED=0 go build -o /out/f{i} ./cmd/f{i}\n"
+            "FROM --platform=$BUILDPLATFORM golang:1.25 AS s{i}\nARG TARGETARCH\n\
+             RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -o /out/f{i} ./cmd/f{i}\n"
         );
     })
 }
 
 fn diamond(n: usize) -> String {
-    let head = "FROM golang:1.25 AS s0\nRUN CGO_ENABLED=0 go build -o /out/x .\n\
+    let head = "FROM --platform=$BUILDPLATFORM golang:1.25 AS s0\nARG TARGETARCH\n\
+                RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -o /out/x .\n\
                 FROM s0 AS s1\n";
     repeat(head, n, "", |text, i| {
         let _ = write!(
@@ -177,7 +179,7 @@ fn commands(n: usize) -> String {
                 text,
                 "; \\\n  curl -fsSLo /opt/f{i} \"https://example.org/$(uname -m)/f{i}\""
             ),
-            _ => write!(text, "; \\\n  echo \"x{i}\" > /etc/f{i}"),
+            _ => write!(text, "; \\\n  echo \"q{i}\" > /etc/f{i}"),
         };
     })
 }
@@ -191,15 +193,25 @@ fn runs(n: usize) -> String {
 fn files(n: usize) -> String {
     let tail =
         "FROM debian:12 AS b\nCOPY --from=a /out/ /mid/\nFROM scratch\nCOPY --from=b /mid/ /bin/\n";
-    repeat("FROM golang:1.25 AS a\n", n, tail, |text, i| {
-        let _ = writeln!(text, "RUN CGO_ENABLED=0 go build -o /out/f{i} ./cmd/f{i}");
-    })
+    repeat(
+        "FROM --platform=$BUILDPLATFORM golang:1.25 AS a\nARG TARGETARCH\n",
+        n,
+        tail,
+        |text, i| {
+            let _ = writeln!(
+                text,
+                "RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -o /out/f{i} ./cmd/f{i}"
+            );
+        },
+    )
 }
 
 fn binds(n: usize) -> String {
-    let mut head = String::from("FROM golang:1.25 AS a\n");
+    let mut head =
+        String::from("FROM --platform=$BUILDPLATFORM golang:1.25 AS a\nARG TARGETARCH\n");
     for i in 0..n {
-        let _ = writeln!(head, "RUN CGO_ENABLED=0 go build -o /out/f{i} ./cmd/f{i}");
+        let _ =
+            writeln!(head, "RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -o /out/f{i} ./cmd/f{i}");
     }
     head.push_str("FROM debian:12\n");
     repeat(&head, n, "", |text, i| {
@@ -233,7 +245,7 @@ fn goarch(n: usize) -> String {
 fn wide_case(n: usize) -> String {
     let tail = "*) word=other ;; esac; curl -fsSLO \"https://example.org/$word.tgz\"\n";
     repeat("FROM debian:12\nARG WHICH\nRUN case \"$WHICH\" in ", n, tail, |text, i| {
-        let _ = writeln!(text, "w{i}) word=x{i} ;; \\");
+        let _ = writeln!(text, "w{i}) word=q{i} ;; \\");
     })
 }
 
@@ -245,7 +257,7 @@ fn ifs(n: usize) -> String {
 
 fn lists(n: usize) -> String {
     repeat("FROM debian:12\nRUN set -e", n, "\n", |text, i| {
-        let _ = write!(text, "; \\\n  test -f /x{i} || touch /x{i} && make y{i}");
+        let _ = write!(text, "; \\\n  test -f /q{i} || touch /q{i} && make y{i}");
     })
 }
 
@@ -267,7 +279,7 @@ fn args(n: usize) -> String {
 
 fn variables(n: usize) -> String {
     repeat("FROM debian:12\nRUN set -e", n, "\n", |text, i| {
-        let _ = write!(text, "; \\\n  v{i}=x{i}; echo \"$v{i}\" > /f");
+        let _ = write!(text, "; \\\n  v{i}=q{i}; echo \"$v{i}\" > /f");
     })
 }
 
@@ -294,7 +306,7 @@ fn functions(n: usize) -> String {
     repeat("FROM debian:12\nRUN set -e", n, "\n", |text, i| {
         let _ = write!(
             text,
-            "; \\\n  get{i}() {{ curl -fsSLO \"https://example.org/$1\"; }}; get{i} x{i}"
+            "; \\\n  get{i}() {{ curl -fsSLO \"https://example.org/$1\"; }}; get{i} q{i}"
         );
     })
 }

@@ -1,5 +1,7 @@
 //! `hardcoded-goarch`
 
+use std::cell::OnceCell;
+
 use mlint_lint::{
     Confidence, Context, Effect as Harm, Finding, Meta, ProposedFix, Rule, Severity, Sink, edit,
 };
@@ -83,15 +85,19 @@ impl Rule for HardcodedGoarch {
         for evaluation in cx.evaluations.iter().filter(|e| !collects_platforms(e)) {
             let chain = final_chain(evaluation);
             for stage in evaluation.reachable() {
-                let in_image = chain.contains(&stage.index);
+                // Asked once per stage, and only where something is compiled.
+                let counts = OnceCell::new();
+                let ask = || {
+                    let reaches = chain.contains(&stage.index)
+                        || wrong_from_stage(evaluation, stage.index).next().is_some();
+                    reaches && !also_right(evaluation, stage)
+                };
                 for (step, effect) in stage.effects() {
                     if is_deliberate(effect) {
                         continue;
                     }
                     let EffectKind::Compile(compile) = &effect.kind else { continue };
-                    let reaches =
-                        in_image || wrong_from_stage(evaluation, stage.index).next().is_some();
-                    if reaches && !also_right(evaluation, stage) {
+                    if *counts.get_or_init(ask) {
                         check_compile(cx, evaluation, stage, step, effect, compile, sink);
                     }
                 }

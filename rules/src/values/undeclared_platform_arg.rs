@@ -140,6 +140,9 @@ fn defaulted_uses<'e>(cx: &Context<'_>, evaluation: &Evaluation, stage: &'e Stag
     for step in &stage.steps {
         let Some(instruction) = cx.file.instructions.get(step.instruction) else { continue };
         let text = cx.text(instruction.span);
+        if !text.contains("${") {
+            continue;
+        }
         for &name in automatic::NAMES {
             let opening = format!("${{{name}");
             for (at, _) in text.match_indices(&opening) {

@@ -48,6 +48,7 @@ pub(crate) fn execute(shell: &mut Interpreter<'_, '_>, call: &Call) {
     let found = if text.contains('/') {
         shell.absolute(&text).and_then(|path| shell.state.files.find(&path))
     } else {
+        let mut path = String::new();
         [
             "/usr/local/bin",
             "/usr/bin",
@@ -60,7 +61,11 @@ pub(crate) fn execute(shell: &mut Interpreter<'_, '_>, call: &Call) {
             "/root/.cargo/bin",
         ]
         .iter()
-        .find_map(|folder| shell.state.files.at(&format!("{folder}/{text}")).cloned())
+        .find_map(|folder| {
+            path.clear();
+            path.extend([folder, "/", &text]);
+            shell.state.files.at(&path).cloned()
+        })
     };
     // What a package manager installed is there to be run where it was installed.
     let is_installed = |a: &crate::Artifact| {

@@ -126,6 +126,7 @@ pub(crate) struct Interpreter<'s, 'e> {
     pub(crate) step: &'s mut Step,
     pub(crate) directory: Option<String>,
     vars: Vars,
+    /// Shared with the subshells, until they define some.
     functions: Arc<HashMap<String, Arc<Command>>>,
     positional: Vec<Value>,
     /// `$0`, in a script.
