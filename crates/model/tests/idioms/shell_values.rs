@@ -135,11 +135,12 @@ fn braces_in_the_shells_that_have_them() {
     same("curl https://h/{a,b} -O", &["a", "b"]);
     same("for i in {1..3}; do curl -O https://h/$i; done", &["1", "2", "3"]);
     same("for i in x{08..10..2}y; do curl -O https://h/$i; done", &["x08y", "x10y"]);
-    same("curl -O https://h/{a}-'{b,c}'", &["{a}-{b,c}"]);
+    // Of what the shell leaves, curl would make two addresses itself.
+    same("wget https://h/{a}-'{b,c}'", &["{a}-{b,c}"]);
     same("x=1; curl -O https://h/{$x,{b,c}}z", &["1z", "bz", "cz"]);
     // Debian's sh has none.
     let url = ["https://h/{a,b}"];
-    fetches("RUN curl -O https://h/{a,b}", &url, &url);
+    fetches("RUN wget https://h/{a,b}", &url, &url);
     for (image, want) in [("alpine", "{a,b}"), ("fedora", "a"), ("example.com/x/y", "?")] {
         crate::has(
             &format!(
