@@ -144,7 +144,7 @@ fn braces_in_the_shells_that_have_them() {
     for (image, want) in [("alpine", "{a,b}"), ("fedora", "a"), ("example.com/x/y", "?")] {
         crate::has(
             &format!(
-                "FROM {image}\nRUN for i in {{a,b}}; do echo $i > /tmp/x; curl -O https://h/p-$i; done\n"
+                "FROM {image}\nRUN for i in {{a,b}}; do echo $i > /tmp/x; wget https://h/p-$i; done\n"
             ),
             "linux/arm64",
             &[&format!(
