@@ -146,7 +146,7 @@ impl Writer<'_> {
             "libc": libc(stage.libc),
             "toolchains": self.list(&stage.toolchains, |t| toolchain(*t).into()),
             "steps": self.list(&stage.steps, |s| self.step(s)),
-            "artifacts": self.list(stage.files.values().filter(wanted), |a| self.artifact(a, evaluation, stage)),
+            "artifacts": self.list(stage.files.values().map(|a| &**a).filter(wanted), |a| self.artifact(a, evaluation, stage)),
         })
     }
 

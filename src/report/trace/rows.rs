@@ -192,7 +192,7 @@ impl Teller<'_> {
             let interesting = |a: &&Artifact| {
                 !matches!(a.made, Made::Context { .. }) || a.machine.platform().is_some()
             };
-            let left = stage.files.values().filter(interesting);
+            let left = stage.files.values().map(|a| &**a).filter(interesting);
             rows.extend(left.map(|a| self.left(a, stage, evaluation)));
         }
         rows
