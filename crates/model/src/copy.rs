@@ -1,8 +1,12 @@
 //! COPY, ADD, and the mounts of RUN.
 
+mod image;
+
 use std::sync::Arc;
 
 use mlint_syntax::{CopySource, Heredoc, Instruction, Span, Word, word};
+
+use image::Whole;
 
 use crate::{
     artifact::{Artifact, Made, Station},
@@ -19,27 +23,6 @@ use crate::{
     stage::{Base, Step, UnsetUse},
     value::{Origin, Value},
 };
-
-/// Folders of a root file system that hold machine code.
-const PROGRAM_FOLDERS: &[&str] = &[
-    "/bin/",
-    "/sbin/",
-    "/usr/bin/",
-    "/usr/sbin/",
-    "/usr/local/bin/",
-    "/usr/local/sbin/",
-    "/lib/",
-    "/lib64/",
-    "/usr/lib/",
-    "/usr/lib64/",
-    "/usr/local/lib/",
-    "/usr/libexec/",
-    "/usr/local/go",
-];
-
-/// Folders of a root file system that hold none.
-const DATA_FOLDERS: &[&str] =
-    &["/etc/", "/usr/share/", "/var/lib/ca-certificates/", "/usr/local/share/"];
 
 fn effect(kind: EffectKind, span: Span) -> Effect {
     Effect { kind, span, certain: true, guards: Vec::new() }
@@ -231,12 +214,10 @@ impl Copier<'_, '_> {
             (true, None) => ("", text.as_ref()),
         };
         let path = absolute(&absolute("/", base), kept);
+        let is_root = path == "/";
         let selected = match from {
-            CopyFrom::Stage(stage) => self.taken_from_stage(*stage, source, &path),
-            CopyFrom::Image(name) => {
-                let target = self.world.target;
-                vec![self.of_image(name.clone(), Some(target.clone()), &path)]
-            }
+            CopyFrom::Stage(stage) => self.taken_from_stage(*stage, source, &path, place_),
+            CopyFrom::Image(name) => self.taken_from_image(name, &path, place_),
             CopyFrom::Context => vec![self.of_context(source, ContextPath::main(&path), is_add)],
             CopyFrom::Named(name) => {
                 let path = ContextPath { context: Some(name.as_str().into()), path };
@@ -257,10 +238,19 @@ impl Copier<'_, '_> {
             None => (place_.target.to_owned(), place_.folder),
         };
         place(&mut self.state.files, selected, &target, folder, true, station);
+        if is_root && target == "/" {
+            self.take_root(from);
+        }
     }
 
     /// What a stage has at a path.
-    fn taken_from_stage(&self, stage: usize, source: &Argument, path: &str) -> Vec<Selected> {
+    fn taken_from_stage(
+        &self,
+        stage: usize,
+        source: &Argument,
+        path: &str,
+        place: &Place<'_>,
+    ) -> Vec<Selected> {
         let Some(Some(state)) = self.world.done.get(stage) else { return Vec::new() };
         let mut selected = state.files.select(path);
         if !selected.is_empty() {
@@ -270,7 +260,6 @@ impl Copier<'_, '_> {
             return selected;
         }
         // Nothing that the Dockerfile brought: a part of the base image, or of a package.
-        let runs_on = state.platform.platform.clone();
         let reference = match &self.world.plan.stages[stage].base {
             Base::Image { reference } => reference.to_string(),
             Base::Context { name } => {
@@ -280,39 +269,15 @@ impl Copier<'_, '_> {
             }
             _ => String::new(),
         };
-        vec![self.of_image(reference, runs_on, path)]
-    }
-
-    /// A part of an image's (or a stage's) own root file system.
-    fn of_image(
-        &self,
-        reference: String,
-        platform: Option<mlint_oci::Platform>,
-        path: &str,
-    ) -> Selected {
-        let below = |folders: &[&str]| {
-            folders.iter().any(|f| path.starts_with(f) || path == f.trim_end_matches('/'))
+        if path == "/" && image::is_xx(&reference) {
+            return Vec::new();
+        }
+        let whole = Whole {
+            reference,
+            platform: state.userland.clone(),
+            untouched: self.is_untouched(stage),
         };
-        let machine = match () {
-            () if below(DATA_FOLDERS) => Machine::independent(),
-            () if below(PROGRAM_FOLDERS) => {
-                Machine { source: MachineSource::Packages, ..Machine::native(platform.as_ref()) }
-            }
-            () => Machine::unknown(),
-        };
-        let is_program = machine.platform().is_some() && path.contains("bin/");
-        // Whether a program there is a script or static, its path does not tell.
-        let certain = false;
-        let has_extension = file_name(path).contains('.');
-        let folder = !is_program && !has_extension;
-        let made = Made::Image { reference };
-        let artifact = Artifact {
-            certain,
-            way: Vec::new(),
-            ..self.new_artifact(path.to_owned(), made, machine, folder)
-        };
-        let top = if folder { String::new() } else { file_name(path).to_owned() };
-        Selected { artifact, top, rest: String::new() }
+        vec![self.of_image(whole, path, place)]
     }
 
     /// A part of a context: what is known of it, else what its name tells.

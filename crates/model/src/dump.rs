@@ -91,10 +91,15 @@ impl Dumper {
             RunsOn::Unknown => "unknown",
         };
         let platform = stage.platform.platform.as_ref().map_or("?".to_owned(), ToString::to_string);
+        let content = match &stage.userland {
+            userland if *userland == stage.platform.platform => String::new(),
+            Some(userland) => format!(" with programs for {userland}"),
+            None => " with programs for ?".to_owned(),
+        };
         let name = stage.name.as_deref().map_or(String::new(), |n| format!(" {n}"));
         let _ = writeln!(
             self.out,
-            "stage {}{name} from {base} on {platform} ({role}), libc {}",
+            "stage {}{name} from {base} on {platform} ({role}){content}, libc {}",
             stage.index, stage.libc
         );
         for step in &stage.steps {

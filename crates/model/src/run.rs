@@ -45,6 +45,10 @@ pub(crate) struct StageState {
     pub(crate) libc: Libc,
     pub(crate) toolchains: BTreeSet<knowledge::Toolchain>,
     pub(crate) platform: StagePlatform,
+    /// The machine of its programs.
+    pub(crate) userland: Option<Platform>,
+    /// Nothing in it is known to run programs: it began with `scratch`.
+    pub(crate) rootless: bool,
     /// The user's home folder, if known.
     pub(crate) home: Option<String>,
     /// Whether SHELL runs with `-e`.
@@ -151,6 +155,7 @@ fn run_stage(world: &World<'_>) -> (Stage, Option<StageState>) {
         base_span: planned.base_span,
         base: planned.base.clone(),
         platform: planned.platform.clone(),
+        userland: planned.userland.clone(),
         reachable: planned.reachable,
         config: planned.config.clone(),
         libc: Libc::Unknown,
@@ -190,6 +195,7 @@ fn run_stage(world: &World<'_>) -> (Stage, Option<StageState>) {
         stage.steps.push(run_step(world, &mut state, &Site::new(world, at, instruction)));
     }
     stage.libc = state.libc;
+    stage.userland = state.userland.clone();
     stage.toolchains = state.toolchains.iter().copied().collect();
     stage.files = state.files.all();
     (stage, Some(state))
@@ -204,7 +210,7 @@ fn start(world: &World<'_>) -> StageState {
         return StageState { scope: StageScope::from_stage(&parent.scope), ..parent.clone() };
     }
     let mut traits = match &planned.base {
-        Base::Image { reference } => knowledge::image(&reference.as_known().unwrap_or_default()),
+        Base::Image { reference } => knowledge::image_of(reference),
         Base::Context { .. } => knowledge::image(""),
         _ => knowledge::ImageTraits {
             libc: Libc::None,
@@ -215,7 +221,7 @@ fn start(world: &World<'_>) -> StageState {
     };
     if let Base::Image { reference } = &planned.base
         && let Some(reference) = reference.as_known()
-        && let Some(cross) = cross_image(&reference, planned.platform.platform.as_ref())
+        && let Some(cross) = cross_image(&reference, planned.userland.as_ref())
     {
         // All of them are Debian or Ubuntu with compilers for another target.
         traits.libc = Libc::Glibc;
@@ -224,7 +230,7 @@ fn start(world: &World<'_>) -> StageState {
     }
     let sh = match &planned.base {
         Base::Image { reference } => {
-            reference.as_known().map_or(Dialect::Unknown, |r| Dialect::of_image(&r))
+            knowledge::says_shell(reference).map_or(Dialect::Unknown, |r| Dialect::of_image(&r))
         }
         _ => Dialect::Unknown,
     };
@@ -235,7 +241,8 @@ fn start(world: &World<'_>) -> StageState {
     let base = BaseEnv { variables: std::mem::take(&mut traits.env), complete: bare };
     let is_windows = planned.platform.platform.as_ref().is_some_and(|p| p.os() == "windows");
     let mut state = StageState {
-        scope: StageScope::from_image_on(&world.plan.global, &base, is_windows),
+        scope: StageScope::from_image_on(&world.plan.global, &base, is_windows)
+            .with_varying(&traits.varying),
         directory: Some(traits.directory),
         // On Windows, and with a backtick for escape, it is cmd or PowerShell.
         shell_known: world.prepared.file.escape == '\\' && !is_windows,
@@ -249,6 +256,8 @@ fn start(world: &World<'_>) -> StageState {
         home: traits.home,
         errexit: false,
         platform: planned.platform.clone(),
+        userland: planned.userland.clone(),
+        rootless: matches!(planned.base, Base::Scratch),
         builds: Builds::default(),
     };
     if let Some(config) = &planned.config {
@@ -266,6 +275,19 @@ impl StageState {
         self.home = home_of(&config.user);
         if let Some(shell) = config.shell.as_deref().filter(|s| !s.is_empty()) {
             self.set_shell(shell.iter().map(String::as_str));
+        }
+    }
+
+    /// Programs are about to run where there were none: those of the root file system that came
+    /// meanwhile.
+    fn find_root(&mut self) {
+        if !std::mem::take(&mut self.rootless) {
+            return;
+        }
+        let root = self.files.at("/").filter(|a| a.folder).cloned();
+        if let Some(root) = self.files.find("/bin/sh").or(root) {
+            self.userland = root.machine.platform().cloned();
+            self.libc = Libc::Unknown;
         }
     }
 
@@ -376,7 +398,8 @@ fn expand_words<'w>(
 
 /// RUN.
 fn run_commands(world: &World<'_>, state: &mut StageState, step: &mut Step, site: &Site<'_>) {
-    let runs_on = state.platform.platform.as_ref();
+    state.find_root();
+    let runs_on = state.userland.as_ref();
     step.emulated = runs_on.is_some_and(|p| !runs_natively(p, &world.options.build_platform));
     let mounted = copy::mounts(world, state, step, site.instruction);
     let (shell, sh, errexit) = (state.shell, state.sh, state.errexit);

@@ -328,6 +328,19 @@ impl StageScope {
         scope
     }
 
+    /// This scope, with variables that the image sets to something that is not known.
+    #[must_use]
+    pub fn with_varying(mut self, names: &[&str]) -> Self {
+        for name in names {
+            if !self.image.contains(name) {
+                let value = Value::unknown(Origin::BaseEnv, Span::default());
+                Arc::make_mut(&mut self.image).set(name, value);
+            }
+        }
+        self.apply_image_env();
+        self
+    }
+
     /// The scope of a stage on another stage, from that one's scope at its end.
     pub fn from_stage(parent: &StageScope) -> Self {
         let mut scope = parent.clone();

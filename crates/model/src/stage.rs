@@ -78,6 +78,10 @@ pub struct Stage {
     pub base: Base,
     /// What it runs on.
     pub platform: StagePlatform,
+    /// The machine of its programs, and so of what is installed and compiled in it. It is another
+    /// than the platform asked for where the base image is for one machine by its own name
+    /// (`arm64v8/debian`); `None` if it is not known.
+    pub userland: Option<Platform>,
     /// Whether the target needs it. The steps of others are not evaluated.
     pub reachable: bool,
     /// The configuration of its base image, where a registry told it.

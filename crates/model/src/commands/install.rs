@@ -13,7 +13,7 @@ use crate::{
     effect::{Argument, EffectKind, Fetcher, Install, Manager, PackageTarget},
     files::join,
     knowledge::Toolchain,
-    machine::{Linkage, Machine, MachineKind, MachineSource},
+    machine::{Libc, Linkage, Machine, MachineKind, MachineSource},
     shell::{Call, Interpreter},
     value::GAP,
 };
@@ -231,6 +231,10 @@ fn system(
             true => Some(xx::machine(shell, call)),
             false => foreign::for_all(shell, &line),
         };
+        if !is_xx && shell.state.libc == Libc::Unknown && shell.is_reached() {
+            // It works, so the system is one of its own.
+            shell.state.libc = if manager == Manager::Apk { Libc::Musl } else { Libc::Glibc };
+        }
         record_for(shell, manager, packages, all.as_ref(), call);
         return true;
     };

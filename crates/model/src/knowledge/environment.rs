@@ -136,6 +136,11 @@ fn of_others(found: &mut Environment, name: &Name<'_>) {
             found.path("/opt/conda/bin");
             found.set("CONDA_DIR", "/opt/conda");
         }
+        "lukemathwalker/cargo-chef" => {
+            found.path("/usr/local/cargo/bin");
+            found.set("RUSTUP_HOME", "/usr/local/rustup");
+            found.set("CARGO_HOME", "/usr/local/cargo");
+        }
         "oven/bun" => {
             "/home/bun/app".clone_into(&mut found.directory);
         }

@@ -1,11 +1,18 @@
 //! What is known about images by their names.
 
+mod content;
 mod environment;
 mod systems;
+mod variables;
+
+pub(crate) use content::content;
 
 use mlint_oci::Reference;
 
-use crate::machine::Libc;
+use crate::{
+    machine::Libc,
+    value::{GAP, Value},
+};
 
 /// A toolchain that an image brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,6 +67,8 @@ pub struct ImageTraits {
     pub toolchains: Vec<Toolchain>,
     /// Variables of its environment that matter to toolchains.
     pub env: Vec<(String, String)>,
+    /// Other variables of its environment, whose values change from version to version.
+    pub varying: Vec<&'static str>,
     /// Its working directory.
     pub directory: String,
     /// The home folder of its user; `None` if the user is not root and the folder is not known.
@@ -83,9 +92,46 @@ pub fn image(reference: &str) -> ImageTraits {
         sh: system.sh(),
         toolchains: toolchains(&name),
         env: known.env,
+        varying: variables::of(&name),
         directory: known.directory,
         home: known.home,
     }
+}
+
+/// As [`image`], of a reference that need not be known as a whole: the rest of it may decide.
+pub(crate) fn image_of(reference: &Value) -> ImageTraits {
+    let text = reference.spelled().text;
+    let Some(filled) = fill(&text) else { return image(&text) };
+    let traits = image(&filled);
+    match says_system(&filled) {
+        true => traits,
+        // The unknown part may name another system.
+        false => ImageTraits {
+            libc: Libc::Unknown,
+            sh: Sh::Unknown,
+            toolchains: traits.toolchains.into_iter().filter(|t| *t != Toolchain::C).collect(),
+            ..traits
+        },
+    }
+}
+
+/// The text of a reference for the shell's dialect: with its unknown parts filled, where the rest
+/// says which system it is.
+pub(crate) fn says_shell(reference: &Value) -> Option<String> {
+    let text = reference.spelled().text;
+    match fill(&text) {
+        None => Some(text),
+        Some(filled) => Some(filled).filter(|filled| says_system(filled)),
+    }
+}
+
+/// A reference with something for each unknown part; `None` if there is none.
+fn fill(text: &str) -> Option<String> {
+    text.contains(GAP).then(|| text.replace(GAP, "x"))
+}
+
+fn says_system(reference: &str) -> bool {
+    Reference::parse(reference).is_ok_and(|r| systems::is_told(&Name::of(&r)))
 }
 
 /// A reference, taken apart for the tables.

@@ -170,6 +170,11 @@ const OTHERS: &[(&str, System)] = &[
     ("tensorflow/", System::Debian),
     ("tonistiigi/xx", System::Bare),
     ("tonistiigi/binfmt", System::Bare),
+    ("gitpod/", System::Debian),
+    ("redhat/ubi7", System::Rpm),
+    ("redhat/ubi8", System::Rpm),
+    ("redhat/ubi9", System::Rpm),
+    ("redhat/ubi10", System::Rpm),
     ("ubi7", System::Rpm),
     ("ubi8", System::Rpm),
     ("ubi9", System::Rpm),
@@ -228,6 +233,22 @@ pub(super) fn of(name: &Name<'_>) -> System {
         Some(official) => official_system(official),
         None => other_system(name),
     }
+}
+
+/// Distributions: their names tell the system, whatever the tag is.
+#[rustfmt::skip]
+const DISTRIBUTIONS: &[&str] = &[
+    "alpine", "almalinux", "amazonlinux", "archlinux", "centos", "debian", "fedora",
+    "oraclelinux", "photon", "rockylinux", "ubuntu",
+];
+
+/// Whether the name tells the system also where a part of the tag is any other: it is a
+/// distribution's, or the tag names one.
+pub(super) fn is_told(name: &Name<'_>) -> bool {
+    let debian = |p: &str| DEBIAN_TAGS.iter().any(|t| p.strip_prefix(t).is_some_and(is_version));
+    DISTRIBUTIONS.contains(&name.last)
+        || name.tag_says("alpine")
+        || name.tag_parts().any(|p| RPM_TAGS.contains(&p) || p != "slim" && debian(p))
 }
 
 /// Whether what follows a distribution's name is its version: `ubuntu22`, `debian12`.

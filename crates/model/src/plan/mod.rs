@@ -69,6 +69,8 @@ pub(crate) struct StagePlan {
     pub(crate) base: Base,
     pub(crate) base_span: Span,
     pub(crate) platform: StagePlatform,
+    /// The machine of its base's files.
+    pub(crate) userland: Option<Platform>,
     pub(crate) reachable: bool,
     /// `--build-context` has its name: its instructions are not run.
     pub(crate) replaced: bool,

@@ -9,7 +9,8 @@ use super::{Outline, StagePlan, Trigger, by_context, relocate};
 use crate::{
     context::{self, BuildContext, ContextSource},
     evaluation::Options,
-    facts::ImageFacts,
+    facts::{Fact, ImageFacts},
+    knowledge,
     scope::GlobalScope,
     stage::{Base, Failure, RunsOn, StagePlatform, UnsetUse},
     value::{HopKind, Origin, Value},
@@ -57,6 +58,22 @@ impl Unfinished {
             }
         };
         let platform = StagePlatform { platform, role, flag: value, flag_span, ignored };
+        let userland = match (&self.base, &platform.platform) {
+            (Base::Stage(parent), _) => before[*parent].userland.clone(),
+            (Base::Image { reference }, requested) => {
+                let offers = |p: &Platform| {
+                    reference.as_known().is_some_and(|name| match facts.image(&name) {
+                        Fact::Known(info) => info.is_index && info.platforms.contains(p),
+                        _ => false,
+                    })
+                };
+                match requested {
+                    Some(p) if offers(p) => Some(p.clone()),
+                    _ => knowledge::content(reference, requested.as_ref()),
+                }
+            }
+            (_, requested) => requested.clone(),
+        };
         let config = match (&self.base, &platform.platform) {
             (Base::Image { reference }, Some(platform)) => {
                 reference.as_known().and_then(|r| facts.config(&r, platform)).cloned()
@@ -80,6 +97,7 @@ impl Unfinished {
             base: self.base,
             base_span: self.base_span,
             platform,
+            userland,
             reachable: false,
             replaced: self.replaced,
             base_replaced: self.base_replaced,

@@ -284,9 +284,9 @@ impl<'s, 'e> Interpreter<'s, 'e> {
         self.step.lost.extend(lost);
     }
 
-    /// The platform that the stage runs on.
+    /// The machine of the stage's programs.
     pub(crate) fn runs_on(&self) -> Option<Platform> {
-        self.state.platform.platform.clone()
+        self.state.userland.clone()
     }
 
     /// Whether what happens now certainly happens when the step succeeds and the innermost branch

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod downloads;
+mod images;
 mod langs;
 mod native;
 mod packages;
