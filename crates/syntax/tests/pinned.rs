@@ -137,6 +137,11 @@ fn here_documents() {
             "copy \"<<\\\"a\" \"b\\\"\" -> \"/c/\"\n  <<a b (quoted) \"d\\n\"",
         ),
         ("COPY <<$a /b\nc\n$a\n", "copy <<0 -> \"/b\"\n  <<$a \"c\\n\""),
+        // An operator makes the lexer forget what its word had before it, the marker too.
+        ("RUN <<E${a:-b}\nRUN c", "run \"<<E${a:-b}\"\nrun \"c\""),
+        ("RUN \"a\" <<E${a:-b}\nRUN c", "run \"\\\"a\\\" <<E${a:-b}\"\nrun \"c\""),
+        ("RUN a${b:-c} <<E\nd\nE\n", "run \"a${b:-c} <<E\"\n  <<E \"d\\n\""),
+        ("RUN a${b:-c <<E}\nd\nE}\n", "run \"a${b:-c <<E}\"\n  <<E} \"d\\n\""),
     ]);
 }
 

@@ -172,7 +172,8 @@ pub struct WordSpan {
 }
 
 /// Expands a text and splits it at blanks that are neither quoted nor escaped, those in values of
-/// unquoted variables included. Empty words vanish, quoted or not.
+/// unquoted variables included. Empty words vanish, quoted or not. As in BuildKit, `${x-…}` with an
+/// operator drops the part of its word that stands before it, so `80${x:-}` is nothing.
 ///
 /// # Errors
 /// As [`expand`].
@@ -192,11 +193,23 @@ pub(crate) fn split_words(
     for part in &word.parts {
         match part {
             Part::Literal { text, quoting: Quoting::None, .. } => {
+                splitter.quoted(false);
                 splitter.split(text, |start, end| text.span(start as u32, end as u32));
             }
-            Part::Literal { text, span, .. } => splitter.add(text, *span),
+            Part::Literal { text, span, quoting } => {
+                splitter.quoted(*quoting == Quoting::Double);
+                splitter.add(text, *span);
+                // The last part between double quotes holds the closing one, the text does not.
+                if span.end > text.full_span().end {
+                    splitter.quoted(false);
+                }
+            }
             Part::Variable(variable) => {
                 let text = value(variable)?;
+                splitter.quoted(variable.quoted);
+                if variable.op.is_some() {
+                    splitter.forget();
+                }
                 if variable.quoted {
                     splitter.add(&text, variable.span);
                 } else {
@@ -214,9 +227,23 @@ struct Splitter {
     words: Vec<WordSpan>,
     text: String,
     span: Option<Span>,
+    /// Where in `text` the double quotes began that are open.
+    quotes: Option<usize>,
 }
 
 impl Splitter {
+    /// What comes next stands between double quotes, or does not.
+    fn quoted(&mut self, double: bool) {
+        self.quotes = double.then(|| self.quotes.unwrap_or(self.text.len()));
+    }
+
+    /// BuildKit (since 0.15) reads the operand of `${x-…}` into the buffer that holds the word so
+    /// far, so that what stands before it is lost, up to the double quotes that are open.
+    fn forget(&mut self) {
+        self.text.drain(..self.quotes.unwrap_or(self.text.len()));
+        self.quotes = self.quotes.map(|_| 0);
+    }
+
     fn add(&mut self, text: &str, span: Span) {
         self.text.push_str(text);
         self.span = Some(self.span.map_or(span, |s| s.cover(span)));

@@ -223,4 +223,6 @@ pub fn expand_text(
 }
 
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod tests;
