@@ -1,6 +1,9 @@
 //! What build tools leave behind for later commands, within a RUN and from one to the next.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     artifact::Artifact,
@@ -31,6 +34,11 @@ pub(crate) struct Builds {
     pub(crate) distro_rust: bool,
     /// What RUNs so far left in cache mounts, by id; paths are relative to the mount.
     caches: Arc<BTreeMap<String, Vec<Artifact>>>,
+    /// Packages that a group brings (`apk add --virtual`), and those that are wanted anyway.
+    groups: Arc<BTreeMap<String, BTreeSet<String>>>,
+    wanted: Arc<BTreeSet<String>>,
+    /// Packages are marked as installed automatically (`apt-mark auto`).
+    pub(crate) marked_auto: bool,
 }
 
 impl Builds {
@@ -79,6 +87,26 @@ impl Builds {
             Some(value) => go.insert(name.to_owned(), value),
             None => go.remove(name),
         };
+    }
+
+    /// A group of packages is installed.
+    pub(crate) fn group(&mut self, name: &str, packages: BTreeSet<String>) {
+        Arc::make_mut(&mut self.groups).entry(name.to_owned()).or_default().extend(packages);
+    }
+
+    /// Packages are installed for themselves.
+    pub(crate) fn want(&mut self, packages: BTreeSet<String>) {
+        Arc::make_mut(&mut self.wanted).extend(packages);
+    }
+
+    /// What goes with a group. `None` if there is no such group.
+    pub(crate) fn ungroup(&mut self, name: &str, certain: bool) -> Option<Vec<String>> {
+        let members = self.groups.get(name)?.clone();
+        if certain {
+            Arc::make_mut(&mut self.groups).remove(name);
+        }
+        let others = |p: &String| self.groups.iter().any(|(n, g)| n != name && g.contains(p));
+        Some(members.into_iter().filter(|p| !self.wanted.contains(p) && !others(p)).collect())
     }
 
     /// What a cache mount held after the last RUN that used it.

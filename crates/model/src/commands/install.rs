@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod programs;
+mod removal;
 
 const APT_VALUES: &[&str] = &[
     "-t",
@@ -45,6 +46,7 @@ const RPM_VALUES: &[&str] = &[
 /// `false` if the program is no package manager, or does something else here.
 pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
     match name {
+        "apt-mark" => removal::mark(shell, call),
         "apt" | "apt-get" | "aptitude" | "xx-apt" | "xx-apt-get" | "goxx-apt-get" | "apt-fast" => {
             let verbs = ["install", "reinstall", "build-dep", "satisfy", "download"];
             system(shell, call, Manager::Apt, APT_VALUES, &verbs)
@@ -213,6 +215,9 @@ fn system(
     verbs: &[&str],
 ) -> bool {
     let line = Line::read(call.arguments(), with_value);
+    if removal::run(shell, call, manager, &line) || removal::pretends(manager, &line) {
+        return true;
+    }
     let verb = line.operands.iter().position(|o| verbs.iter().any(|v| o.value.is(v)));
     let downloader = call.name().is_some_and(|n| n == "yumdownloader");
     let Some(at) = verb.map(|v| v + 1).or(downloader.then_some(0)) else { return true };
@@ -234,6 +239,9 @@ fn system(
         if !is_xx && shell.state.libc == Libc::Unknown && shell.is_reached() {
             // It works, so the system is one of its own.
             shell.state.libc = if manager == Manager::Apk { Libc::Musl } else { Libc::Glibc };
+        }
+        if !is_xx {
+            removal::remember(shell, manager, &line, &packages);
         }
         record_for(shell, manager, packages, all.as_ref(), call);
         return true;
@@ -314,6 +322,9 @@ fn files(
     installs: &[&str],
 ) -> bool {
     let line = Line::read(call.arguments(), &["--root", "--prefix", "--dbpath"]);
+    if removal::of_files(shell, manager, &line) {
+        return true;
+    }
     if !line.has(installs) || line.has(&["-q", "--query"]) {
         return false;
     }

@@ -107,3 +107,40 @@ fn managers_and_what_they_install() {
         &["2: compile Go for linux/arm64 cgo musl -> /x"],
     );
 }
+
+#[test]
+fn removed_packages_take_their_programs_with_them() {
+    for (from, body) in [
+        ("alpine", "apk add --virtual .d openssl && apk del .d"),
+        ("alpine", "apk add -t .d openssl && apk del --no-network .d"),
+        ("alpine", "apk add openssl && apk del openssl"),
+        ("debian", "apt-get install -y wget && apt-get purge -y --auto-remove wget"),
+        ("debian", "apt-get install -y wget jq && apt-get remove -y jq 'wge*'"),
+        ("debian", "apt-get install -y wget && dpkg -P wget"),
+        ("redhat/ubi9-minimal", "microdnf install -y openssl && microdnf remove -y openssl"),
+        ("fedora", "dnf -y install git && rpm -e --nodeps git"),
+    ] {
+        lacks(&format!("FROM {from}\nRUN {body}\n"), "linux/arm64", &["file /"]);
+    }
+    // Of a group's packages those stay that somebody else wants.
+    let text = "FROM alpine\nRUN apk add git && apk add --virtual .d git curl && apk del .d\n";
+    has(text, "linux/arm64", &["file /usr/bin/git: linux/arm64 musl installed by Apk, lines 2"]);
+    lacks(text, "linux/arm64", &["file /usr/bin/curl"]);
+    // Which are marked to stay is not known.
+    has(
+        "FROM debian\nRUN apt-get install -y wget; apt-mark auto '.*' > /dev/null; apt-get purge -y --auto-remove -o X=false\n",
+        "linux/arm64",
+        &["file /usr/bin/wget: maybe linux/arm64 glibc installed by Apt, lines 2"],
+    );
+    has(
+        "FROM debian\nRUN apt-get install -y wget; apt-get purge -y --auto-remove\n",
+        "linux/arm64",
+        &["file /usr/bin/wget: linux/arm64 glibc installed by Apt, lines 2"],
+    );
+    // What lies there from elsewhere is not the package's.
+    has(
+        "FROM alpine\nRUN wget -O /usr/bin/yq https://h/yq_linux_amd64 && apk del yq-go\n",
+        "linux/arm64",
+        &["file /usr/bin/yq: linux/amd64 ? downloaded, lines 2"],
+    );
+}

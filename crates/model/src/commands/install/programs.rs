@@ -48,6 +48,11 @@ pub(super) fn path(manager: Manager, package: &str) -> Option<(&'static str, boo
     (!path.is_empty()).then_some((path, is_static))
 }
 
+/// All packages of a manager whose program is known, with its path.
+pub(super) fn all(manager: Manager) -> impl Iterator<Item = (&'static str, &'static str)> {
+    PROGRAMS.iter().filter_map(move |row| Some((row.0, path(manager, row.0)?.0)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
