@@ -97,7 +97,9 @@ pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> O
         }
         _ => {}
     }
-    if call.text(0).is_some_and(|t| t.contains('/')) {
+    // These have a meaning of their own, wherever they came from.
+    let is_build = matches!(name, "configure" | "Configure" | "config" | "gradlew" | "mvnw");
+    if !is_build && call.text(0).is_some_and(|t| t.contains('/')) {
         let path = call.argv.first().and_then(|a| shell.path(&a.value));
         let brought = path.and_then(|p| shell.state.files.find(&p));
         if let Some(file) = brought.filter(is_brought) {

@@ -99,8 +99,36 @@ fn is_script(path: &str) -> bool {
         || matches!(name, "gradlew" | "mvnw")
 }
 
+/// Whether a build tool is only asked for its version or its options.
+fn only_asks(name: &str, call: &Call) -> bool {
+    #[rustfmt::skip]
+    let is_tool = matches!(
+        name,
+        "javac" | "kotlinc" | "scalac" | "java" | "mvn" | "mvnw" | "mvnd" | "gradle" | "gradlew" | "sbt"
+            | "ant" | "lein" | "mill" | "jlink" | "jpackage" | "make" | "gmake" | "bmake" | "ninja"
+            | "ninja-build" | "samu" | "cmake" | "meson" | "bazel" | "bazelisk" | "scons" | "just" | "task"
+            | "mage" | "waf" | "b2" | "gox" | "npm" | "npx" | "yarn" | "pnpm" | "bun" | "node" | "configure"
+    );
+    // To others it means to tell more.
+    let short = matches!(
+        name,
+        "mvn" | "mvnw" | "gradle" | "gradlew" | "make" | "gmake" | "npm" | "npx" | "yarn" | "pnpm"
+    );
+    let mut asks = false;
+    let only_options = call.arguments().iter().all(|word| {
+        let text = word.value.known_prefix();
+        asks |= matches!(text.as_str(), "--version" | "-version" | "--help" | "-help")
+            || short && text == "-v";
+        text.starts_with('-')
+    });
+    is_tool && asks && only_options
+}
+
 /// What a program does. `true` if it printed, or prints nothing.
 pub(crate) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
+    if only_asks(name, call) {
+        return false;
+    }
     if let Some(done) = installer::run(shell, name, call) {
         return done;
     }

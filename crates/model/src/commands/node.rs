@@ -111,7 +111,12 @@ fn packages(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
     }
     let is_global =
         line.has(&["-g", "--global", "--location"]) || verb.as_deref() == Some("global");
-    let skip = if verb.as_deref() == Some("global") { 2 } else { 1 };
+    let skip = match verb.as_deref() {
+        Some("global") => 2,
+        // Behind it are workspaces.
+        Some("workspaces") => usize::MAX,
+        _ => 1,
+    };
     let names: Vec<Argument> = line.operands.iter().skip(skip).cloned().collect();
     if verb.as_deref() == Some("deploy") {
         install(shell, call, Manager::Npm, Vec::new());

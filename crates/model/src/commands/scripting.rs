@@ -48,7 +48,7 @@ pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
 
 /// PHP's extensions are libraries of the machine, in one folder whose name tells PHP's version.
 fn php_extensions(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
-    let line = Line::read(call.arguments(), &["-j", "-D"]);
+    let line = Line::read(call.arguments(), &["-j", "-D", "--configureoptions"]);
     let skip = usize::from(name == "pecl");
     let runs = match name {
         "phpize" => false,

@@ -373,3 +373,50 @@ fn php_ruby_and_others() {
     );
     lacks("FROM ruby:3\nRUN gem install rails\n", "linux/arm64", &["extensions"]);
 }
+
+#[test]
+fn asking_a_tool_for_its_version_compiles_nothing() {
+    for body in [
+        "javac --version",
+        "javac -version",
+        "gradle --version",
+        "./gradlew -v",
+        "mvn -version",
+        "make --version",
+        "ninja --version",
+        "cmake --version",
+        "ant -version",
+    ] {
+        lacks(&format!("FROM debian\nRUN {body}\n"), "linux/arm64", &["compile", "file /"]);
+    }
+    has("FROM debian\nRUN ninja -v\n", "linux/arm64", &["2: compile Make for linux/arm64 ? ->"]);
+}
+
+#[test]
+fn words_of_installers_that_are_no_package() {
+    has("FROM node\nRUN yarn workspaces focus --production\n", "linux/arm64", &["2: install Npm"]);
+    lacks("FROM node\nRUN yarn workspaces focus x\n", "linux/arm64", &["install Npm focus"]);
+    has(
+        "FROM php\nRUN pecl install --configureoptions 'a=\"yes\"' memcached-3.4.0\n",
+        "linux/arm64",
+        &["2: install Php memcached-3.4.0"],
+    );
+    let text = "FROM golang:1.26\nRUN go install tool\n";
+    has(text, "linux/arm64", &["file /go/bin/*: linux/arm64 glibc compiled by Go, lines 2"]);
+    lacks(text, "linux/arm64", &["/go/bin/tool"]);
+}
+
+#[test]
+fn an_unpacked_configure_script_tells_the_prefix() {
+    for option in ["--prefix=/opt/ghc", "--prefix /opt/ghc"] {
+        let text = format!(
+            "FROM debian:bookworm\nRUN curl -LO https://h/ghc.tar.xz && tar xf ghc.tar.xz && cd ghc && ./configure {option} && make install\n"
+        );
+        has(
+            &text,
+            "linux/arm64",
+            &["file /opt/ghc/*: maybe linux/arm64 glibc compiled by Make, lines 2"],
+        );
+        lacks(&text, "linux/arm64", &["/usr/local", "install Script"]);
+    }
+}

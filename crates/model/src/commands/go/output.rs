@@ -210,7 +210,11 @@ pub(super) fn installed(
         None => shell.directory.clone(),
     };
     let exe = extension(machine);
+    // These stand for many packages.
+    let is_pattern =
+        |o: &Argument| ["tool", "all", "std", "cmd"].iter().any(|name| o.value.is(name));
     let names: Vec<String> = match line.operands.len() {
+        _ if line.operands.iter().any(is_pattern) => Vec::new(),
         0 | 1 => program_name(shell, line, directory.as_deref()).into_iter().collect(),
         _ => {
             let one = |package: &Argument| {
