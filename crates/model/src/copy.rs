@@ -11,7 +11,7 @@ use image::Whole;
 use crate::{
     artifact::{Artifact, Made, Station},
     cache::{self, Mount},
-    commands::{machine_of_name, place, url_file_name},
+    commands::{machine_of_name, name_by_pattern, place, url_file_name},
     context::{ContextEntry, ContextPath},
     effect::{Argument, Copy, CopyFrom, Download, Effect, EffectKind, Fetcher, Sharing},
     evaluation::ImageUser,
@@ -215,7 +215,7 @@ impl Copier<'_, '_> {
         };
         let path = absolute(&absolute("/", base), kept);
         let is_root = path == "/";
-        let selected = match from {
+        let mut selected = match from {
             CopyFrom::Stage(stage) => self.taken_from_stage(*stage, source, &path, place_),
             CopyFrom::Image(name) => self.taken_from_image(name, &path, place_),
             CopyFrom::Context => vec![self.of_context(source, ContextPath::main(&path), is_add)],
@@ -227,6 +227,9 @@ impl Copier<'_, '_> {
         };
         let (stage, instruction, span) = (self.world.stage, self.step.instruction, self.step.span);
         let station = |path: String| Station { stage, instruction, span, path };
+        if let [one] = &mut selected[..] {
+            name_by_pattern(one, kept, place_.folder);
+        }
         let parents =
             place_.parents.then(|| kept.rsplit_once('/').map_or("", |(folder, _)| folder));
         let (target, folder) = match parents {

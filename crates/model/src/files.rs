@@ -6,6 +6,13 @@ use std::{
     sync::Arc,
 };
 
+mod layers;
+mod products;
+
+use layers::{is_layer, unlayered};
+pub(crate) use products::is_text;
+use products::{may_be_product, may_be_unnamed};
+
 use crate::{
     artifact::{Artifact, Made, Station},
     machine::{Linkage, Machine, MachineKind},
@@ -42,11 +49,6 @@ const USUAL_FOLDERS: &[&str] = &[
 /// The name of a file whose name is not known, in a folder that is.
 pub(crate) const UNKNOWN_NAME: &str = "\u{fffd}";
 
-/// Whether a file of unknown name may be called this: programs rarely have a dot or capitals only.
-fn may_be_program(name: &str) -> bool {
-    !name.contains('.') && name.chars().any(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-}
-
 /// Whether a path below a usual folder is more likely a part of the base image than of what was
 /// unpacked there.
 fn belongs_to_system(folder: &str, path: &str) -> bool {
@@ -82,7 +84,8 @@ pub(crate) fn join(folder: &str, name: &str) -> String {
     absolute(folder, name)
 }
 
-/// Files by absolute path.
+/// Files by absolute path. Where a folder of unknown names got its contents from several sources
+/// that have little in common, those after the first are kept apart (see [`layers`]).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Files {
     /// Shared with the stages that start from this one, until they change something.
@@ -244,18 +247,20 @@ impl Files {
     }
 
     /// Puts an artifact at its path. An uncertain one beside an older one gives what both have in
-    /// common.
+    /// common; contents of a folder beside others stay apart.
     pub(crate) fn put(&mut self, artifact: Artifact) {
-        self.note(&artifact.path);
+        let artifact = unlayered(artifact);
+        let key = self.key_for(&artifact);
+        self.note(&key);
         let entries = Arc::make_mut(&mut self.entries);
         if artifact.certain && !artifact.folder {
-            entries.insert(artifact.path.clone(), Arc::new(artifact));
+            entries.insert(key, Arc::new(artifact));
             return;
         }
-        match entries.get_mut(&artifact.path) {
+        match entries.get_mut(&key) {
             Some(old) => merge(Arc::make_mut(old), artifact),
             None => {
-                entries.insert(artifact.path.clone(), Arc::new(artifact));
+                entries.insert(key, Arc::new(artifact));
             }
         }
     }
@@ -299,12 +304,14 @@ impl Files {
         let mut at = path;
         while let Some((parent, _)) = at.rsplit_once('/') {
             let parent = if parent.is_empty() { "/" } else { parent };
-            let shaken = self.entries.get(parent).is_some_and(|a| a.folder && a.certain);
-            if shaken {
-                self.note(parent);
-            }
-            if shaken && let Some(folder) = self.at_mut(parent) {
-                folder.certain = false;
+            for key in self.layers(parent) {
+                let shaken = self.entries.get(&key).is_some_and(|a| a.folder && a.certain);
+                if shaken {
+                    self.note(&key);
+                }
+                if shaken && let Some(folder) = self.at_mut(&key) {
+                    folder.certain = false;
+                }
             }
             if parent == "/" {
                 break;
@@ -324,23 +331,27 @@ impl Files {
         if let Some(found) = self.at(path) {
             return Some(found.clone());
         }
-        if let Some((folder, name)) = path.rsplit_once('/')
-            && may_be_program(name)
-            && let Some(found) = self.at(&join(folder, UNKNOWN_NAME))
-        {
-            return Some(Artifact { path: path.to_owned(), certain: false, ..found.clone() });
-        }
+        let name = file_name(path);
         let mut at = path;
         while let Some((parent, _)) = at.rsplit_once('/') {
             let parent = if parent.is_empty() { "/" } else { parent };
-            if let Some(found) = self.at(parent).filter(|a| a.folder) {
+            let direct = parent.len() + name.len() + usize::from(parent != "/") == path.len();
+            let unnamed = self.at(&layers::child(parent, UNKNOWN_NAME)).filter(|a| {
+                direct && may_be_unnamed(a, name)
+                    || !USUAL_FOLDERS.contains(&parent) && may_be_product(a, &path[parent.len()..])
+            });
+            if let Some(found) = unnamed {
+                return Some(Artifact { path: path.to_owned(), certain: false, ..found.clone() });
+            }
+            if let Some(found) = self.inside(parent, path) {
                 if belongs_to_system(parent, path) {
                     return None;
                 }
                 // Other files lie in the folders that every image has; temporary ones are empty.
                 let shared = USUAL_FOLDERS.contains(&parent) && !parent.ends_with("/tmp");
                 let certain = found.certain && !shared;
-                return Some(Artifact { folder: false, certain, ..found.child(path) });
+                let found = Artifact { folder: false, certain, ..found };
+                return Some(if is_text(name) { found.as_text() } else { found });
             }
             if parent == "/" {
                 break;
@@ -362,15 +373,25 @@ impl Files {
                 .below(folder)
                 .filter_map(|(path, artifact)| {
                     let (top, rest) = matching_top(source, path)?;
+                    if is_layer(&top) {
+                        return None;
+                    }
                     Some(Selected { artifact: artifact.clone(), top, rest })
                 })
                 .collect();
-            if out.is_empty()
-                && let Some(artifact) = self.find(&join(folder, "\u{fffd}"))
-            {
+            if out.is_empty() {
                 // Names inside are not known: any of them may match.
-                let artifact = Artifact { certain: false, folder: true, ..artifact };
-                out.push(Selected { artifact, top: String::new(), rest: String::new() });
+                let unknown = join(folder, UNKNOWN_NAME);
+                let layers = self.layers(folder);
+                let found: Vec<Artifact> = match layers.len() {
+                    0 | 1 => self.find(&unknown).into_iter().collect(),
+                    _ => layers.iter().filter_map(|k| self.at(k)?.child(&unknown).into()).collect(),
+                };
+                out.extend(found.into_iter().map(|artifact| Selected {
+                    artifact: Artifact { certain: false, folder: true, ..artifact },
+                    top: String::new(),
+                    rest: String::new(),
+                }));
             }
             return out;
         }

@@ -166,7 +166,7 @@ fn below(shell: &Interpreter<'_, '_>, root: &str, name: Option<&str>) -> Vec<Str
     if let Some(name) = name.filter(|n| found.is_empty() && !n.contains(['*', '?', '['])) {
         // In a folder of unknown names, at the top or further down.
         let direct = join(root, name);
-        let folder = || files.below(root).find(|(_, a)| a.folder).map(|(p, _)| join(p, name));
+        let folder = || files.below(root).find(|(_, a)| a.folder).map(|(_, a)| join(&a.path, name));
         let there = files.find(&direct).filter(|a| a.machine.platform().is_some());
         found.extend(there.map(|_| direct).or_else(folder));
     }

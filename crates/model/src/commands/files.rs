@@ -4,9 +4,11 @@ use mlint_syntax::Span;
 
 use super::options::Line;
 use crate::{
+    artifact::Made,
     effect::{Argument, Copy, CopyFrom, EffectKind},
     files::{Files, Selected, file_name, join},
     shell::{Call, Interpreter},
+    value::GAP,
 };
 
 /// Puts what a copy took along below or at `dest`.
@@ -26,6 +28,20 @@ pub(crate) fn place(
             (false, false) => dest.to_owned(),
         };
         files.put(artifact.moved(path.clone(), station(path), certain));
+    }
+}
+
+/// Files that a pattern takes from a context have names like the pattern (`*.sh`) in the folder.
+pub(crate) fn name_by_pattern(selected: &mut Selected, path: &str, folder: bool) {
+    let name = file_name(path);
+    let taken = folder
+        && matches!(selected.artifact.made, Made::Context { .. })
+        && !selected.artifact.folder
+        && selected.top.is_empty();
+    if taken && name.contains(['*', '?', '[']) {
+        let stem = name.split(['*', '?', '[']).next().unwrap_or_default();
+        let tail = name.rsplit(['*', '?', ']']).next().unwrap_or_default();
+        selected.top = format!("{stem}{GAP}{tail}");
     }
 }
 
@@ -61,11 +77,44 @@ pub(super) fn copy(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> 
     let ends_in_slash = dest.value.known_suffix().ends_with('/');
     let many = operands.len() > 1;
     let contents = name == "rsync";
+    if let [source] = &operands[..]
+        && name == "mv"
+        && ends_in_slash
+        && !into_folder
+        && !shell.state.files.is_folder(&target)
+        && shell.path(&source.value).is_some_and(|p| is_release_folder(file_name(&p)))
+    {
+        rename(shell, source, &target, call.span);
+        return true;
+    }
     for source in operands {
         let sure = into_folder || ends_in_slash || many;
         one(shell, name, &source, &target, sure, contents, call.span);
     }
     true
+}
+
+/// Whether a name is what archives of releases call their folder: `gradle-9.1`.
+fn is_release_folder(name: &str) -> bool {
+    let version = name.rsplit_once('-').map_or("", |(_, version)| version.trim_start_matches('v'));
+    version.starts_with(|c: char| c.is_ascii_digit())
+        && version.chars().all(|c| c.is_ascii_digit() || c == '.')
+}
+
+/// A folder is moved to where no folder is: it takes that name.
+fn rename(shell: &mut Interpreter<'_, '_>, source: &Argument, target: &str, span: Span) {
+    let Some(path) = shell.path(&source.value) else { return };
+    let mut selected = shell.state.files.select(&path);
+    for one in selected.iter_mut().filter(|s| !s.top.is_empty()) {
+        one.top.clear();
+        one.artifact.folder = true;
+    }
+    let certain = shell.is_certain();
+    shell.state.files.remove(&path, certain);
+    shell.state.files.make_folder(target);
+    let (stage, instruction) = (shell.world.stage, shell.step.instruction);
+    let station = move |path: String| crate::artifact::Station { stage, instruction, span, path };
+    place(&mut shell.state.files, selected, target, true, certain, station);
 }
 
 /// One source of a copy or move.

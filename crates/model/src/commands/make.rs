@@ -271,9 +271,18 @@ fn work(shell: &mut Interpreter<'_, '_>, call: &Call, job: Job) {
         places.extend(code);
         data = rest;
     }
-    let built = Built { tool: Tool::Make, machine, linkage, cgo: None, places, settings };
-    record(shell, call, built);
     let made = crate::artifact::Made::Compiled { tool: Tool::Make, cgo: None };
+    let on_target = shell.state.platform.role == RunsOn::Target;
+    let unsaid = job.directory.filter(|_| on_target && !says_what);
+    let unsaid = unsaid.filter(|_| machine.kind != MachineKind::Unknown);
+    let built =
+        Built { tool: Tool::Make, machine: machine.clone(), linkage, cgo: None, places, settings };
+    record(shell, call, built);
+    if let Some(directory) = unsaid {
+        // Where programs are for the target anyway, what is taken from here may be one.
+        let place = Place::unnamed(&directory);
+        super::built::put(shell, call, vec![place], &made, &machine, linkage);
+    }
     super::built::put(shell, call, data, &made, &Machine::independent(), Linkage::Unknown);
 }
 
@@ -282,7 +291,17 @@ fn work(shell: &mut Interpreter<'_, '_>, call: &Call, job: Job) {
 fn unconfigured(shell: &Interpreter<'_, '_>, call: &Call, settings: &[Setting]) -> Found {
     let steers =
         |name: &str| !matches!(name, "CC" | "CXX" | "CGO_ENABLED") && SETTINGS.contains(&name);
-    let steered = settings.iter().any(|s| steers(&s.name) && !s.value.is_empty());
+    let runs_on = shell.runs_on();
+    // What it is told is what it would do by itself.
+    let same = |s: &Setting| {
+        let value = s.value.as_known();
+        match (s.name.as_str(), &runs_on, value.as_deref()) {
+            ("GOARCH", Some(here), Some(value)) => here.arch() == value,
+            ("GOOS", Some(here), Some(value)) => here.os() == value,
+            _ => false,
+        }
+    };
+    let steered = settings.iter().any(|s| steers(&s.name) && !s.value.is_empty() && !same(s));
     let sees = |name: &&str| shell.environment(call, name).is_some_and(|v| !v.value.is_empty());
     let sees_target =
         ["TARGETPLATFORM", "TARGETARCH", "TARGETOS", "TARGETVARIANT"].iter().any(sees);

@@ -38,7 +38,7 @@ use crate::{
 
 pub(crate) use cross_images::cross_image;
 pub(crate) use download::url_file_name;
-pub(crate) use files::place;
+pub(crate) use files::{name_by_pattern, place};
 pub(crate) use go::go_setting;
 pub(crate) use names::machine_of_name;
 

@@ -100,6 +100,10 @@ pub(crate) fn machine_of_name(name: &Value, target: &Platform) -> Machine {
     if DATA.contains(&extension) || FOR_ALL.iter().any(|mark| lower.contains(mark)) {
         return Machine::independent();
     }
+    if lower.starts_with("qemu-") && lower.contains("-static") {
+        // It names the machine that it emulates.
+        return Machine::unknown();
+    }
     let by_file = platform_in(file, target);
     if by_file.is_none() && CODE.contains(&extension) {
         return Machine::independent();
@@ -123,6 +127,18 @@ const GLIBC_PUBLISHERS: &[&str] = &[
     "://download.oracle.com/java/",
 ];
 
+/// Addresses below which all programs are static.
+const STATIC_PUBLISHERS: &[&str] =
+    &["://download.docker.com/linux/static/", "/tianon/gosu/releases/"];
+
+/// Whether a folder of an address is one of static programs (`static-curl`). A folder that is only
+/// called `static` is one of a web server.
+fn is_static_folder(address: &str) -> bool {
+    let mut parts = address.rsplit('/');
+    let _file = parts.next();
+    parts.any(|part| part.starts_with("static-") || part.ends_with("-static"))
+}
+
 /// What a URL or file name says about the C library that the file needs. A bare `musl` in a name
 /// leaves open whether the program is static, as most of those are.
 pub(crate) fn linkage_of_name(name: &Value) -> Linkage {
@@ -133,11 +149,13 @@ pub(crate) fn linkage_of_name(name: &Value) -> Linkage {
         () if file.contains("manylinux") => Linkage::Glibc,
         () if file.contains("musllinux") => Linkage::Musl,
         () if is_word("static") || file.contains("-unknown-linux-musl") => Linkage::Static,
+        () if STATIC_PUBLISHERS.iter().any(|p| text.contains(p)) => Linkage::Static,
         // Rust's default for musl, and what a release is for that names the library.
         () if file.contains("linux-gnu") || is_word("glibc") => Linkage::Glibc,
         () if GLIBC_PUBLISHERS.iter().any(|p| text.contains(p)) && !file.contains("musl") => {
             Linkage::Glibc
         }
+        () if is_static_folder(&text) => Linkage::Static,
         () => Linkage::Unknown,
     }
 }
@@ -171,6 +189,17 @@ mod tests {
             ("https://h/x.tar.gz", "? ?"),
             ("https://h/arm-tools.tar.gz", "? ?"),
             ("https://h/x.zip?arch=amd64", "linux/amd64 ?"),
+            ("https://h/qemu-aarch64-static", "? static"),
+            ("https://h/me/static-curl/v1/curl-amd64", "linux/amd64 static"),
+            ("https://h/static/x-amd64", "linux/amd64 ?"),
+            (
+                "https://github.com/tianon/gosu/releases/download/1.1/gosu-amd64",
+                "linux/amd64 static",
+            ),
+            (
+                "https://download.docker.com/linux/static/stable/x86_64/docker-2.tgz",
+                "linux/amd64 static",
+            ),
         ] {
             let value = Value::literal(&LogicalText::contiguous(name, 0));
             let got = format!("{} {}", machine_of_name(&value, &target), linkage_of_name(&value));

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod downloads;
+mod folders;
 mod images;
 mod langs;
 mod native;

@@ -7,7 +7,7 @@ use super::options::Line;
 use crate::{
     artifact::{Artifact, Made},
     effect::Argument,
-    files::{file_name, join},
+    files::{file_name, is_text, join},
     machine::{Linkage, Machine, MachineKind},
     shell::{Call, Interpreter},
     value::GAP,
@@ -105,6 +105,8 @@ fn unpack(
     let mut put = |path: String, whole: bool| {
         let station = shell.station(path.clone(), call.span);
         let moved = archive.moved(path, station, certain);
+        let text = !whole && is_text(file_name(&moved.path));
+        let moved = if text { moved.as_text() } else { moved };
         let artifact = Artifact { folder: whole, content: None, made: made.clone(), ..moved };
         shell.state.files.put(artifact);
     };
