@@ -15,9 +15,10 @@ use super::{
 };
 use crate::{
     effect::{Argument, Fetcher, Manager, Tool},
-    files::{file_name, join},
+    files::{UNKNOWN_NAME, file_name, join},
+    knowledge::Toolchain,
     machine::{Linkage, Machine, MachineKind},
-    shell::{Call, Interpreter},
+    shell::{Call, Dialect, Interpreter},
 };
 
 #[rustfmt::skip]
@@ -202,6 +203,14 @@ fn default_folder(
         .or_else(|| first_environment_in_path(shell, call));
     if current.is_some() {
         return (current, None);
+    }
+    // Debian's own Python keeps what pip installs apart, in a folder that tells its version.
+    let of_debian = shell.state.sh == Dialect::Dash
+        && image::reference(shell).is_some_and(|r| r.official_name().is_some())
+        && !image::is_official(shell, "python")
+        && shell.state.toolchains.contains(&Toolchain::Python);
+    if of_debian {
+        return (Some(format!("/usr/local/lib/python3{UNKNOWN_NAME}/dist-packages")), None);
     }
     let version = image::version(shell).filter(|_| image::is_official(shell, "python"));
     let folder = version

@@ -420,3 +420,14 @@ fn an_unpacked_configure_script_tells_the_prefix() {
         lacks(&text, "linux/arm64", &["/usr/local", "install Script"]);
     }
 }
+
+#[test]
+fn pip_of_the_distribution_has_a_folder_of_its_own() {
+    has(
+        "FROM debian:trixie-slim\nRUN apt-get install -y python3-pip && pip3 install lz4\n",
+        "linux/arm64",
+        &[
+            "file /usr/local/lib/python3?/dist-packages/*: maybe linux/arm64 ? installed by Pip, lines 2",
+        ],
+    );
+}

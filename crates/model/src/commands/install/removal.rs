@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Whether nothing is changed: the manager only says what it would do, or only fetches.
-pub(super) fn pretends(manager: Manager, line: &Line) -> bool {
+fn pretends(manager: Manager, line: &Line) -> bool {
     const ANY: &[&str] = &["-s", "--simulate"];
     const APT: &[&str] = &[
         "--dry-run",
