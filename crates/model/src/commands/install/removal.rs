@@ -2,33 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::programs;
+use super::{changes_nothing, programs};
 use crate::{
     artifact::Made,
     commands::options::Line,
     effect::{Argument, Manager},
     shell::{Call, Interpreter},
 };
-
-/// Whether nothing is changed: the manager only says what it would do, or only fetches.
-fn pretends(manager: Manager, line: &Line) -> bool {
-    const ANY: &[&str] = &["-s", "--simulate"];
-    const APT: &[&str] = &[
-        "--dry-run",
-        "--just-print",
-        "--no-act",
-        "--recon",
-        "--print-uris",
-        "-d",
-        "--download-only",
-    ];
-    match manager {
-        Manager::Apt => line.has(ANY) || line.has(APT),
-        Manager::Apk => line.has(ANY),
-        Manager::Rpm => line.has(&["--downloadonly", "--dry-run"]),
-        _ => false,
-    }
-}
 
 /// `apt-mark auto`: what is marked so goes with the next clean-up. `false` if it prints.
 pub(super) fn mark(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
@@ -75,7 +55,7 @@ pub(super) fn run(
     let Some(verb) = line.operand(0).filter(|v| verbs.contains(&&**v)) else { return false };
     let elsewhere = call.name().is_some_and(|n| n.starts_with("xx-") || n.starts_with("goxx-"))
         || line.has(&["--installroot", "--root", "-p", "-R"]);
-    if elsewhere || pretends(manager, line) {
+    if elsewhere || changes_nothing(manager, line) {
         return true;
     }
     let cleans = verb.starts_with("auto") || line.has(&["--auto-remove", "--autoremove"]);
