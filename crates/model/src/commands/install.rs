@@ -221,6 +221,9 @@ fn system(
     let verb = line.operands.iter().position(|o| verbs.iter().any(|v| o.value.is(v)));
     let downloader = call.name().is_some_and(|n| n == "yumdownloader");
     let Some(at) = verb.map(|v| v + 1).or(downloader.then_some(0)) else { return true };
+    if changes_nothing(manager, &line) {
+        return false;
+    }
     let packages = line.operands[at..].to_vec();
     let fetches = downloader
         || line.operands[at - 1].value.is("download")
@@ -253,6 +256,21 @@ fn system(
         system_below(shell, call, manager, told, path);
     }
     true
+}
+
+/// Whether it only tells what would be installed, or fetches it into a cache.
+fn changes_nothing(manager: Manager, line: &Line) -> bool {
+    #[rustfmt::skip]
+    let options: &[&str] = match manager {
+        Manager::Apt => &[
+            "-s", "--simulate", "--dry-run", "--just-print", "--no-act", "--recon", "--print-uris",
+            "-d", "--download-only",
+        ],
+        Manager::Apk => &["-s", "--simulate"],
+        Manager::Rpm => &["--assumeno", "--dry-run", "--downloadonly", "--download-only"],
+        _ => &[],
+    };
+    line.has(options)
 }
 
 /// A root file system of its own.
