@@ -112,11 +112,7 @@ impl<'s, 'e> Interpreter<'s, 'e> {
                 None => self.leave(end.flow),
             }
         }
-        self.status = match ends.first() {
-            Some(first) if ends.iter().all(|e| e.status == first.status) => first.status,
-            Some(_) => Status::Unknown,
-            None => self.status,
-        };
+        self.status = Status::joined(ends.iter().map(|e| e.status)).unwrap_or(self.status);
         if let Some(first) = ends.first() {
             let same = ends.iter().all(|e| e.directory == first.directory);
             self.directory = if same { first.directory.clone() } else { None };

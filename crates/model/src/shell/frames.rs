@@ -115,10 +115,7 @@ impl Interpreter<'_, '_> {
             left.push(Left { delta, output, status, directory });
         }
         let Some(first) = left.first() else { return };
-        self.status = match left.iter().all(|l| l.status == first.status) {
-            true => first.status,
-            false => Status::Unknown,
-        };
+        self.status = Status::joined(left.iter().map(|l| l.status)).unwrap_or(self.status);
         let same_directory = left.iter().all(|l| l.directory == first.directory);
         self.directory = if same_directory { first.directory.clone() } else { None };
         if let Some(output) = &mut self.output {

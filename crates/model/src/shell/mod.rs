@@ -86,6 +86,18 @@ pub(crate) enum Status {
     Unknown,
 }
 
+impl Status {
+    /// The status where one of several ways was taken. What is assumed to succeed on one way and
+    /// does so on the others is assumed to succeed.
+    fn joined(statuses: impl IntoIterator<Item = Self>) -> Option<Self> {
+        statuses.into_iter().reduce(|a, b| match (a, b) {
+            _ if a == b => a,
+            (Self::Success, Self::Assumed) | (Self::Assumed, Self::Success) => Self::Assumed,
+            _ => Self::Unknown,
+        })
+    }
+}
+
 impl From<Truth> for Status {
     fn from(truth: Truth) -> Self {
         match truth {

@@ -215,3 +215,20 @@ fn commands_that_run_in_some_round_are_not_dead() {
     assert!(step.dead.iter().all(|s| !text[s.range()].contains("curl")), "{:?}", step.dead);
     assert!(step.effects.iter().any(|e| matches!(e.kind, EffectKind::Download(_))));
 }
+
+#[test]
+fn what_follows_a_list_of_which_every_way_succeeds() {
+    for list in [
+        "if [ -f /x ]; then mkdir /q; fi",
+        "if ! command -v p; then apt-get install -y p; fi",
+        "for p in a; do if ! command -v $p; then apt-get install -y $p; fi; done",
+        "{ test -f /x && rm /x || true; }",
+        "case $(cat /x) in a) mkdir /q;; esac",
+        "f() { if [ -f /x ]; then mkdir /q; return; fi; true; } && f",
+    ] {
+        same(&format!("{list} && curl -O https://h/a && curl -O https://h/b"), &["a", "b"]);
+    }
+    // Those of which one way does not.
+    same("{ test -f /x && rm /x; } && curl -O https://h/a; true", &["maybe a"]);
+    same("if [ -f /x ]; then mkdir /q; fi || curl -O https://h/a", &["maybe a"]);
+}

@@ -177,3 +177,37 @@ fn one_branch_assigns() {
     same("A=a; if [ -f /x ]; then A=b; fi; curl -O https://h/$A", &["{b|a}"]);
     same("if [ -f /x ]; then A=b; else unset A; fi; curl -O https://h/x$A", &["x{b|}"]);
 }
+
+#[test]
+fn patterns_in_double_quotes() {
+    // Quotes around an expansion do not quote its pattern; those inside it do.
+    for (word, text) in [
+        ("${V%%+*}", "2.38.2"),
+        ("${V##*.}", "2+22051"),
+        ("${V#*.}", "38.2+22051"),
+        ("${V%.*}", "2.38"),
+        ("${V%?}", "2.38.2+2205"),
+        ("${V%[0-9]}", "2.38.2+2205"),
+        ("${V/.*/x}", "2x"),
+        ("${V//[.+]/-}", "2-38-2-22051"),
+        ("${V%\"*\"}", "2.38.2+22051"),
+        ("${V%'*'}", "2.38.2+22051"),
+        ("${V%\\*}", "2.38.2+22051"),
+        ("${V%\"+\"*}", "2.38.2"),
+    ] {
+        same(&format!("V=2.38.2+22051; curl -O \"https://h/a{word}\""), &[&format!("a{text}")]);
+        same(
+            &format!("V=2.38.2+22051; A=\"{word}\"; curl -O https://h/a$A"),
+            &[&format!("a{text}")],
+        );
+    }
+    word(
+        "case \"${TARGETPLATFORM##*/}\" in arm64) A=a64;; *) A=other;; esac; curl -O https://h/$A",
+        "other",
+        "a64",
+    );
+    same(
+        "U=https://h/p/f.tgz; curl -o \"/d/${U##*/}\" https://h/a; test -f /d/f.tgz && curl -O https://h/b",
+        &["a", "b"],
+    );
+}

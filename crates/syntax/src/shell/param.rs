@@ -92,11 +92,11 @@ impl Parser<'_> {
             },
             b'#' => {
                 let longest = self.eat("#");
-                ParamOp::TrimPrefix { longest, pattern: self.operand(b'}', quoted, false)? }
+                ParamOp::TrimPrefix { longest, pattern: self.pattern(b'}')? }
             }
             b'%' => {
                 let longest = self.eat("%");
-                ParamOp::TrimSuffix { longest, pattern: self.operand(b'}', quoted, false)? }
+                ParamOp::TrimSuffix { longest, pattern: self.pattern(b'}')? }
             }
             b'/' => {
                 let scope = match self.peek() {
@@ -106,7 +106,7 @@ impl Parser<'_> {
                     _ => ReplaceScope::First,
                 };
                 self.at += usize::from(scope != ReplaceScope::First);
-                let pattern = self.operand(b'/', quoted, false)?;
+                let pattern = self.pattern(b'/')?;
                 self.eat("/");
                 let replacement = self.operand(b'}', quoted, false)?;
                 ParamOp::Replace { scope, pattern, replacement }
@@ -114,7 +114,7 @@ impl Parser<'_> {
             b'^' | b',' => {
                 let all = self.peek() == Some(sign);
                 self.at += usize::from(all);
-                let pattern = self.operand(b'}', quoted, false)?;
+                let pattern = self.pattern(b'}')?;
                 match (sign, pattern.parts.is_empty()) {
                     (_, false) => ParamOp::Opaque,
                     (b'^', true) => ParamOp::Upper { all },
@@ -143,6 +143,12 @@ impl Parser<'_> {
             b'?' => ParamOp::Required { null, word },
             _ => ParamOp::Alternative { null, word },
         })
+    }
+
+    /// A pattern up to the closing brace or `or`. Double quotes around the expansion do not quote
+    /// it: what is special in a pattern stays special there.
+    fn pattern(&mut self, or: u8) -> Parsed<ShellWord> {
+        self.operand(or, false, false)
     }
 
     /// A word up to the closing brace or `or`. In double quotes, single quotes have a meaning in
