@@ -31,6 +31,8 @@ pub(crate) struct StageState {
     pub(crate) scope: StageScope,
     /// The working directory, if known.
     pub(crate) directory: Option<String>,
+    /// Whether its base image brings no variables of its own.
+    pub(crate) plain: bool,
     /// Whether its shell is one that the interpreter understands.
     pub(crate) shell_known: bool,
     /// What its shell is.
@@ -244,6 +246,12 @@ fn start(world: &World<'_>) -> StageState {
         scope: StageScope::from_image_on(&world.plan.global, &base, is_windows)
             .with_varying(&traits.varying),
         directory: Some(traits.directory),
+        plain: match &planned.base {
+            Base::Image { reference } => {
+                reference.as_known().is_some_and(|r| knowledge::sets_only_path(&r))
+            }
+            _ => false,
+        },
         // On Windows, and with a backtick for escape, it is cmd or PowerShell.
         shell_known: world.prepared.file.escape == '\\' && !is_windows,
         shell: sh,

@@ -114,6 +114,13 @@ fn common(members: Vec<Artifact>) -> Option<Artifact> {
     Some(archive)
 }
 
+/// Conditions of `find` of which nothing is known: which files they choose, cannot be told.
+#[rustfmt::skip]
+const CHOOSING: &[&str] = &[
+    "!", "-not", "-executable", "-perm", "-size", "-empty", "-newer", "-mtime", "-mmin", "-ctime",
+    "-atime", "-user", "-group", "-links", "-regex", "-path", "-wholename",
+];
+
 /// `find ROOT… -name NAME -exec COMMAND {} …`. `false` if it prints.
 pub(super) fn find(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
     let words = call.arguments();
@@ -130,7 +137,6 @@ pub(super) fn find(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
         Some(None) => return true,
         None => None,
     };
-    // Other conditions choose among them in ways that are not followed.
     let mut found = Vec::new();
     for root in &words[..roots] {
         let Some(root) = shell.path(&root.value) else { return true };
@@ -138,6 +144,20 @@ pub(super) fn find(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
     }
     found.truncate(MAX_FOUND);
     let command = &words[at + 1..end];
+    if texts[roots..at].iter().any(|t| CHOOSING.contains(&t.as_str())) {
+        let argv = command
+            .iter()
+            .map(|word| match word.value.is("{}") {
+                true => {
+                    let value = Value::unknown(Origin::CommandOutput, word.span);
+                    Argument { value, span: word.span }
+                }
+                false => word.clone(),
+            })
+            .collect();
+        let _ = shell.simple_call(Call { argv, prefix: call.prefix.clone(), span: call.span });
+        return true;
+    }
     for path in found {
         let argv = command
             .iter()

@@ -78,7 +78,38 @@ pub(crate) fn execute(shell: &mut Interpreter<'_, '_>, call: &Call) {
             _ => artifact.machine,
         };
         shell.effect(EffectKind::Execute { path: artifact.path, machine }, call.span);
+    } else if !text.contains('/')
+        && let Some(artifact) = unpacked_program(shell, &text)
+    {
+        let kind = EffectKind::Execute { path: artifact.path, machine: artifact.machine };
+        shell.effect(kind, call.span);
+        // Whether it is in there, only its name tells.
+        if let Some(effect) = shell.step.effects.last_mut() {
+            effect.certain = false;
+        }
     }
+}
+
+/// A program that is in an archive unpacked into a folder of programs, as far as names tell: the
+/// archive's has a word in common with it (`docker-29.tgz` and `dockerd`), so that the system's own
+/// programs are not taken for it.
+fn unpacked_program(shell: &Interpreter<'_, '_>, name: &str) -> Option<crate::Artifact> {
+    const SHORTEST: usize = 3;
+    let folders = ["/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/bin"];
+    folders.iter().find_map(|folder| {
+        let found = shell.state.files.find(&format!("{folder}/{name}"))?;
+        let crate::Made::Downloaded { url } = &found.made else { return None };
+        let url = url.spelled().text;
+        let file = url.rsplit('/').next().unwrap_or_default();
+        let words = file.split(|c: char| !c.is_ascii_alphanumeric());
+        let alike = |word: &str| {
+            word.len() >= SHORTEST
+                && name.len() >= SHORTEST
+                && (name.starts_with(word) || word.starts_with(name))
+        };
+        let named = words.take(1).any(alike);
+        (named && found.machine.platform().is_some()).then_some(found)
+    })
 }
 
 /// Whether a program is a script by its name: an extension, or what source archives call theirs.

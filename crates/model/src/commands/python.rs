@@ -127,10 +127,15 @@ fn pip(shell: &mut Interpreter<'_, '_>, words: &[Argument], call: &Call) -> bool
     if !matches!(verb.as_deref(), Some("install" | "download" | "wheel" | "sync")) {
         return !matches!(verb.as_deref(), Some("freeze" | "list" | "show" | "config"));
     }
+    if line.has(&["--dry-run"]) {
+        return false;
+    }
     let mut packages: Vec<Argument> = line.operands[1..].to_vec();
     packages.extend(line.values(&["-e", "--editable"]).cloned());
     download::addresses(shell, Fetcher::Pip, &packages, call.span);
-    install(shell, call, Manager::Pip, packages.clone());
+    if verb.as_deref() != Some("download") {
+        install(shell, call, Manager::Pip, packages.clone());
+    }
     let installed = machine_of(shell, &line);
     if matches!(verb.as_deref(), Some("download" | "wheel")) {
         let folder = match line.value(&["-d", "--dest", "-w", "--wheel-dir"]) {

@@ -134,6 +134,23 @@ fn says_system(reference: &str) -> bool {
     Reference::parse(reference).is_ok_and(|r| systems::is_told(&Name::of(&r)))
 }
 
+/// Whether an image's configuration sets no variable but PATH: those of distributions.
+pub(crate) fn sets_only_path(reference: &str) -> bool {
+    const PLAIN: &[&str] = &[
+        "debian",
+        "ubuntu",
+        "alpine",
+        "busybox",
+        "almalinux",
+        "rockylinux",
+        "amazonlinux",
+        "oraclelinux",
+        "buildpack-deps",
+    ];
+    let reference = Reference::parse(reference).ok();
+    reference.is_some_and(|r| r.official_name().is_some_and(|name| PLAIN.contains(&name)))
+}
+
 /// A reference, taken apart for the tables.
 struct Name<'r> {
     /// `docker.io`, `gcr.io`.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Call, Interpreter, Status};
+use super::{Call, Dialect, Interpreter, Status};
 use crate::{
     effect::{EffectKind, Manager},
-    value::{Origin, Value},
+    machine::Libc,
+    value::{Origin, Truth, Value},
 };
 
 impl Interpreter<'_, '_> {
@@ -56,8 +57,34 @@ impl Interpreter<'_, '_> {
             .collect();
         let all = !names.is_empty()
             && names.iter().all(|n| n.as_deref().is_some_and(|n| self.has_command(n)));
+        let manager = match &names[..] {
+            [Some(name)] if !all => self.has_manager(name),
+            _ => Truth::Unknown,
+        };
+        if manager == Truth::No {
+            self.set_status(Status::Failure);
+            return;
+        }
         self.print(&Value::unknown(Origin::CommandOutput, call.span));
-        self.set_status(if all { Status::Success } else { Status::Unknown });
+        let there = all || manager == Truth::Yes;
+        self.set_status(if there { Status::Success } else { Status::Unknown });
+    }
+
+    /// Whether a package manager is there, by the family of the image.
+    fn has_manager(&self, name: &str) -> Truth {
+        let family = match (self.state.sh, self.state.libc) {
+            (Dialect::Dash, Libc::Glibc) => Manager::Apt,
+            (Dialect::Ash, Libc::Musl) => Manager::Apk,
+            (Dialect::Bash, Libc::Glibc) => Manager::Rpm,
+            _ => return Truth::Unknown,
+        };
+        match (name, family) {
+            ("apt-get" | "dpkg", Manager::Apt) | ("apk", Manager::Apk) => Truth::Yes,
+            // Which of its kind is there depends on the release.
+            ("dnf" | "yum" | "microdnf" | "rpm", Manager::Rpm) => Truth::Unknown,
+            ("apt-get" | "apk" | "dnf" | "yum" | "microdnf", _) => Truth::No,
+            _ => Truth::Unknown,
+        }
     }
 }
 

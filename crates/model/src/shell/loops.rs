@@ -214,6 +214,13 @@ impl Interpreter<'_, '_> {
     }
 }
 
+/// The variables that a script assigns somewhere.
+pub(super) fn assigned(script: &Script) -> BTreeSet<String> {
+    let mut found = Assigned::default();
+    walk_script(&mut found, script);
+    found.names
+}
+
 fn out_of_loop(flow: Flow) -> Flow {
     match flow {
         Flow::Break(n) if n > 1 => Flow::Break(n - 1),

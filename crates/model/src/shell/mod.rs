@@ -39,7 +39,7 @@ mod words;
 mod wrappers;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -140,6 +140,8 @@ pub(crate) struct Interpreter<'s, 'e> {
     vars: Vars,
     /// Shared with the subshells, until they define some.
     functions: Arc<HashMap<String, Arc<Command>>>,
+    /// Variables that the RUN's script assigns somewhere.
+    own: BTreeSet<String>,
     positional: Vec<Value>,
     /// `$0`, in a script.
     zero: Option<Value>,
@@ -203,6 +205,7 @@ impl<'s, 'e> Interpreter<'s, 'e> {
             step,
             vars: Vars::default(),
             functions: Arc::default(),
+            own: BTreeSet::new(),
             positional: Vec::new(),
             zero: None,
             via: None,
@@ -238,6 +241,9 @@ impl<'s, 'e> Interpreter<'s, 'e> {
 
     /// Follows a whole script and writes what is known at its end into the step.
     pub(crate) fn run(mut self, script: &Script) {
+        if self.state.plain {
+            self.own = loops::assigned(script);
+        }
         let flow = self.script(script);
         if let Some(last) = self.at_exit.take() {
             self.trapped(flow, &last);
@@ -379,8 +385,21 @@ impl<'s, 'e> Interpreter<'s, 'e> {
         }
         match self.vars.get(name) {
             Some(var) => var.binding.clone(),
-            None => self.state.scope.binding(name),
+            None => match self.state.scope.binding(name) {
+                Binding::Unknown if self.is_never_set(name) => Binding::Unset,
+                binding => binding,
+            },
         }
+    }
+
+    /// Whether a variable that nobody set so far is one of the script's own, and so not set: it
+    /// assigns it elsewhere, and no base image does.
+    fn is_never_set(&self, name: &str) -> bool {
+        self.state.plain
+            && !self.sourced
+            && self.own.contains(name)
+            && !name.to_ascii_lowercase().ends_with("_proxy")
+            && !words::SHELL_VARIABLES.contains(&name)
     }
 
     fn assign(&mut self, name: &str, mut value: Value, span: Span) {

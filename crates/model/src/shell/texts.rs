@@ -17,12 +17,30 @@ impl Interpreter<'_, '_> {
     /// Runs text as a script, where it is known. What it sets stays.
     pub(super) fn run_text(&mut self, value: &Value, span: Span) -> Flow {
         let mut builder = mlint_syntax::TextBuilder::default();
+        // Where an unknown piece cannot be one or several words, nothing is known.
+        let known: String = value.pieces().iter().filter_map(crate::value::Piece::text).collect();
+        let follows = !known.trim().is_empty()
+            && !["$(", "`", "<<", "#"].iter().any(|hard| known.contains(hard));
+        let mut quotes = Quotes::default();
         for piece in value.pieces() {
+            quotes.read(piece.text().unwrap_or_default());
             match (&piece.source, piece.text()) {
                 (Some(source), _) => builder.push_text(source),
                 (None, Some(text)) if text.len() < MAX_TEXT => {
                     let at = if piece.span.is_empty() { span } else { piece.span };
                     crate::value::push_at(&mut builder, text, at);
+                }
+                (None, None) if follows => {
+                    // `$_` is never known.
+                    let stands_for = match quotes.open {
+                        Some('\'') => "'\"${_}\"'",
+                        Some(_) => "${_}",
+                        None => {
+                            self.sourced = true;
+                            "${_}"
+                        }
+                    };
+                    crate::value::push_at(&mut builder, stands_for, span);
                 }
                 _ => {
                     self.sourced = true;
@@ -167,6 +185,27 @@ impl Interpreter<'_, '_> {
         }
         let text = Value::join(parts);
         self.run_text(&text, call.span)
+    }
+}
+
+/// Which quotes are open in a script, read from its begin.
+#[derive(Default)]
+struct Quotes {
+    open: Option<char>,
+    escaped: bool,
+}
+
+impl Quotes {
+    fn read(&mut self, text: &str) {
+        for c in text.chars() {
+            match (c, self.open) {
+                _ if self.escaped => self.escaped = false,
+                ('\\', None | Some('"')) => self.escaped = true,
+                ('\'' | '"', None) => self.open = Some(c),
+                (c, Some(open)) if c == open => self.open = None,
+                _ => {}
+            }
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Variables that the shell or every container sets: using them says nothing.
-const SHELL_VARIABLES: &[&str] = &[
+pub(super) const SHELL_VARIABLES: &[&str] = &[
     "HOME",
     "PWD",
     "OLDPWD",

@@ -95,6 +95,8 @@ impl Interpreter<'_, '_> {
         if matches!(name, "exec" | "command" | "builtin" | "time") {
             return Some(self.in_place(name, inner));
         }
+        // It may be a program that this file brought.
+        crate::commands::execute(self, &call);
         let personality = self.other_personality;
         self.other_personality |= matches!(name, "linux32" | "linux64" | "i386" | "setarch");
         self.subshell(call.span, |this| {

@@ -136,3 +136,28 @@ fn written_files_tell_their_text() {
         &["5: download https://h/x86_64 <uname -m> -> /x86_64"],
     );
 }
+
+#[test]
+fn programs_that_run_programs_are_run() {
+    has(
+        "FROM debian\nRUN curl -o /usr/local/bin/gosu https://h/gosu-amd64 && gosu nobody true\n",
+        "linux/arm64",
+        &["2: execute /usr/local/bin/gosu (linux/amd64)"],
+    );
+}
+
+#[test]
+fn programs_of_an_archive_in_a_folder_of_programs() {
+    let text = "FROM alpine\nRUN wget -O d.tgz https://h/linux/static/x86_64/docker-29.tgz && tar -C /usr/local/bin --strip-components 1 -xf d.tgz && dockerd --version && chmod 755 /x\n";
+    has(text, "linux/arm64", &["2: maybe execute /usr/local/bin/dockerd (linux/amd64)"]);
+    lacks(text, "linux/arm64", &["execute /usr/local/bin/chmod"]);
+}
+
+#[test]
+fn what_find_chooses_by_other_conditions_is_not_known() {
+    lacks(
+        "FROM debian\nRUN wget -O /h.tgz https://h/h.tgz && mkdir -p /s && tar -xzf /h.tgz -C /s && cp -R /s/errors /usr/local/etc/errors && find /usr/local -type f -executable -exec ldd '{}' ';'\n",
+        "linux/arm64",
+        &["ldd /usr/local/etc/errors"],
+    );
+}

@@ -144,3 +144,27 @@ fn removed_packages_take_their_programs_with_them() {
         &["file /usr/bin/yq: linux/amd64 ? downloaded, lines 2"],
     );
 }
+
+#[test]
+fn simulated_installs_install_nothing() {
+    for command in [
+        "apt-get install -s curl",
+        "apt-get -s install curl",
+        "apt-get install -y --dry-run curl",
+        "apt-get install -dy curl",
+        "apt-get install --print-uris curl",
+        "pip install --dry-run curl",
+        "pip download curl",
+    ] {
+        lacks(
+            &format!("FROM debian\nRUN {command}\n"),
+            "linux/arm64",
+            &["install Apt", "install Pip", "install Apk", "installed by"],
+        );
+    }
+    lacks(
+        "FROM alpine\nRUN apk add --simulate curl\n",
+        "linux/arm64",
+        &["install Apt", "install Pip", "install Apk", "installed by"],
+    );
+}

@@ -128,7 +128,7 @@ fn within_the_only_branch_that_goes_on_not_all_is_certain() {
 fn functions() {
     same(
         "A=o; f() { local A=i B; B=x; curl -O https://h/$A$B; }; f; curl -O https://h/$A$B",
-        &["ix", "o?"],
+        &["ix", "o"],
     );
     same("f() { echo x-$1; }; curl -O https://h/$(f a)", &["x-a"]);
     same(
@@ -231,4 +231,54 @@ fn what_follows_a_list_of_which_every_way_succeeds() {
     // Those of which one way does not.
     same("{ test -f /x && rm /x; } && curl -O https://h/a; true", &["maybe a"]);
     same("if [ -f /x ]; then mkdir /q; fi || curl -O https://h/a", &["maybe a"]);
+}
+
+#[test]
+fn a_variable_of_the_script_that_no_branch_set_is_empty() {
+    has(
+        "FROM debian:12-slim\nRUN case x in y) T=1;; esac; if [ -n \"$T\" ]; then touch /a; else curl -O https://h/b; fi\n",
+        "linux/arm64",
+        &["2: download https://h/b -> /b"],
+    );
+    // The base image may set it.
+    has(
+        "FROM example.org/x\nRUN case x in y) T=1;; esac; [ -n \"$T\" ] || curl -O https://h/b\n",
+        "linux/arm64",
+        &["2: maybe download https://h/b -> /b"],
+    );
+    // So may what is read in.
+    same(
+        ". /etc/os-release; case x in y) T=1;; esac; [ -n \"$T\" ] || curl -O https://h/b",
+        &["maybe b"],
+    );
+}
+
+#[test]
+fn package_managers_of_the_system() {
+    for (from, manager, there) in [
+        ("debian:12", "apk", false),
+        ("debian:12", "apt-get", true),
+        ("alpine:3.22", "apk", true),
+        ("alpine:3.22", "dnf", false),
+        ("almalinux:9", "apt-get", false),
+    ] {
+        let text = format!(
+            "FROM {from}\nRUN if command -v {manager} >/dev/null 2>&1; then wget http://h/yes; else wget http://h/no; fi\n"
+        );
+        let (yes, no) = ("2: download http://h/yes -> /yes", "2: download http://h/no -> /no");
+        has(&text, "linux/arm64", &[if there { yes } else { no }]);
+    }
+}
+
+#[test]
+fn text_that_is_run_with_an_unknown_part() {
+    for text in [
+        "n=\"$(nproc)\"; eval \"curl -o /x -m '$n' https://h/a\"",
+        "n=\"$(nproc)\"; eval \"curl -o /x -m \\\"$n\\\" https://h/a\"",
+        "n=\"$(nproc)\"; eval \"curl -o /x -m $n https://h/a\"",
+        "sh -c \"cd /x && curl -m $(nproc) -O https://h/a\"",
+    ] {
+        same(text, &["a"]);
+    }
+    same("eval \"$(cat /x)\"; curl -O https://h/a", &["a"]);
 }
