@@ -140,6 +140,8 @@ fn pip(shell: &mut Interpreter<'_, '_>, words: &[Argument], call: &Call) -> bool
     if matches!(verb.as_deref(), Some("download" | "wheel")) {
         let folder = match line.value(&["-d", "--dest", "-w", "--wheel-dir"]) {
             Some(folder) => shell.path(&folder.value),
+            // A few wheels among other files say nothing of the folder.
+            None if verb.as_deref() == Some("download") => None,
             None => shell.directory.clone(),
         };
         if let Some(folder) = folder {
