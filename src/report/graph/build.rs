@@ -334,7 +334,9 @@ impl<'t> Builder<'t> {
                         add(kind, &source, path, &artifact.machine, is_wrong(station));
                     }
                     if files.is_empty() {
-                        for argument in &copy.sources {
+                        // What comes from the network is a download.
+                        let near = copy.sources.iter().filter(|a| !words::is_remote(&a.value));
+                        for argument in near {
                             let path = words::value(&argument.value);
                             add(kind, &source, path, &Machine::unknown(), false);
                         }

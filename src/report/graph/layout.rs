@@ -213,10 +213,10 @@ fn routes(
             points.extend([(centres[*bend], top), (centres[*bend], bottom)]);
         }
         let to = &nodes[edge.to];
-        points.extend([
-            (end[index], bands[rank_of[edge.to]].0),
-            (end[index], to.y - if panel.nodes[edge.to].kind == Kind::Final { 4.0 } else { 0.0 }),
-        ]);
+        // The image's stage has a second rim.
+        let rim = if panel.nodes[edge.to].kind == Kind::Final { 4.0 } else { 0.0 };
+        let tip = to.y - rim;
+        points.extend([(end[index], bands[rank_of[edge.to]].0.min(tip)), (end[index], tip)]);
         points
     };
     layers.routes.iter().enumerate().map(point).collect()

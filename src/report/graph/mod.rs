@@ -8,6 +8,8 @@ mod layout;
 pub mod mermaid;
 mod order;
 pub mod svg;
+#[cfg(test)]
+mod tests;
 
 pub use build::picture;
 

@@ -4,6 +4,9 @@ use super::{Kind, Panel};
 
 /// Rounds of sorting; fewer for large graphs.
 const ROUNDS: usize = 24;
+/// Bends of all arrows together. Where the shorter arrows use them up, the longest go straight,
+/// behind what is in their way.
+pub const BENDS: usize = 6_000;
 /// Places on long arrows are bounded: beyond this, fewer rounds.
 const LARGE: usize = 4_000;
 
@@ -76,25 +79,44 @@ impl Layers {
         for node in order {
             layers.ranks[rank(node)].push(node);
         }
-        for edge in &panel.edges {
-            let mut route = vec![edge.from];
-            for at in rank(edge.from) + 1..rank(edge.to) {
-                let bend = layers.node.len();
-                layers.node.push(None);
-                layers.up.push(Vec::new());
-                layers.down.push(Vec::new());
-                layers.ranks[at].push(bend);
-                route.push(bend);
+        let length =
+            |i: &usize| rank(panel.edges[*i].to).saturating_sub(rank(panel.edges[*i].from));
+        let mut shortest_first: Vec<usize> = (0..panel.edges.len()).collect();
+        shortest_first.sort_by_key(length);
+        layers.routes = panel.edges.iter().map(|e| vec![e.from, e.to]).collect();
+        let mut left = BENDS;
+        for index in shortest_first {
+            let edge = &panel.edges[index];
+            let bends = length(&index).saturating_sub(1);
+            if bends > left {
+                break;
             }
-            route.push(edge.to);
-            for pair in route.windows(2) {
-                layers.down[pair[0]].push(pair[1]);
-                layers.up[pair[1]].push(pair[0]);
-            }
-            layers.routes.push(route);
+            left -= bends;
+            layers.bend(index, rank(edge.from), rank(edge.to));
         }
         layers.sort();
         layers
+    }
+
+    /// Puts bends on the ranks that an arrow passes.
+    fn bend(&mut self, edge: usize, from: usize, to: usize) {
+        let ends = &self.routes[edge];
+        let (start, end) = (ends[0], ends[1]);
+        let mut route = vec![start];
+        for rank in from + 1..to {
+            let bend = self.node.len();
+            self.node.push(None);
+            self.up.push(Vec::new());
+            self.down.push(Vec::new());
+            self.ranks[rank].push(bend);
+            route.push(bend);
+        }
+        route.push(end);
+        for pair in route.windows(2) {
+            self.down[pair[0]].push(pair[1]);
+            self.up[pair[1]].push(pair[0]);
+        }
+        self.routes[edge] = route;
     }
 
     fn sort(&mut self) {

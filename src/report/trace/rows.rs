@@ -211,6 +211,14 @@ impl Teller<'_> {
             if matches!(effect.kind, EffectKind::Command(_)) && particular.contains(&effect.span) {
                 continue;
             }
+            // Told as a download.
+            if let EffectKind::Copy(copy) = &effect.kind
+                && !copy.sources.is_empty()
+                && copy.from == CopyFrom::Context
+                && copy.sources.iter().all(|s| words::is_remote(&s.value))
+            {
+                continue;
+            }
             let mut row = self.effect(effect, stage, evaluation);
             self.conditions(effect, &mut row);
             if let EffectKind::SetEnv { name, .. } = &effect.kind {
@@ -322,9 +330,13 @@ impl Teller<'_> {
                 self.valued(row, &download.url, None)
             }
             EffectKind::Install(install) => {
-                let colon = if install.packages.is_empty() { "" } else { ":" };
-                let head = format!("install with {}{colon}", words::manager(install.manager));
+                let head = format!("install with {}:", words::manager(install.manager));
                 let mut row = Row::new("install", span, head, list(&install.packages));
+                if install.packages.is_empty() {
+                    // `npm ci`: its lock file knows.
+                    let source = self.lines.text().get(span.range()).unwrap_or_default();
+                    row.text = words::shortened(&one_line(source.trim()), 60);
+                }
                 for package in &install.packages {
                     row = self.valued(row, &package.value, None);
                 }

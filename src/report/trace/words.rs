@@ -78,6 +78,12 @@ pub fn value(value: &Value) -> String {
     plain(&value.to_string())
 }
 
+/// Whether ADD fetches it.
+pub fn is_remote(value: &Value) -> bool {
+    let start = value.known_prefix();
+    ["http://", "https://", "git://", "git@"].iter().any(|scheme| start.starts_with(scheme))
+}
+
 /// The text without its middle if it is longer than `max` characters.
 pub fn shortened(text: &str, max: usize) -> String {
     let count = text.chars().count();
