@@ -351,7 +351,7 @@ impl Files {
                 let shared = USUAL_FOLDERS.contains(&parent) && !parent.ends_with("/tmp");
                 let certain = found.certain && !shared;
                 let found = Artifact { folder: false, certain, ..found };
-                return Some(if is_text(name) { found.as_text() } else { found });
+                return Some(if is_text(name) { found.into_text() } else { found });
             }
             if parent == "/" {
                 break;

@@ -116,9 +116,9 @@ pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
         }
         Some("--wrap") if name == "xx-go" => env::wrap(shell, call),
         Some("--unwrap") if name == "xx-go" => env::unwrap(shell),
-        // `go list`, `go version` print; the others print nothing that matters.
-        Some("list" | "version" | "tool" | "doc" | "help") | None => return false,
-        _ => {}
+        Some("clean" | "fix" | "generate" | "get" | "vet") => {}
+        // `go list`, `go version`, `go telemetry` and what is not known here print.
+        _ => return false,
     }
     true
 }

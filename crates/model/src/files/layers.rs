@@ -81,7 +81,7 @@ impl Artifact {
     }
 
     /// A file that holds text, whatever lies beside it.
-    pub(crate) fn as_text(self) -> Self {
+    pub(crate) fn into_text(self) -> Self {
         Self { machine: Machine::independent(), linkage: Linkage::Unknown, ..self }
     }
 }

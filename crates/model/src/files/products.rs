@@ -12,15 +12,16 @@ fn may_be_program(name: &str) -> bool {
 #[rustfmt::skip]
 const SOURCES: &[&str] = &[
     "assets", "conf", "config", "configs", "configure", "contrib", "data", "dist", "doc", "docker",
-    "docs", "entrypoint", "etc", "examples", "frontend", "html", "include", "licenses", "locale",
-    "locales", "man", "migrations", "node_modules", "plugins", "public", "scripts", "share", "src",
+    "docs", "entrypoint", "errorfiles", "errors", "etc", "examples", "frontend", "html", "include",
+    "licenses", "locale", "locales", "man", "migrations", "node_modules", "plugins", "public", "scripts", "share", "src",
     "static", "template", "templates", "test", "tests", "ui", "vendor", "views", "web", "www",
 ];
 
 /// Folders with nothing compiled in them.
 #[rustfmt::skip]
 const DATA_FOLDERS: &[&str] =
-    &["docs", "etc", "html", "include", "node_modules", "public", "share", "templates", "www"];
+    &["doc", "docs", "errors", "etc", "examples", "html", "include", "node_modules", "public",
+      "scripts", "share", "templates", "tests", "www"];
 
 /// What source trees call their own.
 fn is_source(name: &str) -> bool {

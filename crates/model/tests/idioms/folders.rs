@@ -145,3 +145,9 @@ fn a_release_moved_to_where_nothing_is_takes_the_name() {
         format!("FROM debian\nWORKDIR /w\nRUN mkdir /opt/g && {fetch} && mv gradle-9 /opt/g/\n");
     has(&text, "linux/arm64", &["file /opt/g/gradle-9: linux/amd64 ? downloaded, lines 3 3 3"]);
 }
+
+#[test]
+fn folders_of_texts_are_no_products_of_make() {
+    let text = "FROM debian:12\nCOPY . /src\nRUN cd /src && ./configure && make\nRUN cp -R /src/examples/errorfiles /etc/errors\n";
+    lacks(text, "linux/arm64", &["/etc/errors: maybe linux/arm64 glibc compiled"]);
+}

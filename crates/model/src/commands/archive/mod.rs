@@ -106,7 +106,7 @@ fn unpack(
         let station = shell.station(path.clone(), call.span);
         let moved = archive.moved(path, station, certain);
         let text = !whole && is_text(file_name(&moved.path));
-        let moved = if text { moved.as_text() } else { moved };
+        let moved = if text { moved.into_text() } else { moved };
         let artifact = Artifact { folder: whole, content: None, made: made.clone(), ..moved };
         shell.state.files.put(artifact);
     };

@@ -246,3 +246,10 @@ fn wrappers() {
     always("golang:1.15", "RUN go get -d h.org/x/tool", "-");
     always(GO, "RUN go get h.org/x/tool", "-");
 }
+
+#[test]
+fn what_a_subcommand_prints_is_not_known() {
+    // The text decides whether the build stops.
+    let text = "FROM golang:1.23\nRUN [ \"$(go telemetry)\" = off ] || exit 1\n";
+    lacks(text, "linux/arm64", &["fails"]);
+}
