@@ -52,7 +52,11 @@ impl Numbers {
     }
 
     fn boundary(&mut self, text: &str) -> usize {
-        text.floor_char_boundary(self.below(text.len() + 1))
+        let mut at = self.below(text.len() + 1);
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
     }
 }
 
