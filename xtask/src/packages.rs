@@ -31,6 +31,11 @@ pub const NEEDS: &[Need] = &[
         purpose: "arm64 steps on this machine",
     },
     Need { program: "mmdebstrap", package: "mmdebstrap", purpose: "Debian base images" },
+    Need {
+        program: "busybox",
+        package: "busybox-static",
+        purpose: "the root file system of the sandbox's tests",
+    },
     Need { program: "newuidmap", package: "uidmap", purpose: "rootless builds" },
     Need { program: "htpasswd", package: "apache2-utils", purpose: "a registry with a password" },
     Need {

@@ -1,5 +1,6 @@
 //! Running programs: quietly for parts, aloud for people.
 
+use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -78,6 +79,35 @@ pub fn aloud_ok(command: &mut Command, shown: Option<&str>) -> Result<Duration> 
     }
     let found = ended.code.map_or("a signal".to_owned(), |code| format!("exit {code}"));
     Err(Error::unexpected(format!("`{}`", line(command)), "exit 0", found))
+}
+
+/// Like [`aloud_ok`], and `read` gets every line of both outputs as it passes.
+pub fn aloud_read(
+    command: &mut Command,
+    shown: &str,
+    mut read: impl FnMut(&str) + Send,
+) -> Result<Duration> {
+    println!("\n$ {shown}");
+    let start = Instant::now();
+    let failed = |source| Error::Start { command: shown.to_owned(), source };
+    let (reader, writer) = std::io::pipe().map_err(failed)?;
+    command.stdin(Stdio::null());
+    command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
+    let mut child = command.spawn().map_err(failed)?;
+    // Our own copies of the writing end would keep the pipe open for ever.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    for line in std::io::BufReader::new(reader).split(b'\n').map_while(std::io::Result::ok) {
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        read(&line);
+    }
+    let status = child.wait().map_err(failed)?;
+    let took = start.elapsed();
+    println!("  ({:.2} s, {status})", took.as_secs_f64());
+    if status.success() {
+        return Ok(took);
+    }
+    Err(Error::unexpected(format!("`{}`", line(command)), "exit 0", status.to_string()))
 }
 
 /// Finds a program on `PATH` and in the system directories, which an ordinary user's `PATH` lacks.

@@ -52,6 +52,49 @@ pub const GROUPS: &[Group] = &[
 /// What needs none of the parts.
 const WITHOUT_PARTS: &[&str] = &["--lib", "--bins", "--test=architecture", "--test=cli"];
 
+/// What went wrong, picked out of the output of `cargo test`: a long log ends with it then, which
+/// is what is still there where only a log's end is kept.
+#[derive(Debug, Default)]
+struct Failures {
+    lines: Vec<String>,
+    /// How many more lines belong to the last failure.
+    more: usize,
+    /// The line before, which says why where a test program ends before its first test.
+    before: Option<String>,
+}
+
+impl Failures {
+    /// At most so many lines are told again.
+    const MOST: usize = 80;
+
+    fn read(&mut self, line: &str) {
+        let line = line.trim_end();
+        let test = line.starts_with("test ") && line.contains("... FAILED");
+        let panic = line.starts_with("thread '") && line.contains("panicked at");
+        if line.contains("test failed, to rerun pass") {
+            self.push(line);
+            if let Some(said) = self.before.take() {
+                self.push(&format!("  the line before: {said}"));
+            }
+        } else if test || panic {
+            self.push(line);
+            self.more = if panic { 8 } else { 1 };
+        } else if self.more > 0 && !line.is_empty() {
+            self.more -= 1;
+            self.push(&format!("  {line}"));
+        }
+        if !line.trim().is_empty() {
+            self.before = Some(line.to_owned());
+        }
+    }
+
+    fn push(&mut self, line: &str) {
+        if self.lines.len() < Self::MOST && self.lines.last().is_none_or(|last| last != line) {
+            self.lines.push(line.to_owned());
+        }
+    }
+}
+
 struct Suite {
     failed: Vec<String>,
     skipped: Vec<String>,
@@ -119,8 +162,10 @@ impl Suite {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.args(arguments).current_dir(paths::root()).env(SKIP_LOG, &self.log);
         let shown = format!("cargo {}", arguments.join(" "));
-        if let Err(error) = run::aloud_ok(&mut command, Some(&shown)) {
+        let mut failures = Failures::default();
+        if let Err(error) = run::aloud_read(&mut command, &shown, |line| failures.read(line)) {
             self.failed.push(format!("{name}: {error}"));
+            self.failed.extend(failures.lines.into_iter().map(|line| format!("  {line}")));
         }
     }
 
@@ -168,5 +213,30 @@ impl Suite {
         println!("failed: {}", if self.failed.is_empty() { "nothing" } else { "" });
         self.failed.iter().for_each(|line| println!("  {line}"));
         self.failed.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Failures;
+
+    #[test]
+    fn failures_are_told_again() {
+        let mut failures = Failures::default();
+        let log = "test good ... ok\n\
+                   test bad ... FAILED\n\
+                   why it is bad\n\
+                   test fine ... ok\n\
+                   thread 'a' panicked at src/lib.rs:1:1:\n\
+                   left: 1\n\
+                   test end ... ok\n\
+                   no case can run: apt-get install busybox-static\n\
+                   error: test failed, to rerun pass `-p a --test b`\n";
+        log.lines().for_each(|line| failures.read(line));
+        let told = failures.lines.join("\n");
+        assert!(!told.contains("test good"), "{told}");
+        for part in ["test bad ... FAILED", "why it is bad", "left: 1", "busybox-static"] {
+            assert!(told.contains(part), "{part} is not in:\n{told}");
+        }
     }
 }
