@@ -63,21 +63,30 @@ pub enum Group {
     Toolchains,
     /// C libraries and cgo.
     Libc,
+    /// Packages that are installed, and paths that packages own.
+    Packages,
     /// Base images.
     Images,
+    /// Cache mounts.
+    Caches,
+    /// What an image says about itself: labels.
+    Metadata,
     /// mlint itself: syntax errors, suppressions.
     Meta,
 }
 
 impl Group {
     /// All groups, in the order of the index page.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Values,
         Self::Downloads,
         Self::Stages,
         Self::Toolchains,
         Self::Libc,
+        Self::Packages,
         Self::Images,
+        Self::Caches,
+        Self::Metadata,
         Self::Meta,
     ];
 
@@ -89,7 +98,10 @@ impl Group {
             Self::Stages => "stages",
             Self::Toolchains => "toolchains",
             Self::Libc => "libc",
+            Self::Packages => "packages",
             Self::Images => "images",
+            Self::Caches => "caches",
+            Self::Metadata => "metadata",
             Self::Meta => "meta",
         }
     }
@@ -102,7 +114,10 @@ impl Group {
             Self::Stages => "stages and what flows between them",
             Self::Toolchains => "compilers and their settings",
             Self::Libc => "C libraries and cgo",
+            Self::Packages => "packages and paths",
             Self::Images => "base images",
+            Self::Caches => "cache mounts",
+            Self::Metadata => "what an image says about itself",
             Self::Meta => "the file itself and its suppressions",
         }
     }

@@ -357,7 +357,16 @@ fn stage_span(file: &Dockerfile, from: Span) -> Span {
 
 /// Rules that complain about a stage being for one platform.
 fn is_about_single_platforms(meta: &Meta) -> bool {
-    matches!(meta.group, Group::Values | Group::Downloads | Group::Stages | Group::Toolchains)
+    match meta.group {
+        Group::Values
+        | Group::Downloads
+        | Group::Stages
+        | Group::Toolchains
+        | Group::Packages
+        | Group::Caches
+        | Group::Metadata => true,
+        Group::Libc | Group::Images | Group::Meta => false,
+    }
 }
 
 /// The rule whose name is at most a third of its letters away.
