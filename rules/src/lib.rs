@@ -8,6 +8,7 @@ pub mod images;
 pub mod libc;
 pub mod stages;
 mod support;
+mod table;
 pub mod toolchains;
 pub mod values;
 

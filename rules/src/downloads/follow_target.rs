@@ -23,7 +23,7 @@ pub(super) struct Site<'a> {
     /// The platform that the words mean.
     pub(super) from: &'a Platform,
     pub(super) words: &'a [FoundWord],
-    pub(super) scheme: Option<&'static Scheme>,
+    pub(super) scheme: Option<&'a Scheme>,
 }
 
 /// What a word is on each platform.

@@ -135,10 +135,10 @@ fn check_download(
     if !effect.span.contains(main.span) {
         finding = finding.related(download.url_span, "it is downloaded here");
     }
-    let missing: Vec<Platform> = scheme.map_or(Vec::new(), |s| {
+    let missing: Vec<Platform> = scheme.as_ref().map_or(Vec::new(), |s| {
         cx.options.platforms.iter().filter(|p| !s.offers(p)).cloned().collect()
     });
-    finding = match (scheme, missing.as_slice()) {
+    finding = match (&scheme, missing.as_slice()) {
         (Some(scheme), [_, ..]) => finding.help(format!(
             "{} publishes no file for {}, as far as mlint knows",
             scheme.project,
@@ -149,7 +149,15 @@ fn check_download(
              uses Docker's words, a `case` where it has its own",
         ),
     };
-    let site = Site { evaluation, stage, step, url: &url, from: &from, words: &words, scheme };
+    let site = Site {
+        evaluation,
+        stage,
+        step,
+        url: &url,
+        from: &from,
+        words: &words,
+        scheme: scheme.as_ref(),
+    };
     let fix = follow_target::fix(cx, &site);
     sink.report(finding.maybe_fix(fix));
 }
