@@ -30,7 +30,7 @@ USER 1000:1000
 WORKDIR /home/app
 RUN id -u > x && hello
 LABEL a=b
-EXPOSE 80
+EXPOSE ${PORT:-80}/tcp
 STOPSIGNAL SIGINT
 VOLUME /data
 HEALTHCHECK --interval=5s CMD true

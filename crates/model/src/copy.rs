@@ -16,7 +16,7 @@ use crate::{
     effect::{Argument, Copy, CopyFrom, Download, Effect, EffectKind, Fetcher, Sharing},
     evaluation::ImageUser,
     expand::expand,
-    files::{Selected, absolute, file_name, join},
+    files::{Selected, absolute, file_name, is_text, join},
     machine::{Linkage, Machine, MachineKind, MachineSource},
     plan::{Source, mount, mount_option},
     run::{StageState, World},
@@ -291,8 +291,12 @@ impl Copier<'_, '_> {
             && [".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tar.zst"]
                 .iter()
                 .any(|e| name.ends_with(e));
-        let machine = machine_of_name(&source.value, self.world.target);
-        let looks_like_file = name.contains('.') && !name.starts_with('.') && !is_archive;
+        let machine = match is_text(&name) {
+            true => Machine::independent(),
+            false => machine_of_name(&source.value, self.world.target),
+        };
+        let looks_like_file =
+            !is_archive && (name.contains('.') && !name.starts_with('.') || is_text(&name));
         // Of an archive only what it holds lands in the image.
         let place = (!is_archive).then(|| path.clone());
         let artifact = Artifact {

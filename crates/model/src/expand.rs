@@ -19,8 +19,8 @@ pub enum Binding {
     Unset,
     /// It may be set by the base image.
     Unknown,
-    /// An ARG without default lets it in, and it may be given with `--build-arg`. Where an
-    /// operator provides for its absence, it counts as not given.
+    /// An ARG without default lets it in, and nobody gives it: it is not set, and that is no
+    /// mistake.
     Declared,
 }
 
@@ -109,9 +109,9 @@ impl Expander<'_> {
             }
             Binding::Unset => (Truth::No, Value::empty()),
             Binding::Unknown => (Truth::Unknown, unknown(Origin::Unset)),
-            Binding::Declared if required => (Truth::Unknown, unknown(Origin::BuildArg)),
-            Binding::Declared if provides => (Truth::No, Value::empty()),
-            Binding::Declared => (Truth::Unknown, unknown(Origin::BuildArg)),
+            // Whoever gets past this gives it.
+            Binding::Declared if required => (Truth::No, unknown(Origin::BuildArg)),
+            Binding::Declared => (Truth::No, Value::empty()),
         };
         match &variable.op {
             None => value,

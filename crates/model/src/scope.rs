@@ -14,6 +14,12 @@
 //!   default on TARGETARCH hides the automatic value;
 //! - all pairs of one ENV are expanded before any of them is set; the pairs of one ARG one by one;
 //! - what starts from a stage has the ENVs of that stage applied once more, over its ARGs.
+//!
+//! What is evaluated is the build with the build arguments that are given. So an ARG without default
+//! that nobody gives is not set: nothing in a word, absent from RUN's environment, and BuildKit
+//! stops where it needs it. (Taking it for any text would make both ways of `[ -n "$GPU" ]` possible
+//! and still leave `${GPU:-cpu}` to guess.) What comes after such a stop is told for those who give
+//! it: see [`GlobalScope::expand_given`].
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,7 +27,10 @@ use std::{
 };
 
 use mlint_oci::Platform;
-use mlint_syntax::{KeyValue, Span, Word};
+use mlint_syntax::{
+    KeyValue, Span, Word,
+    word::{WordSpan, expand_words, parse_word},
+};
 
 use crate::{
     evaluation::GlobalArg,
@@ -29,6 +38,10 @@ use crate::{
     stage::{Failure, UnsetUse},
     value::{HopKind, Origin, PlatformPart, Value},
 };
+
+mod base;
+
+pub use base::BaseEnv;
 
 /// PATH where the base image sets none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -139,7 +152,7 @@ pub struct GlobalScope {
     build_args: Arc<BTreeMap<String, String>>,
     declared: Vec<GlobalArg>,
     escape: char,
-    /// Arguments without a value may still be given.
+    /// Arguments without a value are told from what nobody declares.
     open: bool,
 }
 
@@ -174,8 +187,8 @@ impl GlobalScope {
         Self { env, build_args: Arc::new(build_args), declared: Vec::new(), escape, open: false }
     }
 
-    /// The scope for one who does not know all build arguments: what an ARG without default lets
-    /// in is then [`Binding::Declared`] and not unset.
+    /// The scope for one who tells what is unset by mistake: what an ARG without default lets in is
+    /// then [`Binding::Declared`].
     #[must_use]
     pub fn with_open_args(self) -> Self {
         Self { open: true, ..self }
@@ -219,40 +232,28 @@ impl GlobalScope {
     pub fn expand(&self, word: &Word) -> Expansion {
         expand_word(word, self.escape, &|name| match self.env.get(name) {
             Some(value) => Binding::Set(value.clone()),
-            None if self.open && self.declared.iter().any(|d| d.name == name) => Binding::Declared,
+            None if self.open && self.is_declared(name) => Binding::Declared,
             None => Binding::Unset,
         })
     }
-}
 
-/// The environment that a base image brings.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BaseEnv {
-    /// What is known, in order.
-    pub variables: Vec<(String, String)>,
-    /// Whether nothing else is set in it.
-    pub complete: bool,
-}
-
-impl BaseEnv {
-    /// Nothing is set: scratch.
-    pub fn empty() -> Self {
-        Self { variables: Vec::new(), complete: true }
+    fn is_declared(&self, name: &str) -> bool {
+        self.declared.iter().any(|d| d.name == name)
     }
 
-    /// Nothing is known.
-    pub fn unknown() -> Self {
-        Self::default()
-    }
-
-    /// From an image's configuration (`NAME=value` each).
-    pub fn of_config<S: AsRef<str>>(env: impl IntoIterator<Item = S>) -> Self {
-        let split = |pair: S| {
-            let pair = pair.as_ref();
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (name.to_owned(), value.to_owned())
-        };
-        Self { variables: env.into_iter().map(split).collect(), complete: true }
+    /// As [`GlobalScope::expand`], for those who give each argument that the word has no other text
+    /// for: from here on, these are any text. `None` if it needs none.
+    pub fn expand_given(&mut self, word: &Word) -> Option<Value> {
+        let parsed = parse_word(&word.raw, self.escape);
+        let mut needs = false;
+        for variable in parsed.variables().into_iter().filter(|v| v.op.is_none()) {
+            if self.get(&variable.name).is_none() && self.is_declared(&variable.name) {
+                let given = Value::unknown(Origin::BuildArg, variable.span);
+                self.env.set(&variable.name, given);
+                needs = true;
+            }
+        }
+        needs.then(|| self.expand(word).value)
     }
 }
 
@@ -415,6 +416,21 @@ impl StageScope {
     /// Expands a word of an instruction.
     pub fn expand(&self, word: &Word) -> Expansion {
         expand_word(word, self.global.escape, &|name| self.binding(name))
+    }
+
+    /// The words that a text becomes where BuildKit splits it after it is expanded (EXPOSE), for one
+    /// who knows all values; see [`mlint_syntax::word::expand_words`].
+    ///
+    /// # Errors
+    /// The [`Failure`] where BuildKit stops.
+    pub fn expand_words(&self, word: &Word) -> Result<Vec<WordSpan>, Failure> {
+        let lookup = |name: &str| match self.binding(name) {
+            Binding::Set(value) => value.as_known().map(std::borrow::Cow::into_owned),
+            _ => None,
+        };
+        let parsed = parse_word(&word.raw, self.global.escape);
+        expand_words(&parsed, &lookup)
+            .map_err(|error| Failure { span: error.span(), message: error.to_string() })
     }
 
     /// What RUN sees: ARGs and ENVs in the order in which they were last set.

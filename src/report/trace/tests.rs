@@ -156,7 +156,7 @@ fn what_is_not_known_is_a_question_mark_with_the_reason() {
     ] {
         assert!(out.contains(part), "{part}\nin\n{out}");
     }
-    assert!(out.contains("linux/amd64  not all is known at line"), "{out}");
+    assert!(out.contains("the build fails at line 2; not all is known at line"), "{out}");
 }
 
 #[test]

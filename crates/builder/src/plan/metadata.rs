@@ -150,11 +150,11 @@ impl StageState {
         let mut all = Vec::new();
         for word in words {
             // One variable may hold several ports.
-            for spec in self.expand(word)?.split_whitespace() {
-                let Some(ports) = ports::expand(spec) else {
-                    let (what, value) = ("EXPOSE".to_owned(), spec.to_owned());
+            for spec in self.scope.expand_words(word).map_err(expansion)? {
+                let Some(ports) = ports::expand(&spec.text) else {
+                    let (what, value) = ("EXPOSE".to_owned(), spec.text);
                     let expected = "a port, as in 80, 53/udp or 8000-8010";
-                    return Err(Problem::BadValue { what, value, expected }.at(word.span()));
+                    return Err(Problem::BadValue { what, value, expected }.at(spec.span));
                 };
                 all.extend(ports);
             }

@@ -39,6 +39,10 @@ pub(crate) struct Builds {
     wanted: Arc<BTreeSet<String>>,
     /// Packages are marked as installed automatically (`apt-mark auto`).
     pub(crate) marked_auto: bool,
+    /// The programs of packages that were there when a script asked which are wanted
+    /// (`apt-mark showmanual`), and of those that it marked as wanted again.
+    pub(crate) listed: Arc<BTreeSet<&'static str>>,
+    pub(crate) kept: Arc<BTreeSet<&'static str>>,
 }
 
 impl Builds {

@@ -157,8 +157,12 @@ fn compile(
     words: &[Argument],
     verb: Verb,
 ) {
-    let Target { settings, machine, cross, cgo } = target(shell, name, call);
+    let Target { settings, machine, cross, mut cgo } = target(shell, name, call);
     let line = read(words, &settings);
+    // The run-time of these detectors is C, and go refuses them without cgo.
+    if cgo.enabled == Truth::Unknown && line.has(&["-race", "-msan", "-asan"]) {
+        cgo.enabled = Truth::Yes;
+    }
     let linkage = linkage(shell, &line, &cgo, cross);
     let places = match verb {
         Verb::Build => output::built(shell, &line, &machine),

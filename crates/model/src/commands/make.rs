@@ -11,7 +11,8 @@ use super::{
 use crate::{
     effect::{Argument, Setting, Tool},
     files::{Files, absolute, join},
-    machine::{Linkage, Machine, MachineKind},
+    knowledge::Toolchain,
+    machine::{Linkage, Machine, MachineKind, MachineSource},
     shell::{Call, Interpreter},
     stage::RunsOn,
 };
@@ -148,8 +149,7 @@ fn compiler_of(
         (_, Some(prefix)) => by_triple(shell, prefix),
         (None, None) => return None,
     };
-    let says =
-        on_line || matches!(found.machine.source, crate::machine::MachineSource::Setting { .. });
+    let says = on_line || matches!(found.machine.source, MachineSource::Setting { .. });
     (says && found.machine.kind != MachineKind::Unknown || on_line).then_some(found)
 }
 
@@ -218,6 +218,7 @@ fn work(shell: &mut Interpreter<'_, '_>, call: &Call, job: Job) {
         .map(|(root, c)| (root.to_owned(), c.clone()));
     let says_what = job.named.is_some()
         || configured.is_some()
+        || is_go(&job.settings)
         || shell.state.platform.role == RunsOn::Target && job.installs;
     let Found { machine, mut linkage } = match (job.named, &configured) {
         // How it is linked, and whether the program is C at all, is the Makefile's.
@@ -291,6 +292,9 @@ fn work(shell: &mut Interpreter<'_, '_>, call: &Call, job: Job) {
 fn unconfigured(shell: &Interpreter<'_, '_>, call: &Call, settings: &[Setting]) -> Found {
     let steers =
         |name: &str| !matches!(name, "CC" | "CXX" | "CGO_ENABLED") && SETTINGS.contains(&name);
+    if let Some(machine) = go_target(shell, settings, &steers) {
+        return Found { machine, linkage: Linkage::Unknown };
+    }
     let runs_on = shell.runs_on();
     // What it is told is what it would do by itself.
     let same = |s: &Setting| {
@@ -314,8 +318,56 @@ fn unconfigured(shell: &Interpreter<'_, '_>, call: &Call, settings: &[Setting]) 
         true => Machine::native(shell.runs_on().as_ref()),
         false => Machine::unknown(),
     };
-    // In which language, nobody knows.
-    Found { machine, linkage: Linkage::Unknown }
+    // In which language, nobody knows, unless there is a compiler for one only.
+    let linkage = match machine.platform().is_some() && has_c_only(shell) {
+        true => Linkage::dynamic(shell.state.libc),
+        false => Linkage::Unknown,
+    };
+    Found { machine, linkage }
+}
+
+/// What `GOARCH=…` says, where nothing else steers the build: a Makefile that is called with it
+/// hands it on to Go.
+fn go_target(
+    shell: &Interpreter<'_, '_>,
+    settings: &[Setting],
+    steers: &dyn Fn(&str) -> bool,
+) -> Option<Machine> {
+    let is_go = |name: &str| matches!(name, "GOOS" | "GOARCH");
+    if settings.iter().any(|s| !is_go(&s.name) && steers(&s.name) && !s.value.is_empty()) {
+        return None;
+    }
+    let given = |name: &str| settings.iter().rev().find(|s| s.name == name && !s.value.is_empty());
+    let arch = given("GOARCH")?;
+    let source = MachineSource::Setting {
+        name: arch.name.clone(),
+        value: arch.value.clone(),
+        span: arch.span,
+    };
+    let os = match given("GOOS") {
+        Some(os) => os.value.as_known()?.into_owned(),
+        None => shell.runs_on()?.os().to_owned(),
+    };
+    let text = arch.value.as_known()?;
+    // A variant is the target's, if it is for the target.
+    let target = shell.world.target;
+    let platform = match target.os() == os && target.arch() == text {
+        true => target.clone(),
+        false => mlint_oci::Platform::new(&os, &text, None),
+    };
+    let is_code = text != "wasm";
+    let kind = if is_code { MachineKind::Platform(platform) } else { MachineKind::Independent };
+    Some(Machine { kind, source })
+}
+
+/// Whether C is the only language that a distribution's image got a compiler for.
+fn has_c_only(shell: &Interpreter<'_, '_>) -> bool {
+    let state = &shell.state;
+    let others = [Toolchain::Go, Toolchain::Rust, Toolchain::Zig];
+    state.plain
+        && state.toolchains.contains(&Toolchain::C)
+        && !others.iter().any(|t| state.toolchains.contains(t))
+        && !state.files.is_folder("/usr/local/go")
 }
 
 /// What an installation below `root` puts where: machine code, and what is none. A root of its own

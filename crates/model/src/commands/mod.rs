@@ -6,6 +6,7 @@ pub(crate) mod builds;
 mod built;
 mod c;
 mod carry;
+mod checksum;
 mod configure;
 mod cross_images;
 mod dotnet;
@@ -32,12 +33,13 @@ mod zig;
 
 use crate::{
     effect::EffectKind,
+    files::{Files, file_name, join},
     machine::{Machine, MachineKind},
     shell::{Call, Interpreter},
 };
 
 pub(crate) use cross_images::cross_image;
-pub(crate) use download::url_file_name;
+pub(crate) use download::{fetches, url_file_name};
 pub(crate) use files::{name_by_pattern, place};
 pub(crate) use go::go_setting;
 pub(crate) use names::machine_of_name;
@@ -75,11 +77,14 @@ pub(crate) fn execute(shell: &mut Interpreter<'_, '_>, call: &Call) {
     if let Some(artifact) = found.filter(|a| !is_installed(a)) {
         let machine = match artifact.machine.kind {
             MachineKind::Unknown if is_script(&text) => Machine::independent(),
+            // Whatever the archive that it came in is called.
+            _ if is_source_script(&text) => Machine::independent(),
             _ => artifact.machine,
         };
         shell.effect(EffectKind::Execute { path: artifact.path, machine }, call.span);
     } else if !text.contains('/')
-        && let Some(artifact) = unpacked_program(shell, &text)
+        && let Some(artifact) =
+            unpacked_program(shell, &text).or_else(|| unpacked_toolchain(shell, &text))
     {
         let kind = EffectKind::Execute { path: artifact.path, machine: artifact.machine };
         shell.effect(kind, call.span);
@@ -112,22 +117,50 @@ fn unpacked_program(shell: &Interpreter<'_, '_>, name: &str) -> Option<crate::Ar
     })
 }
 
+/// A program of a toolchain that was unpacked into a folder of its own and put on the PATH
+/// (`/usr/local/go/bin`), as far as names tell: one of the folder's parts is called like it.
+fn unpacked_toolchain(shell: &Interpreter<'_, '_>, name: &str) -> Option<crate::Artifact> {
+    let path = shell.state.scope.get("PATH")?.as_known()?;
+    let own = path.split(':').filter(|f| f.starts_with('/') && !Files::is_usual(f));
+    let alias = match name {
+        "java" | "javac" | "jar" | "jlink" => "jdk",
+        "npm" | "npx" => return None,
+        _ => name,
+    };
+    let called = |part: &str| {
+        let word = part.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        word.eq_ignore_ascii_case(name) || word.eq_ignore_ascii_case(alias)
+    };
+    let mut named = own.filter(|folder| folder.split('/').any(called));
+    named.find_map(|folder| {
+        let found = shell.state.files.find(&join(folder, name))?;
+        let is_fetched = matches!(found.made, crate::Made::Downloaded { .. });
+        (is_fetched && found.machine.platform().is_some()).then_some(found)
+    })
+}
+
 /// Whether a program is a script by its name: an extension, or what source archives call theirs.
 fn is_script(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let extension = name.rsplit_once('.').map_or("", |(_, e)| e);
+    let extension = file_name(path).rsplit_once('.').map_or("", |(_, e)| e);
     matches!(extension, "sh" | "bash" | "py" | "pl" | "rb" | "php" | "js" | "tcl")
-        || matches!(
-            name,
-            "configure"
-                | "Configure"
-                | "config"
-                | "autogen"
-                | "bootstrap"
-                | "buildconf"
-                | "otp_build"
-        )
-        || matches!(name, "gradlew" | "mvnw")
+        || is_source_script(path)
+}
+
+/// Whether a program has the name of a script of source archives.
+fn is_source_script(path: &str) -> bool {
+    matches!(
+        file_name(path),
+        "configure"
+            | "Configure"
+            | "config"
+            | "autogen"
+            | "autogen.sh"
+            | "bootstrap"
+            | "buildconf"
+            | "otp_build"
+            | "gradlew"
+            | "mvnw"
+    )
 }
 
 /// Whether a build tool is only asked for its version or its options.
@@ -173,6 +206,9 @@ pub(crate) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
         "cp" | "mv" | "install" | "ln" | "rsync" => files::copy(shell, name, call),
         "update-alternatives" | "alternatives" => files::alternatives(shell, call),
         "rm" | "rmdir" | "unlink" => files::remove(shell, call),
+        "sha1sum" | "sha224sum" | "sha256sum" | "sha384sum" | "sha512sum" | "b2sum" | "md5sum" => {
+            checksum::run(shell, call)
+        }
         "mkdir" => files::make_folders(shell, call),
         "touch" | "chmod" | "chown" | "chgrp" | "setcap" | "ldconfig" => true,
         "strip" | "upx" | "objcopy" | "dd" | "patchelf" => carry::rewrite(shell, name, call),

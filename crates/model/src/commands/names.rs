@@ -113,8 +113,21 @@ pub(crate) fn machine_of_name(name: &Value, target: &Platform) -> Machine {
             kind: MachineKind::Platform(platform),
             source: MachineSource::Name { value: name.clone() },
         },
+        None if is_raw_text(&text, extension) => Machine::independent(),
         None => Machine::unknown(),
     }
+}
+
+/// Whether an address is that of a single file of a repository's tree, and no archive: a script or
+/// other text.
+fn is_raw_text(address: &str, extension: &str) -> bool {
+    #[rustfmt::skip]
+    const PACKED: &[&str] = &[
+        "7z", "apk", "bin", "bz2", "deb", "dll", "exe", "gz", "img", "iso", "lz4", "o", "rpm", "so", "tar",
+        "tbz2", "tgz", "txz", "whl", "xz", "zip", "zst",
+    ];
+    const HOSTS: &[&str] = &["https://raw.githubusercontent.com/", "https://raw.github.com/"];
+    HOSTS.iter().any(|host| address.starts_with(host)) && !PACKED.contains(&extension)
 }
 
 /// Hosts and folders whose programs need glibc, by the part of the address that names them.
@@ -192,6 +205,9 @@ mod tests {
             ("https://h/qemu-aarch64-static", "? static"),
             ("https://h/me/static-curl/v1/curl-amd64", "linux/amd64 static"),
             ("https://h/static/x-amd64", "linux/amd64 ?"),
+            ("https://raw.githubusercontent.com/me/x/main/hack/dind", "any ?"),
+            ("https://raw.githubusercontent.com/me/x/main/x.tar.gz", "? ?"),
+            ("https://raw.githubusercontent.com/me/x/main/x-amd64", "linux/amd64 ?"),
             (
                 "https://github.com/tianon/gosu/releases/download/1.1/gosu-amd64",
                 "linux/amd64 static",

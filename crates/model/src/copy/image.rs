@@ -171,9 +171,11 @@ impl Copier<'_, '_> {
             && (place.is_among_programs()
                 || untouched && !place.folder && is_main_program(&reference, name))
             && !in_program_folder;
+        // Where commands of the stage made programs, a pattern is for those.
+        let made_here = !untouched && name.contains(['*', '?', '[']);
         let machine = match () {
             () if is_text(name) || below(DATA_FOLDERS) => Machine::independent(),
-            () if in_program_folder => of_packages(),
+            () if in_program_folder && !(made_here && path.contains("bin/")) => of_packages(),
             // What the commands of a stage made may be for any machine.
             () if lands_as_program && untouched => of_packages(),
             () => Machine::unknown(),

@@ -6,7 +6,7 @@
 use super::{Artifact, Files, file_name};
 use crate::{
     artifact::Made,
-    machine::{Linkage, Machine},
+    machine::{Linkage, Machine, MachineKind},
 };
 
 /// As many sources of a folder are kept apart.
@@ -55,6 +55,13 @@ pub(super) fn unlayered(mut artifact: Artifact) -> Artifact {
 pub(super) fn alike(old: &Artifact, new: &Artifact) -> bool {
     let is_made = |a: &Artifact| matches!(a.made, Made::Compiled { .. } | Made::Installed { .. });
     let is_known = |a: &Artifact| a.machine.platform().is_some();
+    if let (Made::Downloaded { url: a }, Made::Downloaded { url: b }) = (&old.made, &new.made)
+        && is_known(old)
+        && is_known(new)
+        && a != b
+    {
+        return a.spelled().text == b.spelled().text;
+    }
     if is_made(old) && is_made(new) || !is_known(old) && !is_known(new) {
         return true;
     }
@@ -118,16 +125,27 @@ impl Files {
         }
         let all: Vec<&Artifact> = layers.iter().filter_map(|key| self.at(key)).collect();
         let rest = path.strip_prefix(folder).unwrap_or_default();
-        let mut fitting = all.iter().filter(|a| a.fits(rest));
-        if let (Some(found), None) = (fitting.next(), fitting.next()) {
-            return Some(found.child(path));
+        let rest = rest.trim_start_matches('/');
+        let top = rest.split('/').next().unwrap_or_default();
+        // The folder that an archive brings is called like it; else a file in it may be.
+        for name in [top, rest] {
+            let mut fitting = all.iter().filter(|a| a.fits(name));
+            if let (Some(found), None) = (fitting.next(), fitting.next()) {
+                return Some(found.child(path));
+            }
         }
-        let mut any = Artifact { certain: false, ..first.child(path) };
-        if all.iter().any(|a| a.machine.kind != any.machine.kind) {
-            any.machine = Machine::unknown();
-        }
-        if all.iter().any(|a| a.linkage != any.linkage) {
-            any.linkage = Linkage::Unknown;
+        // What holds no machine code says nothing about that of the others.
+        let mut code = all.iter().copied().filter(|a| a.machine.kind != MachineKind::Independent);
+        let source = code.next().unwrap_or(first);
+        let mut any = source.child(path);
+        any.certain &= all.iter().all(|a| a.certain && a.machine.kind == any.machine.kind);
+        for other in code {
+            if other.machine.kind != any.machine.kind {
+                any.machine = Machine::unknown();
+            }
+            if other.linkage != any.linkage {
+                any.linkage = Linkage::Unknown;
+            }
         }
         Some(any)
     }

@@ -99,9 +99,9 @@ impl Plan {
             failures: Vec::new(),
             names: BTreeMap::new(),
         };
-        let global = Arc::new(planner.globals());
+        let mut global = planner.globals();
         let stages: Vec<StagePlan> = (0..outline.stages.len())
-            .map(|i| planner.stage(&global, i))
+            .map(|i| planner.stage(&mut global, i))
             .fold(Vec::new(), |mut stages, make| {
                 stages.push(make.finish(&stages, outline, facts, target));
                 stages
@@ -109,7 +109,7 @@ impl Plan {
         let target_stage = planner.target_stage();
         let Planner { unset, failures, names, .. } = planner;
         let mut plan = Self {
-            global,
+            global: Arc::new(global),
             stages,
             target: target_stage,
             unset,

@@ -144,7 +144,7 @@ impl Planner<'_> {
         global
     }
 
-    pub(super) fn stage(&mut self, global: &GlobalScope, index: usize) -> Unfinished {
+    pub(super) fn stage(&mut self, global: &mut GlobalScope, index: usize) -> Unfinished {
         let outline = &self.outline.stages[index];
         let instruction = &self.file.instructions[outline.from];
         let InstructionKind::From { image, .. } = &instruction.kind else {
@@ -154,26 +154,36 @@ impl Planner<'_> {
         let expansion = global.expand(image);
         self.unset.extend(expansion.unset);
         self.failures.extend(expansion.failure);
-        let reference = expansion.value;
         let base_span = image.span();
-        if reference.is_empty() && self.failures.is_empty() {
-            self.fail(base_span, format!("the base name '{}' expands to nothing", image.as_str()));
+        let mut reference = expansion.value;
+        if let Some(message) = self.refusal(&reference, image.as_str()) {
+            let given = global.expand_given(image);
+            let hint = match given {
+                Some(_) => "; an ARG in it has no default, and no --build-arg gives it",
+                None => "",
+            };
+            self.fail(base_span, format!("{message}{hint}"));
+            reference = given.unwrap_or(reference);
         }
         let flag = instruction.flag("platform").and_then(|flag| {
             let word = flag.value.as_ref()?;
             let expansion = global.expand(word);
             self.unset.extend(expansion.unset);
             self.failures.extend(expansion.failure);
-            let value = expansion.value;
-            match value.as_known() {
+            let mut value = expansion.value;
+            let refused = match value.as_known() {
                 Some(text) if text.is_empty() => {
-                    self.fail(flag.span, format!("'{}' expands to no platform", word.as_str()));
+                    Some(format!("'{}' expands to no platform", word.as_str()))
                 }
                 // `windows(10.0.20348)/amd64` is one, too.
                 Some(text) if text.parse::<Platform>().is_err() && !text.contains('(') => {
-                    self.fail(flag.span, format!("'{text}' is no platform"));
+                    Some(format!("'{text}' is no platform"))
                 }
-                _ => {}
+                _ => None,
+            };
+            if let Some(message) = refused {
+                self.fail(flag.span, message);
+                value = global.expand_given(word).unwrap_or(value);
             }
             Some((value.hop(HopKind::Used, "", flag.span), flag.span))
         });
@@ -186,6 +196,19 @@ impl Planner<'_> {
             self.names.entry(name.clone()).or_default().push(index);
         }
         Unfinished { flag, ..unfinished }
+    }
+
+    /// Why BuildKit takes a base's name for no image's and no stage's.
+    fn refusal(&self, reference: &Value, written: &str) -> Option<String> {
+        let name = reference.as_known()?;
+        if name.is_empty() {
+            return Some(format!("base name ({written}) should not be blank"));
+        }
+        // What BuildKit would call it is said where it looks like a stage's name.
+        let elsewhere = self.names.contains_key(&name.to_lowercase())
+            || context::find(&self.options.contexts, &name, None).is_some();
+        let refused = !elsewhere && Reference::parse(&name).is_err();
+        refused.then(|| format!("'{name}' is an invalid reference"))
     }
 
     /// What a stage starts from: what `--build-context` puts in its own place, an earlier stage,

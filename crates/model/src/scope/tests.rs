@@ -257,3 +257,25 @@ fn unset_variables_are_told() {
     let unknown = StageScope::from_image(&global, &BaseEnv::unknown()).expand(word);
     assert_eq!(unknown.value.to_string(), "/a//?/{?|d}");
 }
+
+#[test]
+fn ports_are_split_as_buildkit_splits_them() {
+    let scope = run("FROM x\nENV P=\"80 81\" Q=7\n", &[]);
+    let words = |raw: &str| -> Vec<String> {
+        let file = parse(format!("FROM x\nEXPOSE {raw}\n"));
+        let InstructionKind::Expose(words) = &file.instructions[1].kind else { panic!("{raw}") };
+        let all = words.iter().flat_map(|w| scope.expand_words(w).expect("no failure"));
+        all.map(|w| w.text).collect()
+    };
+    for (raw, want) in [
+        ("$P/udp", &["80", "81/udp"][..]),
+        ("${P:-1}/udp", &["80", "81/udp"]),
+        ("${N:-9}/udp", &["9/udp"]),
+        // The operator's word is read over what stands before it.
+        ("1${Q:-2}/tcp", &["7/tcp"]),
+        ("1${Q}/tcp", &["17/tcp"]),
+        ("80${N:-}", &[]),
+    ] {
+        assert_eq!(words(raw), want, "{raw}");
+    }
+}

@@ -308,8 +308,8 @@ impl Parser<'_, '_, '_> {
         }
         match self.this.lookup(name) {
             Binding::Set(value) => number(&value),
-            Binding::Unset => Some(0),
-            Binding::Unknown | Binding::Declared => None,
+            Binding::Unset | Binding::Declared => Some(0),
+            Binding::Unknown => None,
         }
     }
 }

@@ -96,7 +96,7 @@ impl Interpreter<'_, '_> {
             Binding::Set(value) if value.as_known().is_some() => {
                 Some(vec![("0".to_owned(), value)])
             }
-            Binding::Unset => Some(Vec::new()),
+            Binding::Unset | Binding::Declared => Some(Vec::new()),
             _ => None,
         }
     }

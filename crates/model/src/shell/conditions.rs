@@ -162,7 +162,7 @@ impl Interpreter<'_, '_> {
             }
             "-v" => match value.as_known().map(|name| self.lookup(&name)) {
                 Some(Binding::Set(_)) => Truth::Yes,
-                Some(Binding::Unset) => Truth::No,
+                Some(Binding::Unset | Binding::Declared) => Truth::No,
                 _ => Truth::Unknown,
             },
             "-e" | "-f" | "-s" | "-x" | "-r" | "-d" => match self.path(value) {

@@ -4,6 +4,7 @@ use mlint_syntax::Span;
 
 use super::{Call, Interpreter};
 use crate::{
+    commands,
     effect::EffectKind,
     foreign::{Foreign, Language, literals},
     value::Value,
@@ -33,13 +34,25 @@ impl Interpreter<'_, '_> {
             let reads = no_file && !matches!(language, Language::Jq | Language::Awk);
             self.input.as_ref().filter(|i| reads && i.file.is_none()).map(|i| i.text.clone())
         };
-        if let Some(program) = program.or_else(from_input) {
-            self.foreign_text(language, &program, call.span);
+        match (program, from_input()) {
+            // What Python's one-liners fetch, is seen where their options are read.
+            (Some(program), _) if language == Language::Python => {
+                self.foreign_literals(language, &program, call.span);
+            }
+            (Some(program), _) | (None, Some(program)) => {
+                self.foreign_text(language, &program, call.span);
+            }
+            (None, None) => {}
         }
     }
 
-    /// What a program's text names.
+    /// What a program's text names and fetches.
     pub(super) fn foreign_text(&mut self, language: Language, program: &Value, span: Span) {
+        self.foreign_literals(language, program, span);
+        commands::fetches(self, language, program, span);
+    }
+
+    fn foreign_literals(&mut self, language: Language, program: &Value, span: Span) {
         let literals = literals(program);
         if literals.is_empty() {
             return;

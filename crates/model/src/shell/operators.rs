@@ -37,10 +37,8 @@ impl Interpreter<'_, '_> {
         let span = param.span;
         let is_set = match binding {
             Binding::Set(_) => Truth::Yes,
-            Binding::Unset => Truth::No,
+            Binding::Unset | Binding::Declared => Truth::No,
             Binding::Unknown => Truth::Unknown,
-            Binding::Declared if matches!(op, ParamOp::Required { .. }) => Truth::Unknown,
-            Binding::Declared => Truth::No,
         };
         let provided = |null: bool| match null {
             true => is_set.and(value.emptiness().negate()),
@@ -67,7 +65,11 @@ impl Interpreter<'_, '_> {
                     };
                     self.stop_at(span, text);
                 }
-                value
+                match binding {
+                    // Whoever gets past this gives it.
+                    Binding::Declared => Value::unknown(Origin::BuildArg, span),
+                    _ => value,
+                }
             }
             ParamOp::Alternative { null, word } => match provided(*null) {
                 Truth::Yes => self.single(word),
@@ -116,8 +118,8 @@ impl Interpreter<'_, '_> {
             ParamOp::Indirect => match value.as_known() {
                 Some(name) => match self.lookup(&name) {
                     Binding::Set(value) => value,
-                    Binding::Unset => Value::empty(),
-                    Binding::Unknown | Binding::Declared => Value::unknown(Origin::Unset, span),
+                    Binding::Unset | Binding::Declared => Value::empty(),
+                    Binding::Unknown => Value::unknown(Origin::Unset, span),
                 },
                 None => value.obscured(span),
             },

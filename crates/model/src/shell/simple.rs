@@ -92,10 +92,8 @@ impl Interpreter<'_, '_> {
                 if assignment.append {
                     let before = match self.lookup(name) {
                         Binding::Set(value) => value,
-                        Binding::Unset => Value::empty(),
-                        Binding::Unknown | Binding::Declared => {
-                            Value::unknown(Origin::Unset, assignment.span)
-                        }
+                        Binding::Unset | Binding::Declared => Value::empty(),
+                        Binding::Unknown => Value::unknown(Origin::Unset, assignment.span),
                     };
                     value = before.concat(&value);
                 }

@@ -174,8 +174,8 @@ fn join(
         };
         match binding {
             Binding::Set(value) => values.push(value),
-            Binding::Unset => values.push(Value::empty()),
-            Binding::Unknown | Binding::Declared => unknown = true,
+            Binding::Unset | Binding::Declared => values.push(Value::empty()),
+            Binding::Unknown => unknown = true,
         }
     }
     if unknown {

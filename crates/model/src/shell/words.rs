@@ -168,7 +168,8 @@ impl Interpreter<'_, '_> {
         {
             self.note_unset(&param.name, span);
         }
-        if matches!(binding, Binding::Unset) && self.nounset && !has_fallback {
+        let is_unset = matches!(binding, Binding::Unset | Binding::Declared);
+        if is_unset && self.nounset && !has_fallback {
             self.stop_at(
                 span,
                 format!("{} is not set, and the script forbids that (set -u)", param.name),
@@ -176,16 +177,14 @@ impl Interpreter<'_, '_> {
         }
         let value = match &binding {
             Binding::Set(value) => value.hop(HopKind::Used, &param.name, span),
-            Binding::Unset => Value::empty(),
+            Binding::Unset | Binding::Declared => Value::empty(),
             Binding::Unknown if param.name == "HOME" => self.home(span),
             Binding::Unknown if param.name == "PWD" => match &self.directory {
                 Some(directory) => Value::known(directory.as_str(), Origin::BaseEnv, span),
                 None => Value::unknown(Origin::Unset, span),
             },
-            Binding::Unknown | Binding::Declared => {
-                let declared = matches!(binding, Binding::Declared);
-                let origin = if declared { Origin::BuildArg } else { Origin::Unset };
-                Value::unknown(origin, span).hop(HopKind::Used, &param.name, span)
+            Binding::Unknown => {
+                Value::unknown(Origin::Unset, span).hop(HopKind::Used, &param.name, span)
             }
         };
         match &param.op {

@@ -156,7 +156,7 @@ fn a_variable_in_copy_from_stops_the_build() {
 #[test]
 fn a_base_that_expands_to_nothing_stops_the_build() {
     let text = "ARG BASE=\nFROM $BASE\n";
-    assert_eq!(build().failures(text, ARM64), ["$BASE: the base name '$BASE' expands to nothing"]);
+    assert_eq!(build().failures(text, ARM64), ["$BASE: base name ($BASE) should not be blank"]);
 }
 
 #[test]

@@ -161,3 +161,22 @@ fn what_find_chooses_by_other_conditions_is_not_known() {
         &["ldd /usr/local/etc/errors"],
     );
 }
+
+#[test]
+fn a_toolchain_on_the_path_is_what_is_run() {
+    let text = "FROM debian:12\n\
+        RUN curl https://h/go1.22.linux-amd64.tar.gz | tar xz -C /usr/local\n\
+        ENV PATH=/usr/local/go/bin:$PATH\n\
+        RUN go mod download && ls\n";
+    has(text, "linux/arm64", &["4: maybe execute /usr/local/go/bin/go (linux/amd64)"]);
+    lacks(text, "linux/arm64", &["execute /usr/local/go/bin/ls"]);
+}
+
+#[test]
+fn texts_of_the_context_are_files_and_no_machine_code() {
+    has(
+        "FROM debian:12\nCOPY LICENSE /licenses/x.txt\n",
+        "linux/arm64",
+        &["file /licenses/x.txt: any ? context LICENSE, lines 2"],
+    );
+}

@@ -233,3 +233,61 @@ fn installers_follow_the_machine() {
     );
     leaves("curl -fsSL https://deb.nodesource.com/setup_20.x | bash -", &[]);
 }
+
+#[test]
+fn a_sum_of_the_file_for_another_machine_does_not_fit() {
+    let check = |sum: &str| {
+        format!(
+            "FROM debian:12\nRUN curl -o /t/x-aarch64.zip https://h/x && \
+             echo \"24  {sum}\" | sha256sum -c - && touch /done\n"
+        )
+    };
+    has(
+        &check("/t/x-x86_64.zip"),
+        "linux/arm64",
+        &["2: fails: the last command ends with a status other than 0"],
+    );
+    lacks(&check("/t/x-aarch64.zip"), "linux/arm64", &["fails"]);
+    // It may have come in ways that are not followed.
+    lacks(&check("/t/y-x86_64.zip"), "linux/arm64", &["fails"]);
+}
+
+#[test]
+fn templates_of_easy_add_are_filled() {
+    has(
+        "FROM debian:12\nARG TARGETARCH\n\
+         RUN easy-add --var version=1 --var app=x --file {{.app}} \
+         --from https://h/{{.app}}/{{.version}}/{{.app}}_{{.os}}_${TARGETARCH}.tar.gz\n\
+         RUN easy-add --to /opt --file y --from https://h/{{.other}}/y_{{.arch}}.tgz\n",
+        "linux/arm64",
+        &[
+            "3: download https://h/x/1/x_linux_arm64.tar.gz <Opaque, TARGETARCH> -> /usr/local/bin/x",
+            "4: download https://h/?/y_amd64.tgz <Opaque> -> /opt/y",
+            "file /opt/y: linux/amd64 ? downloaded, lines 4",
+            "file /usr/local/bin/x: linux/arm64 ? downloaded, lines 3",
+        ],
+    );
+}
+
+#[test]
+fn what_programs_in_here_documents_fetch_may_be_fetched() {
+    let python = "FROM debian:12\nRUN python3 <<'EOF'\n\
+        # it's here\n\
+        urlretrieve(\"https://h/x-amd64\", '/usr/bin/x')\n\
+        note = 'https://h/not-fetched'\n\
+        urlopen(f\"https://h/{x}\")\nEOF\n";
+    has(
+        python,
+        "linux/arm64",
+        &[
+            "2: maybe download https://h/x-amd64 -> /usr/bin/x",
+            "file /usr/bin/x: maybe linux/amd64 ? downloaded, lines 2",
+        ],
+    );
+    lacks(python, "linux/arm64", &["download https://h/not", "download https://h/{"]);
+    has(
+        "FROM node:22\nRUN node <<EOF\nawait fetch('https://h/y-amd64')\nEOF\n",
+        "linux/arm64",
+        &["2: maybe download https://h/y-amd64 -> ?"],
+    );
+}

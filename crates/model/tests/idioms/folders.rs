@@ -109,14 +109,14 @@ fn make_that_is_told_what_it_would_do_anyway() {
             has(
                 &format!("FROM golang:1.26\nRUN {body}\n"),
                 platform,
-                &[&format!("2: compile Make for {platform} ? ->")],
+                &[&format!("2: compile Make for {platform} ? -> /go/?")],
             );
         }
         let other = if arch == "arm64" { "amd64" } else { "arm64" };
         has(
             &format!("FROM golang:1.26\nRUN GOARCH={other} make app\n"),
             platform,
-            &["2: compile Make for ? ? ->"],
+            &[&format!("2: compile Make for linux/{other} cross ? -> /go/?")],
         );
     }
 }
@@ -150,4 +150,33 @@ fn a_release_moved_to_where_nothing_is_takes_the_name() {
 fn folders_of_texts_are_no_products_of_make() {
     let text = "FROM debian:12\nCOPY . /src\nRUN cd /src && ./configure && make\nRUN cp -R /src/examples/errorfiles /etc/errors\n";
     lacks(text, "linux/arm64", &["/etc/errors: maybe linux/arm64 glibc compiled"]);
+}
+
+#[test]
+fn archives_without_machine_code_do_not_blur_a_root_file_system() {
+    let text = "FROM alpine AS r\n\
+        RUN curl -o /r.tar.gz https://h/jammy-arm64-root.tar.gz && tar xf /r.tar.gz -C /out\n\
+        RUN curl -o /s.tar.xz https://h/s6-noarch.tar.xz && tar xf /s.tar.xz -C /out\n\
+        FROM scratch\n\
+        COPY --from=r /out/ /\n\
+        RUN apt-get install -y curl\n";
+    for platform in ["linux/amd64", "linux/arm64"] {
+        has(text, platform, &["file /usr/bin/curl: linux/arm64 glibc installed by Apt, lines 6"]);
+    }
+}
+
+#[test]
+fn archives_of_one_machine_stay_apart() {
+    let text = "FROM alpine\n\
+        RUN curl https://h/db-2.2.0-linux-arm64.tgz | tar xz -C /opt\n\
+        RUN curl https://h/cli-2.3.0-linux-arm64.tgz | tar xz -C /opt\n\
+        RUN cp /opt/db-2.2.0/dbd /opt/cli-2.3.0/db /usr/local/bin/\n";
+    has(
+        text,
+        "linux/amd64",
+        &[
+            "file /usr/local/bin/db: maybe linux/arm64 ? downloaded, lines 3 3 4",
+            "file /usr/local/bin/dbd: maybe linux/arm64 ? downloaded, lines 2 2 4",
+        ],
+    );
 }

@@ -1,5 +1,6 @@
 //! What the model believes of real idioms: a Dockerfile in, lines of the dump out.
 
+mod arguments;
 mod artifacts;
 mod downloads;
 mod folders;

@@ -168,3 +168,20 @@ fn simulated_installs_install_nothing() {
         &["install Apt", "install Pip", "install Apk", "installed by"],
     );
 }
+
+#[test]
+fn packages_that_are_marked_as_wanted_again_stay() {
+    has(
+        "FROM debian:12\n\
+         RUN apt-get install -y jq\n\
+         RUN saved=\"$(apt-mark showmanual)\"; apt-get install -y wget tini; \\\n\
+         apt-mark auto '.*'; [ -z \"$saved\" ] || apt-mark manual $saved; apt-mark manual tini; \\\n\
+         apt-get purge -y --auto-remove\n",
+        "linux/arm64",
+        &[
+            "file /usr/bin/jq: linux/arm64 glibc installed by Apt, lines 2",
+            "file /usr/bin/tini: linux/arm64 glibc installed by Apt, lines 3",
+            "file /usr/bin/wget: maybe linux/arm64 glibc installed by Apt, lines 3",
+        ],
+    );
+}

@@ -287,16 +287,6 @@ fn a_variable_ends_with_its_run() {
 }
 
 #[test]
-fn arguments_without_default_may_be_given() {
-    has(
-        "FROM debian:12\nARG V\nRUN curl -O https://h/$V-amd64; curl -O https://h/${V:-1}\n",
-        "linux/arm64",
-        &["3: download https://h/?-amd64 <BuildArg> -> ?-amd64", "3: download https://h/1 -> /1"],
-    );
-    lacks("ARG BASE\nFROM $BASE\n", "linux/arm64", &["fails"]);
-}
-
-#[test]
 fn undeclared_platform_arguments_are_empty() {
     has(
         "FROM debian:12\nRUN curl -O https://h/x-$TARGETARCH.tgz\n",

@@ -3,6 +3,8 @@
 mod clone;
 mod code;
 mod curl;
+mod easy_add;
+mod fetches;
 mod wget;
 
 use mlint_syntax::Span;
@@ -27,12 +29,14 @@ pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> O
         "git" => clone::git(shell, call),
         "svn" | "hg" | "bzr" | "fossil" => clone::other(shell, name, call),
         "gh" | "glab" => clone::release(shell, call),
+        "easy-add" => easy_add::run(shell, call),
         "pwsh" | "powershell" | "powershell.exe" => code::powershell(shell, call),
         _ => return None,
     })
 }
 
 pub(super) use code::python;
+pub(crate) use fetches::fetches;
 
 /// Whether a word is an address (or nothing is known that speaks against it).
 fn is_address(value: &Value) -> bool {

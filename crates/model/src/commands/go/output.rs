@@ -213,19 +213,15 @@ pub(super) fn installed(
     // These stand for many packages.
     let is_pattern =
         |o: &Argument| ["tool", "all", "std", "cmd"].iter().any(|name| o.value.is(name));
-    let names: Vec<String> = match line.operands.len() {
-        _ if line.operands.iter().any(is_pattern) => Vec::new(),
-        0 | 1 => program_name(shell, line, directory.as_deref()).into_iter().collect(),
-        _ => {
-            let one = |package: &Argument| {
-                let line = Line { options: Vec::new(), operands: vec![package.clone()] };
-                program_name(shell, &line, directory.as_deref())
-            };
-            line.operands.iter().map(one).collect::<Option<_>>().unwrap_or_default()
-        }
+    let one = |package: &Argument| {
+        let line = Line { options: Vec::new(), operands: vec![package.clone()] };
+        (!is_pattern(package)).then(|| program_name(shell, &line, directory.as_deref())).flatten()
     };
-    match names.is_empty() {
-        true => vec![Place::folder(folder)],
-        false => names.iter().map(|n| Place::file(join(&folder, &format!("{n}{exe}")))).collect(),
-    }
+    let names: Vec<Option<String>> = match line.operands.len() {
+        0 => vec![program_name(shell, line, directory.as_deref())],
+        _ => line.operands.iter().map(one).collect(),
+    };
+    let rest = names.iter().any(Option::is_none).then(|| Place::folder(folder.clone()));
+    let file = |name: String| Place::file(join(&folder, &format!("{name}{exe}")));
+    rest.into_iter().chain(names.into_iter().flatten().map(file)).collect()
 }

@@ -1,21 +1,48 @@
 //! Packages that are taken away again: their programs go with them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{changes_nothing, programs};
 use crate::{
     artifact::Made,
     commands::options::Line,
     effect::{Argument, Manager},
+    files::Files,
     shell::{Call, Interpreter},
 };
 
 /// `apt-mark auto`: what is marked so goes with the next clean-up. `false` if it prints.
+///
+/// Scripts save the list of wanted packages first (`saved="$(apt-mark showmanual)"`), and mark
+/// those as wanted again (`apt-mark manual $saved`); what they do not know the names of is that.
 pub(super) fn mark(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
-    if call.text(1).as_deref() == Some("auto") {
-        shell.state.builds.marked_auto = true;
+    let verb = call.text(1).map(std::borrow::Cow::into_owned).unwrap_or_default();
+    let builds = &mut shell.state.builds;
+    match verb.as_str() {
+        "auto" => {
+            builds.marked_auto = true;
+            builds.kept = Arc::default();
+        }
+        "showmanual" => {
+            let files = &shell.state.files;
+            let there = programs::all(Manager::Apt).map(|(_, path)| path);
+            let there = there.filter(|path| is_packaged(files, Manager::Apt, path));
+            builds.listed = Arc::new(there.collect());
+        }
+        "manual" => {
+            let kept = Arc::make_mut(&mut builds.kept);
+            for package in call.argv.get(2..).unwrap_or_default() {
+                match package.value.as_known() {
+                    Some(name) => {
+                        kept.extend(programs::path(Manager::Apt, bare(&name)).map(|p| p.0));
+                    }
+                    None => kept.extend(builds.listed.iter()),
+                }
+            }
+        }
+        _ => {}
     }
-    !call.text(1).is_some_and(|verb| verb.starts_with("show"))
+    !verb.starts_with("show")
 }
 
 /// Remembers which packages are wanted by themselves, and which by a group (`apk add --virtual`).
@@ -60,8 +87,11 @@ pub(super) fn run(
     }
     let cleans = verb.starts_with("auto") || line.has(&["--auto-remove", "--autoremove"]);
     if cleans && shell.state.builds.marked_auto {
-        // What was marked by hand before stays, and that list is not known.
-        all(shell, manager);
+        // What else is needed by what stays is not known.
+        let kept = Arc::clone(&shell.state.builds.kept);
+        for (_, path) in programs::all(manager).filter(|(_, path)| !kept.contains(path)) {
+            gone(shell, manager, path, false);
+        }
     }
     named(shell, manager, &line.operands[1..]);
     true
@@ -121,12 +151,14 @@ fn named(shell: &mut Interpreter<'_, '_>, manager: Manager, packages: &[Argument
 
 /// Takes a program away, if it is the package's.
 fn gone(shell: &mut Interpreter<'_, '_>, manager: Manager, path: &str, certain: bool) {
-    let is_packaged = shell
-        .state
-        .files
-        .at(path)
-        .is_some_and(|a| matches!(a.made, Made::Installed { manager: by } if by == manager));
-    if is_packaged {
+    if is_packaged(&shell.state.files, manager, path) {
         shell.state.files.remove(path, certain);
     }
+}
+
+/// Whether the file at `path` came with a package.
+fn is_packaged(files: &Files, manager: Manager, path: &str) -> bool {
+    files
+        .at(path)
+        .is_some_and(|a| matches!(a.made, Made::Installed { manager: by } if by == manager))
 }

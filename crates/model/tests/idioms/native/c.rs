@@ -1,7 +1,7 @@
 //! C and C++, and the tools that call their compilers.
 
 use super::{always, brings, build_stage, compiles};
-use crate::{evaluate, lacks};
+use crate::{evaluate, has, lacks};
 
 #[test]
 fn compilers_by_name_and_flag() {
@@ -85,9 +85,9 @@ fn a_configured_directory_stays_configured() {
         ("RUN make CC=aarch64-linux-gnu-gcc", "linux/arm64 cross ? -> /src/?"),
         ("RUN make CROSS_COMPILE=aarch64-linux-gnu- ARCH=arm64", "linux/arm64 cross ? -> /src/?"),
         ("RUN CC=aarch64-linux-gnu-gcc make", "linux/arm64 cross ? -> /src/?"),
-        // A Makefile may set CC by itself; what Go is told is for Go.
+        ("RUN GOARCH=arm64 CC=aarch64-linux-gnu-gcc make", "linux/arm64 cross ? -> /src/?"),
+        // A Makefile may set CC by itself.
         ("RUN CC=gcc make", "? ? -> "),
-        ("RUN GOARCH=arm64 CC=aarch64-linux-gnu-gcc make", "? ? -> "),
         ("RUN cd /other && ./configure --host=aarch64-linux-gnu; cd /src && make", "? ? -> "),
         // Which of the two, nobody knows.
         (
@@ -226,4 +226,24 @@ fn installations() {
         &["maybe /doc any ?", "maybe /usr/bin/tool linux/amd64 musl"],
     );
     lacks(&build_stage("debian", "RUN make install"), "linux/arm64", &["file /usr"]);
+}
+
+#[test]
+fn where_c_is_the_only_language_make_links_the_stages_library() {
+    let make = |packages: &str| {
+        format!("FROM debian:12\nRUN apt-get install -y {packages}\nRUN cd /src && make\n")
+    };
+    has(&make("gcc make"), "linux/arm64", &["3: compile Make for linux/arm64 glibc ->"]);
+    has(&make("gcc golang make"), "linux/arm64", &["3: compile Make for linux/arm64 ? ->"]);
+    has(&make("make"), "linux/arm64", &["3: compile Make for linux/arm64 ? ->"]);
+}
+
+#[test]
+fn a_configure_script_is_one_whatever_its_archive_is_called() {
+    has(
+        "FROM debian:12\n\
+         RUN curl -LO https://h/c-x86_64.tar.xz && tar xf c-x86_64.tar.xz && cd c && ./configure\n",
+        "linux/arm64",
+        &["2: execute /c/configure (any)"],
+    );
 }

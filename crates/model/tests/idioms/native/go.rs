@@ -229,8 +229,8 @@ fn wrappers() {
         "Go for linux/amd64 cgo ? -> /app",
     );
     always(GO, "RUN tinygo build -o /a.wasm -target=wasi .", "Go for any ? -> /a.wasm");
-    always(GO, "RUN GOARCH=arm64 mage build", "Make for ? ? -> ");
-    always(GO, "RUN make build GOARCH=arm64", "Make for ? ? -> ");
+    always(GO, "RUN GOARCH=arm64 mage build", "Make for linux/arm64 cross ? -> ");
+    always(GO, "RUN make build GOARCH=arm64", "Make for linux/arm64 cross ? -> /src/?");
     compiles(
         GO,
         "RUN GOARCH=$TARGETARCH CGO_ENABLED=0 garble -literals build -o /a",
@@ -252,4 +252,41 @@ fn what_a_subcommand_prints_is_not_known() {
     // The text decides whether the build stops.
     let text = "FROM golang:1.23\nRUN [ \"$(go telemetry)\" = off ] || exit 1\n";
     lacks(text, "linux/arm64", &["fails"]);
+}
+
+#[test]
+fn go_install_tool_keeps_the_names_beside_it() {
+    has(
+        "FROM golang:1.26\nRUN go install tool h.example/cmd/x h.example/y/v2@v2.1.0\n",
+        "linux/arm64",
+        &["2: compile Go for linux/arm64 cgo glibc -> /go/bin /go/bin/x /go/bin/y"],
+    );
+}
+
+#[test]
+fn make_hands_goarch_on_to_go() {
+    for line in ["GOARCH=arm64 make app", "make app GOARCH=arm64"] {
+        let text = format!("FROM golang:1.26\nWORKDIR /src\nRUN {line}\n");
+        has(&text, "linux/amd64", &["3: compile Make for linux/arm64 cross ? -> /src/?"]);
+    }
+    has(
+        "FROM --platform=$BUILDPLATFORM golang:1.26\nARG TARGETARCH\nRUN make GOARCH=$TARGETARCH\n",
+        "linux/arm64",
+        &["3: compile Make for linux/arm64 cross ? -> /go/?"],
+    );
+    // What else steers it, may mean more.
+    has(
+        "FROM golang:1.26\nRUN make GOARCH=arm64 ARCH=arm\n",
+        "linux/amd64",
+        &["2: compile Make for ? ? ->"],
+    );
+}
+
+#[test]
+fn detectors_of_races_need_cgo() {
+    has(
+        "ARG V\nFROM golang:$V\nRUN go build -race -o /a .\n",
+        "linux/arm64",
+        &["3: compile Go for linux/arm64 cgo ? -> /a"],
+    );
 }
