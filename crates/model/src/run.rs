@@ -7,7 +7,7 @@ use mlint_syntax::{Instruction, InstructionKind, LogicalText, Span, Word};
 
 use crate::{
     cache,
-    commands::{builds::Builds, cross_image},
+    commands::{builds::Builds, cross_image, fetches},
     context::{ContextEntry, ContextPath, ContextSource, MAX_ASKED},
     copy,
     effect::{Argument, Command, Effect, EffectKind},
@@ -433,8 +433,11 @@ fn run_commands(world: &World<'_>, state: &mut StageState, step: &mut Step, site
             Interpreter::new(world, state, step, shell, false).run_exec(words(argv), span);
         }
         Some(Program::Interpreter { line, name, body, .. }) => {
+            let language = Language::of_program(name);
             opaque(step, *line, state);
-            foreign(step, *line, Language::of_program(name), body);
+            foreign(step, *line, language, body);
+            let mut shell = Interpreter::new(world, state, step, shell, false);
+            fetches(&mut shell, language, &Value::literal(body), *line);
         }
         Some(Program::Shell(_)) => {
             opaque(step, span, state);

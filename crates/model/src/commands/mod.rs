@@ -120,8 +120,7 @@ fn unpacked_program(shell: &Interpreter<'_, '_>, name: &str) -> Option<crate::Ar
 /// A program of a toolchain that was unpacked into a folder of its own and put on the PATH
 /// (`/usr/local/go/bin`), as far as names tell: one of the folder's parts is called like it.
 fn unpacked_toolchain(shell: &Interpreter<'_, '_>, name: &str) -> Option<crate::Artifact> {
-    let path = shell.state.scope.get("PATH")?.as_known()?;
-    let own = path.split(':').filter(|f| f.starts_with('/') && !Files::is_usual(f));
+    let path = shell.state.scope.get("PATH")?;
     let alias = match name {
         "java" | "javac" | "jar" | "jlink" => "jdk",
         "npm" | "npx" => return None,
@@ -129,8 +128,15 @@ fn unpacked_toolchain(shell: &Interpreter<'_, '_>, name: &str) -> Option<crate::
     };
     let called = |part: &str| {
         let word = part.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-        word.eq_ignore_ascii_case(name) || word.eq_ignore_ascii_case(alias)
+        word == name || word == alias
     };
+    // Most commands end here, before anything is put together.
+    let mentions = |text: &str| text.contains(name) || text.contains(alias);
+    if !path.pieces().iter().any(|p| p.text().is_some_and(mentions)) {
+        return None;
+    }
+    let path = path.as_known()?;
+    let own = path.split(':').filter(|f| f.starts_with('/') && !Files::is_usual(f));
     let mut named = own.filter(|folder| folder.split('/').any(called));
     named.find_map(|folder| {
         let found = shell.state.files.find(&join(folder, name))?;

@@ -289,6 +289,8 @@ mod tests {
             ("busybox:1.36-musl", Libc::None),
             ("busybox:glibc", Libc::Glibc),
             ("busybox", Libc::Unknown),
+            ("example.com/mirror/busybox:1-musl", Libc::None),
+            ("example.com/team/thing:1-musl", Libc::Musl),
             ("mcr.microsoft.com/dotnet/runtime:8.0-alpine", Libc::Musl),
             ("mcr.microsoft.com/dotnet/runtime:8.0", Libc::Glibc),
             ("mcr.microsoft.com/dotnet/runtime-deps:8.0-jammy-chiseled", Libc::Glibc),
@@ -338,6 +340,8 @@ mod tests {
             ("gcr.io/distroless/base", Sh::None),
             ("gcr.io/distroless/base:debug", Sh::Ash),
             ("busybox", Sh::Ash),
+            ("example.com/mirror/busybox:musl", Sh::Ash),
+            ("example.com/team/thing:1-musl", Sh::Unknown),
             ("example.com/x", Sh::Unknown),
         ] {
             assert_eq!(image(reference).sh, want, "{reference}");

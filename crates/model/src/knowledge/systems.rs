@@ -26,6 +26,8 @@ pub(super) enum System {
     BusyboxGlibc,
     /// Some system with glibc.
     Glibc,
+    /// Some system with musl.
+    Musl,
     /// busybox as the shell; nothing else is known.
     Ash,
     /// Not known.
@@ -41,7 +43,7 @@ impl System {
             | Self::BareGlibc
             | Self::BusyboxGlibc
             | Self::Glibc => Libc::Glibc,
-            Self::Alpine | Self::BareMusl => Libc::Musl,
+            Self::Alpine | Self::BareMusl | Self::Musl => Libc::Musl,
             Self::Bare | Self::Busybox => Libc::None,
             Self::Ash | Self::Unknown => Libc::Unknown,
         }
@@ -53,7 +55,7 @@ impl System {
             Self::Rpm => Sh::Bash,
             Self::Alpine | Self::Wolfi | Self::Busybox | Self::BusyboxGlibc | Self::Ash => Sh::Ash,
             Self::BareGlibc | Self::BareMusl | Self::Bare => Sh::None,
-            Self::Glibc | Self::Unknown => Sh::Unknown,
+            Self::Glibc | Self::Musl | Self::Unknown => Sh::Unknown,
         }
     }
 }
@@ -183,7 +185,7 @@ const OTHERS: &[(&str, System)] = &[
 
 /// The system of an image.
 pub(super) fn of(name: &Name<'_>) -> System {
-    if name.last == "busybox" && name.official.is_some() {
+    if name.last == "busybox" {
         // Only the glibc variant brings a loader; the others hold one static program.
         return match () {
             () if name.tag_says("glibc") => System::BusyboxGlibc,
@@ -200,8 +202,11 @@ pub(super) fn of(name: &Name<'_>) -> System {
     if name.last.starts_with("manylinux") {
         return System::Glibc;
     }
-    if name.tag_says("alpine") || name.tag_says("musl") || name.last.contains("alpine") {
+    if name.tag_says("alpine") || name.last.contains("alpine") {
         return System::Alpine;
+    }
+    if name.tag_says("musl") {
+        return System::Musl;
     }
     if name.repository.starts_with("windows/")
         || name.tag_says("windowsservercore")

@@ -387,6 +387,8 @@ impl<'s, 'e> Interpreter<'s, 'e> {
             Some(var) => var.binding.clone(),
             None => match self.state.scope.binding(name) {
                 Binding::Unknown if self.is_never_set(name) => Binding::Unset,
+                // The shell may set it, whoever else does not.
+                Binding::Declared if words::SHELL_VARIABLES.contains(&name) => Binding::Unknown,
                 binding => binding,
             },
         }

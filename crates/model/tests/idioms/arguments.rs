@@ -78,3 +78,12 @@ fn a_base_that_needs_one_stops_the_build_and_stays_open() {
     // Nobody declared it.
     assert_eq!(said("FROM golang:$V\n"), ["'golang:' is an invalid reference"]);
 }
+
+#[test]
+fn what_the_shell_sets_by_itself_need_not_be_given() {
+    has(
+        "FROM debian:12\nARG UID\nRUN [ -n \"$UID\" ] && curl -O https://h/a || true\n",
+        "linux/arm64",
+        &["3: maybe download https://h/a -> /a"],
+    );
+}

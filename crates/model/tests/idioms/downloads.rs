@@ -286,6 +286,11 @@ fn what_programs_in_here_documents_fetch_may_be_fetched() {
     );
     lacks(python, "linux/arm64", &["download https://h/not", "download https://h/{"]);
     has(
+        "FROM debian:12\nRUN <<EOF\n#!/usr/bin/env python3\nurlretrieve('https://h/x', 'y')\nEOF\n",
+        "linux/arm64",
+        &["3: maybe download https://h/x -> /y"],
+    );
+    has(
         "FROM node:22\nRUN node <<EOF\nawait fetch('https://h/y-amd64')\nEOF\n",
         "linux/arm64",
         &["2: maybe download https://h/y-amd64 -> ?"],

@@ -185,3 +185,14 @@ fn packages_that_are_marked_as_wanted_again_stay() {
         ],
     );
 }
+
+#[test]
+fn what_a_clean_up_took_is_not_wanted_by_the_next() {
+    let round = "RUN saved=$(apt-mark showmanual); apt-get install -y wget; apt-mark auto '.*'; \
+        apt-mark manual $saved; apt-get purge -y --auto-remove\n";
+    has(
+        &format!("FROM debian:12\n{round}{round}"),
+        "linux/arm64",
+        &["file /usr/bin/wget: maybe linux/arm64 glibc installed by Apt, lines 3"],
+    );
+}

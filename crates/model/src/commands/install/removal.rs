@@ -26,7 +26,10 @@ pub(super) fn mark(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
         "showmanual" => {
             let files = &shell.state.files;
             let there = programs::all(Manager::Apt).map(|(_, path)| path);
-            let there = there.filter(|path| is_packaged(files, Manager::Apt, path));
+            // What an earlier clean-up may have taken is not wanted.
+            let there = there.filter(|path| {
+                is_packaged(files, Manager::Apt, path) && files.at(path).is_some_and(|a| a.certain)
+            });
             builds.listed = Arc::new(there.collect());
         }
         "manual" => {
