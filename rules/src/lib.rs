@@ -10,6 +10,7 @@ pub mod stages;
 mod support;
 mod table;
 pub mod toolchains;
+mod unmarked;
 pub mod values;
 
 use mlint_lint::Rule;
@@ -21,15 +22,20 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &values::undeclared_platform_arg::UndeclaredPlatformArg,
         &values::arch_variable_lost::ArchVariableLost,
         &downloads::hardcoded_arch_url::HardcodedArchUrl,
+        &downloads::unmarked_arch_asset::UnmarkedArchAsset,
+        &downloads::single_arch_checksum::SingleArchChecksum,
         &stages::missing_build_platform::MissingBuildPlatform,
         &stages::constant_platform::ConstantPlatform,
         &stages::final_stage_on_build_platform::FinalStageOnBuildPlatform,
         &stages::ignored_stage_platform::IgnoredStagePlatform,
         &stages::redundant_target_platform::RedundantTargetPlatform,
         &stages::wrong_arch_copy::WrongArchCopy,
+        &stages::cross_binary_executed::CrossBinaryExecuted,
+        &stages::host_binary_copy::HostBinaryCopy,
         &toolchains::hardcoded_goarch::HardcodedGoarch,
         &toolchains::x86_compiler_flag::X86CompilerFlag,
         &toolchains::native_compiler_flag::NativeCompilerFlag,
+        &toolchains::emulation_unsafe_toolchain::EmulationUnsafeToolchain,
         &libc::cgo_cross_compile::CgoCrossCompile,
         &libc::libc_mismatch::LibcMismatch,
         &images::base_image_platform::BaseImagePlatform,

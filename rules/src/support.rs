@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use mlint_lint::{Context, Finding, edit};
 use mlint_model::{
-    Artifact, Base, Effect, Evaluation, HopKind, MachineSource, Origin, Piece, RunsOn, Stage, Value,
+    Artifact, Base, Effect, Evaluation, HopKind, MachineSource, Made, Origin, Piece, RunsOn, Stage,
+    Value,
 };
 use mlint_oci::{
     Platform,
@@ -244,6 +245,8 @@ pub(crate) enum Cause {
     BuildStage,
     /// A literal in a file's name.
     Name,
+    /// A compiled file of the build context.
+    Context,
     /// Something else.
     Other,
 }
@@ -265,8 +268,17 @@ pub(crate) fn cause(evaluation: &Evaluation, artifact: &Artifact) -> Cause {
             if shown(value).contains("://") { Cause::Url } else { Cause::Name }
         }
         MachineSource::Setting { value, .. } if is_literal(value) => Cause::Setting,
+        MachineSource::Elf if named_after_machine(artifact) => Cause::Name,
+        MachineSource::Elf => Cause::Context,
         _ => by_stage,
     }
+}
+
+/// Whether a file of the build context has a name that says which machine it is for, and is right.
+fn named_after_machine(artifact: &Artifact) -> bool {
+    let Made::Context { path: Some(path) } = &artifact.made else { return false };
+    let machine = artifact.machine.platform();
+    find_words(&path.path).iter().any(|w| machine.is_some_and(|m| w.means(m)))
 }
 
 fn has_literal_arch(value: &Value, role: RunsOn) -> bool {

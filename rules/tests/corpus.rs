@@ -11,7 +11,10 @@ use std::{
 use mlint_lint::{
     CheckOptions, FixOptions, FixOutcome, Report, Severity, check, fix, testing::render,
 };
-use mlint_model::{Fact, FactSource, ImageFacts, ImageInfo, image_queries};
+use mlint_model::{
+    ContextEntry, ContextFile, ContextPath, Fact, FactSource, ImageFacts, ImageInfo, Linkage,
+    image_queries,
+};
 use mlint_oci::Platform;
 use mlint_registry::{FactOptions, resolve_facts};
 use mlint_syntax::parse;
@@ -31,6 +34,7 @@ impl Case {
         if let Ok(list) = fs::read_to_string(folder.join("platforms")) {
             options.platforms = list.lines().map(|line| line.trim().parse().unwrap()).collect();
         }
+        options.context = options.context.with(told_files(&folder));
         let queries = image_queries(&parse(text.as_str()), &options.platforms, &options.model());
         let offline = FactOptions { offline: true, ..FactOptions::default() };
         let known = resolve_facts(&queries, &offline);
@@ -85,6 +89,22 @@ fn told_images(folder: &Path) -> Vec<(String, ImageInfo)> {
             let platforms: Vec<Platform> = words.map(|p| p.parse().unwrap()).collect();
             let source = FactSource::Registry;
             (reference, ImageInfo { platforms, is_index: true, source })
+        })
+        .collect()
+}
+
+/// What the case says of its build context: `path platform` of a compiled file, or `path` of a
+/// text, one a line.
+fn told_files(folder: &Path) -> Vec<(ContextPath, Fact<ContextEntry>)> {
+    let Ok(text) = fs::read_to_string(folder.join("files")) else { return Vec::new() };
+    text.lines()
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            let path = ContextPath::main(words.next().unwrap());
+            let machine: Option<Platform> = words.next().map(|p| p.parse().unwrap());
+            let text = machine.is_none().then(|| "\n".into());
+            let file = ContextFile { text, machine, linkage: Linkage::Unknown };
+            (path, Fact::Known(ContextEntry::File(file)))
         })
         .collect()
 }

@@ -4,7 +4,9 @@
 use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
 use mlint_lint::{BUILTIN, CheckOptions, FixAvailability, FixOptions, Meta, check, docs, fix};
-use mlint_model::{Fact, FactSource, ImageFacts, ImageInfo, ImageQuery};
+use mlint_model::{
+    ContextEntry, ContextFile, ContextPath, Fact, FactSource, ImageFacts, ImageInfo, ImageQuery,
+};
 use mlint_oci::Platform;
 
 fn metas() -> Vec<&'static Meta> {
@@ -63,6 +65,16 @@ fn facts() -> ImageFacts {
     ])
 }
 
+/// The examples' build context has one compiled file.
+fn options() -> CheckOptions {
+    let mut options = CheckOptions::default();
+    let machine = Some(Platform::linux("amd64"));
+    let file = ContextFile { machine, ..ContextFile::default() };
+    let answer = Fact::Known(ContextEntry::File(file));
+    options.context = options.context.with([(ContextPath::main("bin/app"), answer)]);
+    options
+}
+
 #[test]
 fn examples_are_found_and_repaired() {
     for meta in metas() {
@@ -70,7 +82,7 @@ fn examples_are_found_and_repaired() {
         let (mut bad, mut good) = (0, 0);
         for example in &examples {
             let file = mlint_syntax::parse(example.text.as_str());
-            let report = check(&file, &CheckOptions::default(), &facts(), mlint_rules::all());
+            let report = check(&file, &options(), &facts(), mlint_rules::all());
             let found = report.diagnostics.iter().any(|d| d.rule == meta.name);
             match example.heading.as_str() {
                 "Example" => {

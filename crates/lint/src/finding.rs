@@ -38,6 +38,11 @@ pub struct ProposedFix {
     pub keeps: Vec<Platform>,
     /// Refused, not demoted, if a platform that was right would do something else.
     pub or_nothing: bool,
+    /// Rules that may find more afterwards: what the fix leaves to be looked at is said there.
+    pub reveals: Vec<&'static str>,
+    /// What the same thing is called on each platform, where the names do not tell it: two
+    /// platforms that differ in that do the analogous thing.
+    pub alike: Vec<(Platform, String)>,
 }
 
 impl ProposedFix {
@@ -61,6 +66,8 @@ impl ProposedFix {
             fix: Fix { title: title.into(), applicability, caution: None, together: false, edits },
             keeps: Vec::new(),
             or_nothing: false,
+            reveals: Vec::new(),
+            alike: Vec::new(),
         }
     }
 
@@ -76,6 +83,20 @@ impl ProposedFix {
     #[must_use]
     pub fn or_nothing(mut self) -> Self {
         self.or_nothing = true;
+        self
+    }
+
+    /// Names a rule that says after the fix what is left to do. Only for a fix that needs a look.
+    #[must_use]
+    pub fn revealing(mut self, rule: &'static str) -> Self {
+        self.reveals.push(rule);
+        self
+    }
+
+    /// Says what the same thing is called on each platform.
+    #[must_use]
+    pub fn alike(mut self, names: Vec<(Platform, String)>) -> Self {
+        self.alike = names;
         self
     }
 

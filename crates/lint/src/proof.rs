@@ -26,7 +26,7 @@ use crate::{
     diagnostic::{Applicability, Diagnostic, Effect, Severity},
     finding::{Draft, ProposedFix},
     rule::Meta,
-    signature::{first_difference, foreign_runs, unmatched},
+    signature::{first_difference, foreign_runs, mark_words, unmatched},
 };
 
 /// Why a fix may not be applied at all.
@@ -138,10 +138,10 @@ impl<'a> Prover<'a> {
             return Proof::Holds;
         }
         let after = self.lab.analyse(Cow::Owned(fixed));
-        if let Err(refusal) = self.findings_shrink(diagnostic, &after) {
+        if let Err(refusal) = no_foreign_run(self.analysis, &after) {
             return Proof::Refused(refusal);
         }
-        if let Err(refusal) = no_foreign_run(self.analysis, &after) {
+        if let Err(refusal) = self.findings_shrink(diagnostic, proposal, &after) {
             return Proof::Refused(refusal);
         }
         let keeps = self.kept_platforms(diagnostic, proposal);
@@ -158,7 +158,7 @@ impl<'a> Prover<'a> {
         }
         match self
             .unchanged(&keeps, &after)
-            .and_then(|()| self.analogous(diagnostic, &keeps, &after))
+            .and_then(|()| self.analogous(diagnostic, proposal, &keeps, &after))
         {
             Ok(()) => Proof::Holds,
             Err(doubt) => Proof::Demoted(doubt),
@@ -187,10 +187,11 @@ impl<'a> Prover<'a> {
     fn findings_shrink(
         &self,
         diagnostic: &Diagnostic,
+        proposal: &ProposedFix,
         after: &Analysis<'_>,
     ) -> Result<(), Refusal> {
         let before = &self.counts;
-        let after = counts(&after.drafts);
+        let mut after = counts(&after.drafts);
         for platform in &diagnostic.platforms {
             let key = (diagnostic.rule, platform.clone());
             let count = |c: &Counts| c.get(&key).map_or(0, |(n, _)| *n);
@@ -200,6 +201,9 @@ impl<'a> Prover<'a> {
                     platform: platform.clone(),
                 });
             }
+        }
+        if proposal.fix.applicability < Applicability::Safe {
+            after.retain(|(rule, _), _| !proposal.reveals.contains(rule));
         }
         // What was wrong, or might have been, may turn into what is merely slow.
         let floor = match diagnostic.severity {
@@ -244,17 +248,35 @@ impl<'a> Prover<'a> {
     fn analogous(
         &self,
         diagnostic: &Diagnostic,
+        proposal: &ProposedFix,
         keeps: &[Platform],
         after: &Analysis<'_>,
     ) -> Result<(), Doubt> {
         let Some(like) = keeps.first() else { return Ok(()) };
+        let name = |platform: &Platform| {
+            let (of, name) = proposal.alike.iter().find(|(p, _)| p == platform)?;
+            Some(mark_words(name, of))
+        };
         let distance = |of: &Analysis<'_>, platform: &Platform| {
-            unmatched(&self.lab.analogy(of, platform), &self.lab.analogy(of, like))
+            let (ours, theirs) = (self.lab.analogy(of, platform), self.lab.analogy(of, like));
+            match (name(platform), name(like)) {
+                (Some(our), Some(their)) if our != their => {
+                    // A name that says nothing leaves the file's machine unknown.
+                    let vague = |line: &str| line.replace(" for linux/<arch>", " for ?");
+                    let ours: Vec<String> =
+                        ours.iter().map(|line| vague(&line.replace(&our, &their))).collect();
+                    let theirs: Vec<String> = theirs.iter().map(|line| vague(line)).collect();
+                    unmatched(&ours, &theirs)
+                }
+                _ => unmatched(&ours, &theirs),
+            }
         };
         for platform in &diagnostic.platforms {
             let (before, after) = (distance(self.analysis, platform), distance(after, platform));
-            let must_shrink =
-                matches!(diagnostic.effect, Effect::WrongBinary | Effect::BuildFails) && before > 0;
+            // Where names tell nothing, what was wrong did not show.
+            let must_shrink = before > 0
+                && proposal.alike.is_empty()
+                && matches!(diagnostic.effect, Effect::WrongBinary | Effect::BuildFails);
             if after > before || must_shrink && after == before {
                 return Err(Doubt::NotAnalogous { platform: platform.clone(), like: like.clone() });
             }

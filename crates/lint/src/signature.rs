@@ -153,6 +153,7 @@ fn effect_line(effect: &Effect) -> Option<String> {
             )
         }
         EffectKind::Execute { path, machine } => format!("execute {path} for {machine}"),
+        EffectKind::Checksum { sums } => format!("compare with {sums}"),
         EffectKind::Copy(c) => {
             let sources: Vec<String> = c.sources.iter().map(|s| s.value.to_string()).collect();
             format!("copy {:?} {} to {}", c.from, sources.join(" "), c.dest.value)

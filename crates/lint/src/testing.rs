@@ -12,7 +12,10 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use mlint_model::{Fact, FactSource, ImageFacts, ImageInfo, ImageQuery};
+use mlint_model::{
+    ContextEntry, ContextFile, ContextPath, Fact, FactSource, ImageFacts, ImageInfo, ImageQuery,
+    Linkage,
+};
 use mlint_oci::Platform;
 use mlint_syntax::{LineIndex, Span, parse};
 
@@ -99,6 +102,19 @@ impl<'r> Harness<'r> {
     #[must_use]
     pub fn no_image(mut self, reference: &str, why: &str) -> Self {
         self.images.insert(reference.to_owned(), Fact::Unavailable(why.to_owned()));
+        self
+    }
+
+    /// Lets a file lie in the build context: a program of that machine, or, without one, a text.
+    #[must_use]
+    pub fn file(mut self, path: &str, machine: Option<&str>) -> Self {
+        let file = ContextFile {
+            text: machine.is_none().then(|| "\n".into()),
+            machine: machine.map(platform),
+            linkage: Linkage::Unknown,
+        };
+        let answer = Fact::Known(ContextEntry::File(file));
+        self.options.context = self.options.context.with([(ContextPath::main(path), answer)]);
         self
     }
 

@@ -291,6 +291,8 @@ fn note(site: &mut Site, effect: &Effect, evaluation: &Evaluation) {
             site.relevant(machine.kind != MachineKind::Independent, unknown, Cause::Program);
         }
         EffectKind::Ask { answer, .. } => site.relevant(true, answer.is_none(), Cause::Answer),
+        // The sum of a file that follows the platform is as unknown as the file.
+        EffectKind::Checksum { .. } => {}
         // What a mount brings counts where it is used.
         EffectKind::BindMount { .. } => {}
         // An ARG only lets a value in.

@@ -106,9 +106,11 @@ pub(crate) fn copy(
         Some(Source::Unknown) => CopyFrom::Unknown,
     };
     let mut copier = Copier { world, step, state };
+    let mut checksum = None;
     for flag in instruction.flags.iter().filter(|f| EXPANDED_FLAGS.contains(&f.name.as_str())) {
         if let Some(word) = &flag.value {
-            let _ = copier.expand(word);
+            let value = copier.expand(word);
+            checksum = Some(value).filter(|_| is_add && flag.name == "checksum").or(checksum);
         }
     }
     let parents = instruction
@@ -146,6 +148,9 @@ pub(crate) fn copy(
             && from == CopyFrom::Context
             && copier.add_remote(argument, target.as_deref(), folder)
         {
+            if let Some(sums) = checksum.clone() {
+                copier.step.effects.push(effect(EffectKind::Checksum { sums }, argument.span));
+            }
             continue;
         }
         let Some(target) = &target else { continue };

@@ -173,6 +173,7 @@ impl Dumper {
                 format!("ask {} = {}", probe.command(), answer.as_deref().unwrap_or("?"))
             }
             EffectKind::Execute { path, machine } => format!("execute {path} ({machine})"),
+            EffectKind::Checksum { sums } => format!("compare with {}", described(sums)),
             EffectKind::Foreign(foreign) => {
                 let literals: Vec<String> =
                     foreign.literals.iter().map(|l| described(&l.value)).collect();

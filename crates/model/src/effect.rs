@@ -100,6 +100,12 @@ pub enum EffectKind {
         /// Its machine.
         machine: Machine,
     },
+    /// Files are compared with checksums: `sha256sum -c`, `ADD --checksum`. The build stops where
+    /// one differs.
+    Checksum {
+        /// The list of sums and names, or the one sum of an ADD.
+        sums: Value,
+    },
     /// A program in another language is run. Never certain: what it does is not followed.
     Foreign(Foreign),
     /// COPY or ADD, or a copy inside RUN, brings files.

@@ -1,15 +1,16 @@
 //! Makes the architecture words of a download follow the target.
 
-use mlint_lint::{Context, ProposedFix, edit};
+use mlint_lint::{Context, ProposedFix};
 use mlint_model::{EffectKind, Evaluation, RunsOn, Stage, Step, Value};
 use mlint_oci::{
     Platform,
     arch::{Vocabulary, word_for},
 };
-use mlint_syntax::{Edit, EditSet, Instruction, InstructionKind, Span};
+use mlint_syntax::{Edit, EditSet, Span};
 
 use crate::{
     assets::Scheme,
+    downloads::{checksum, shell_case},
     support::{FoundWord, is_run, literal_words, root_stage, shown},
 };
 
@@ -54,6 +55,7 @@ pub(super) fn fix(cx: &Context<'_>, site: &Site<'_>) -> Option<ProposedFix> {
     let mut known = true;
     let mut cases: Option<Vec<(String, String)>> = None;
     let mut needs_arg = false;
+    let variable = || shell_case::free_name(cx, &["arch", "target_arch", "asset_arch"]);
     for (word, place) in &places {
         let mapping = mapping(cx, site, word)?;
         known &= mapping.known;
@@ -70,22 +72,24 @@ pub(super) fn fix(cx: &Context<'_>, site: &Site<'_>) -> Option<ProposedFix> {
                 }
                 cases = Some(arms);
                 needs_arg = true;
-                format!("{before}${{{}}}{after}", variable(cx))
+                format!("{before}${{{}}}{after}", variable())
             }
         };
         edits.insert(Edit { span: *place, text }).ok()?;
     }
     if let Some(arms) = cases {
         let instruction = cx.file.instructions.get(site.step.instruction)?;
-        edits.insert(case_before(cx, instruction, &arms)?).ok()?;
+        edits.insert(shell_case::before(cx, instruction, variable(), &arms)?).ok()?;
     }
     if needs_arg {
-        declare_for(cx, site, &homes, &mut edits)?;
+        shell_case::declare_for(cx, site.evaluation, &homes, &mut edits)?;
     }
     let title = "let the download follow the target";
     let fix = match caution(cx, site, known) {
         None => ProposedFix::safe(title, edits),
-        Some(caution) => ProposedFix::needs_look(title, edits).because(caution),
+        Some(caution) => {
+            ProposedFix::needs_look(title, edits).because(caution).revealing("single-arch-checksum")
+        }
     };
     Some(fix.keeping(site.from).or_nothing())
 }
@@ -229,129 +233,6 @@ fn common_ends<'w>(words: &[&'w str]) -> (&'w str, &'w str) {
     (&first[..before], &first[first.len() - after..])
 }
 
-/// A shell variable that the file does not use.
-fn variable(cx: &Context<'_>) -> &'static str {
-    let text = &cx.file.text;
-    ["arch", "target_arch", "asset_arch"]
-        .into_iter()
-        .find(|name| {
-            !["=", "}"].iter().any(|end| text.contains(&format!("{name}{end}")))
-                && !text.contains(&format!("${name}"))
-        })
-        .unwrap_or("mlint_arch")
-}
-
-/// A `case` that sets the variable, in front of the script's first command, or after its `set`.
-fn case_before(
-    cx: &Context<'_>,
-    instruction: &Instruction,
-    arms: &[(String, String)],
-) -> Option<Edit> {
-    let end = edit::line_end(cx.file);
-    let variable = variable(cx);
-    let script = instruction.shell_script()?;
-    let is_heredoc = instruction
-        .heredocs
-        .first()
-        .is_some_and(|h| h.body_span.contains(script.text.full_span()) && !script.text.is_empty());
-    let text = script.text.as_str();
-    let lead = text.len() - text.trim_start().len();
-    let (at, separator) = after_set(text, lead);
-    let place = script.text.to_file(at as u32);
-    let lines = |indent: &str, go_on: &str| {
-        let inner = if indent.contains('\t') { "\t" } else { "  " };
-        let mut out = format!("case \"${{TARGETARCH}}\" in{go_on}{end}");
-        for (arch, word) in arms {
-            out.push_str(&format!("{indent}{inner}{arch}) {variable}={word} ;;{go_on}{end}"));
-        }
-        out.push_str(&format!(
-            "{indent}{inner}*) echo \"unsupported architecture: ${{TARGETARCH}}\" >&2; exit 1 ;;{go_on}{end}\
-             {indent}esac"
-        ));
-        out
-    };
-    if is_heredoc {
-        // Leading tabs would be stripped, and an inner indentation is kept as it is.
-        return Some(Edit { span: Span::empty(place), text: format!("{}{end}", lines("", "")) });
-    }
-    let go_on = format!(" {}", cx.file.escape);
-    let (indent, joins_ahead) = continuation(cx, instruction);
-    let body = lines(&indent, &go_on);
-    let text = match separator {
-        Some(";") => format!("{body};{go_on}{end}{indent}"),
-        _ => match joins_ahead {
-            Some(lead) => format!("{body}{go_on}{end}{lead}&& "),
-            None => format!("{body} &&{go_on}{end}{indent}"),
-        },
-    };
-    Some(Edit { span: Span::empty(place), text })
-}
-
-/// Where the first command after a leading `set …` begins, and what separates the two.
-fn after_set(text: &str, lead: usize) -> (usize, Option<&'static str>) {
-    let body = &text[lead..];
-    if !body.starts_with("set -") {
-        return (lead, None);
-    }
-    let semicolon = body.find(';').map(|i| (i, ";"));
-    let and = body.find("&&").map(|i| (i, "&&"));
-    let line = body.find('\n').map(|i| (i, "\n"));
-    match [semicolon, and, line].into_iter().flatten().min() {
-        Some((i, separator)) => {
-            let rest = &body[i + separator.len()..];
-            let blanks = rest.len() - rest.trim_start().len();
-            (lead + i + separator.len() + blanks, Some(separator))
-        }
-        None => (lead, None),
-    }
-}
-
-/// The indentation of the instruction's continuation lines, and, where these begin with `&&`, what
-/// stands before that.
-fn continuation(cx: &Context<'_>, instruction: &Instruction) -> (String, Option<String>) {
-    let text = cx.text(instruction.span);
-    let second = text.lines().skip(1).find(|l| {
-        let l = l.trim_start();
-        !l.is_empty() && !l.starts_with('#')
-    });
-    match second {
-        Some(line) => {
-            let body = line.trim_start();
-            let indent = line[..line.len() - body.len()].to_owned();
-            let deep = indent.contains('\t') || indent.len() >= 4;
-            match body.starts_with("&&") {
-                true if deep => (indent.clone(), Some(indent)),
-                true => ("    ".to_owned(), Some(indent)),
-                // A pipe's continuation is deeper than a command.
-                false if body.starts_with('|') => ("    ".to_owned(), None),
-                false => (indent, None),
-            }
-        }
-        None => ("    ".to_owned(), None),
-    }
-}
-
-/// Declares TARGETARCH in each stage whose instructions now use it.
-fn declare_for(
-    cx: &Context<'_>,
-    site: &Site<'_>,
-    homes: &[usize],
-    edits: &mut EditSet,
-) -> Option<()> {
-    for stage in &site.evaluation.stages {
-        let end = edit::end_of(cx.file, stage);
-        let first = homes.iter().copied().filter(|&i| stage.from < i && i < end).min();
-        let Some(user) = first else { continue };
-        let shared = root_stage(site.evaluation, stage).platform.role != RunsOn::Target;
-        let declared =
-            edit::declare(cx.file, site.evaluation, stage, user, &["TARGETARCH"], shared);
-        if let Some(edit) = declared {
-            edits.insert(edit).ok()?;
-        }
-    }
-    Some(())
-}
-
 /// Why the fix needs a look, if it does.
 fn caution(cx: &Context<'_>, site: &Site<'_>, known: bool) -> Option<String> {
     if !known {
@@ -361,51 +242,13 @@ fn caution(cx: &Context<'_>, site: &Site<'_>, known: bool) -> Option<String> {
                 .to_owned(),
         );
     }
-    if has_checksum(cx, site) {
-        return Some(
-            "the checksum beside it is that of one file; the others need their own".to_owned(),
-        );
+    if checksum::is_beside(cx, site.evaluation, site.step) {
+        return Some(checksum::CAUTION.to_owned());
     }
     if is_named_elsewhere(site) {
         return Some("the file's name stands in other instructions too".to_owned());
     }
     None
-}
-
-/// Whether the step compares something with a checksum that stands in the file.
-fn has_checksum(cx: &Context<'_>, site: &Site<'_>) -> bool {
-    let step = site.step;
-    let Some(instruction) = cx.file.instructions.get(step.instruction) else { return false };
-    if matches!(instruction.kind, InstructionKind::Add { .. })
-        && instruction.flag("checksum").is_some()
-    {
-        return true;
-    }
-    let in_arguments = step.effects.iter().any(|e| match &e.kind {
-        EffectKind::Command(c) => c.argv.iter().any(|a| has_digest(&shown(&a.value))),
-        _ => false,
-    });
-    let text = cx.text(instruction.span);
-    in_arguments || has_digest(text) || uses_digest(site, text)
-}
-
-/// Whether a text uses a variable that holds a digest.
-fn uses_digest(site: &Site<'_>, text: &str) -> bool {
-    site.evaluation.effects().any(|(_, _, effect)| match &effect.kind {
-        EffectKind::SetEnv { name, value, .. } if has_digest(&shown(value)) => {
-            text.contains(&format!("${name}")) || text.contains(&format!("${{{name}"))
-        }
-        _ => false,
-    })
-}
-
-/// Whether a text holds a digest in hexadecimal digits.
-fn has_digest(text: &str) -> bool {
-    text.split(|c: char| !c.is_ascii_hexdigit()).any(|run| {
-        matches!(run.len(), 32 | 40 | 56 | 64 | 96 | 128)
-            && run.bytes().any(|b| b.is_ascii_digit())
-            && run.bytes().any(|b| b.is_ascii_alphabetic())
-    })
 }
 
 /// Whether another step names the downloaded file with the architecture in its name.
@@ -447,18 +290,5 @@ mod tests {
         );
         assert_eq!(common_ends(&["amd64", "amd64"]), ("", ""));
         assert_eq!(common_ends(&[]), ("", ""));
-    }
-
-    #[test]
-    fn finds_where_a_script_begins_after_set() {
-        assert_eq!(after_set("set -eux; curl a", 0), (10, Some(";")));
-        assert_eq!(after_set(" set -e && curl a; b", 1), (11, Some("&&")));
-        assert_eq!(after_set("curl a; set -e", 0), (0, None));
-    }
-
-    #[test]
-    fn knows_digests() {
-        assert!(has_digest("echo 5d41402abc4b2a76b9719d911017c592 x"));
-        assert!(!has_digest("https://example.org/deadbeef"));
     }
 }

@@ -1,4 +1,9 @@
 //! What comes from the network.
 
+mod checksum;
 mod follow_target;
 pub mod hardcoded_arch_url;
+mod name_the_file;
+mod shell_case;
+pub mod single_arch_checksum;
+pub mod unmarked_arch_asset;

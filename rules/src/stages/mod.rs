@@ -1,8 +1,10 @@
 //! Stages and what flows between them.
 
 pub mod constant_platform;
+pub mod cross_binary_executed;
 pub mod final_stage_on_build_platform;
 mod go_install_path;
+pub mod host_binary_copy;
 pub mod ignored_stage_platform;
 pub mod missing_build_platform;
 pub mod redundant_target_platform;

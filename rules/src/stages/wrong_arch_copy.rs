@@ -53,7 +53,8 @@ mlint_lint::declare_rule! {
     ///
     /// - when the stage compiles for `$TARGETARCH`, or what it makes runs everywhere;
     /// - when another rule names the cause: a literal in a URL (`hardcoded-arch-url`), a literal
-    ///   `GOARCH` (`hardcoded-goarch`), a constant stage (`constant-platform`);
+    ///   `GOARCH` (`hardcoded-goarch`), a constant stage (`constant-platform`), a compiled file of
+    ///   the build context (`host-binary-copy`);
     /// - for files whose machine is not known.
     ///
     /// ## Fix
@@ -187,7 +188,10 @@ fn reason(artifact: &Artifact, cause: Cause) -> String {
 }
 
 /// The copy that a station stands for.
-fn copy_at<'e>(evaluation: &'e Evaluation, station: &Station) -> Option<(&'e Effect, &'e Copy)> {
+pub(super) fn copy_at<'e>(
+    evaluation: &'e Evaluation,
+    station: &Station,
+) -> Option<(&'e Effect, &'e Copy)> {
     let stage = evaluation.stages.get(station.stage)?;
     let step = stage.steps.iter().find(|s| s.instruction == station.instruction)?;
     step.effects.iter().find_map(|e| match &e.kind {

@@ -1,5 +1,6 @@
 //! Compilers and their settings.
 
+pub mod emulation_unsafe_toolchain;
 mod fixed_target;
 mod flags;
 pub mod hardcoded_goarch;

@@ -272,6 +272,7 @@ impl Writer<'_> {
             EffectKind::Execute { path, machine } => {
                 ("execute", json!({ "path": clean(path), "machine": self.machine(machine) }))
             }
+            EffectKind::Checksum { sums } => ("checksum", json!({ "sums": self.value(sums) })),
             EffectKind::Copy(copy) => (
                 "copy",
                 json!({

@@ -362,6 +362,11 @@ impl Teller<'_> {
                 }
                 row
             }
+            EffectKind::Checksum { sums } => {
+                let text = words::shortened(&words::value(sums), 240);
+                let row = Row::new("checksum", span, "compare with".to_owned(), text);
+                self.valued(row, sums, None)
+            }
             EffectKind::Copy(copy) => self.copy(copy, span, evaluation),
             EffectKind::CacheMount { id, target, .. } => {
                 let (name, path) = (words::value(id), words::value(target));

@@ -1,17 +1,21 @@
-//! `sha256sum -c`: sums of files that are not there.
+//! `sha256sum -c`: what is compared, and sums of files that are not there.
 
 use mlint_oci::arch::find_words;
 
 use super::options::Line;
 use crate::{
     artifact::Made,
+    effect::{Argument, EffectKind},
     files::file_name,
     shell::{Call, Interpreter},
+    value::{Origin, Value},
 };
 
 /// Always prints.
 pub(super) fn run(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
-    let line = Line::read(call.arguments(), &[]);
+    // shasum's number of bits is a word of its own.
+    let line = Line::read(call.arguments(), &["-a", "--algorithm"]);
+    compared(shell, call, &line);
     let checks = line.has(&["-c", "--check"]) && !line.has(&["--ignore-missing"]);
     let reads = line.operands.iter().all(|o| o.value.is("-") || o.value.is("/dev/stdin"));
     if checks
@@ -24,6 +28,23 @@ pub(super) fn run(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
         shell.command_fails(call.span, message);
     }
     false
+}
+
+/// With `-c`, the list comes from a file or from the standard input.
+fn compared(shell: &mut Interpreter<'_, '_>, call: &Call, line: &Line) {
+    if !line.has(&["-c", "--check"]) {
+        return;
+    }
+    let from_input = |o: &&Argument| o.value.is("-") || o.value.is("/dev/stdin");
+    let sums = match line.operands.iter().find(|o| !from_input(o)) {
+        None => shell.input_text(),
+        Some(file) => shell
+            .path(&file.value)
+            .and_then(|path| shell.state.files.find(&path))
+            .and_then(|file| file.content.filter(|_| file.certain)),
+    };
+    let sums = sums.unwrap_or_else(|| Value::unknown(Origin::CommandOutput, call.span));
+    shell.effect(EffectKind::Checksum { sums }, call.span);
 }
 
 /// The file that a line of sums names, if it is not there, and a file of the same name but for its

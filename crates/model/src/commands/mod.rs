@@ -212,9 +212,8 @@ pub(crate) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
         "cp" | "mv" | "install" | "ln" | "rsync" => files::copy(shell, name, call),
         "update-alternatives" | "alternatives" => files::alternatives(shell, call),
         "rm" | "rmdir" | "unlink" => files::remove(shell, call),
-        "sha1sum" | "sha224sum" | "sha256sum" | "sha384sum" | "sha512sum" | "b2sum" | "md5sum" => {
-            checksum::run(shell, call)
-        }
+        "sha1sum" | "sha224sum" | "sha256sum" | "sha384sum" | "sha512sum" | "b2sum" | "md5sum"
+        | "shasum" => checksum::run(shell, call),
         "mkdir" => files::make_folders(shell, call),
         "touch" | "chmod" | "chown" | "chgrp" | "setcap" | "ldconfig" => true,
         "strip" | "upx" | "objcopy" | "dd" | "patchelf" => carry::rewrite(shell, name, call),
