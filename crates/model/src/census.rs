@@ -348,7 +348,7 @@ fn address(url: &Value) -> Knowing {
 
 /// Architecture words of the known text, without those that prove little.
 fn words(value: &Value) -> Vec<&'static str> {
-    let found = find_words(&value.spelled().text);
+    let found = find_words(&value.spelling());
     let counts = found.into_iter().filter(|w| {
         w.kind != WordKind::System && !w.platforms.is_empty() && (!w.weak || w.system_is_written)
     });

@@ -165,7 +165,7 @@ pub(crate) fn copy(
 impl Copier<'_, '_> {
     /// `ADD https://…`, `ADD git@…`.
     fn add_remote(&mut self, source: &Argument, target: Option<&str>, folder: bool) -> bool {
-        let text = source.value.spelled().text;
+        let text = source.value.spelling();
         let is_git = text.starts_with("git@") || text.starts_with("git://") || {
             (text.starts_with("https://") || text.starts_with("http://"))
                 && text.split(['#', '?']).next().is_some_and(|t| t.ends_with(".git"))

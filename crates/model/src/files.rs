@@ -60,23 +60,37 @@ fn belongs_to_system(folder: &str, path: &str) -> bool {
 
 /// Makes an absolute, clean path of `path`, relative to `directory`.
 pub(crate) fn absolute(directory: &str, path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
     let base = if path.starts_with('/') { "" } else { directory };
+    let mut clean = String::with_capacity(base.len() + path.len() + 2);
     for part in base.split('/').chain(path.split('/')) {
         match part {
             "" | "." => {}
-            ".." => {
-                parts.pop();
+            ".." => clean.truncate(clean.rfind('/').unwrap_or(0)),
+            part => {
+                clean.push('/');
+                clean.push_str(part);
             }
-            part => parts.push(part),
         }
     }
-    format!("/{}", parts.join("/"))
+    if clean.is_empty() {
+        clean.push('/');
+    }
+    clean
 }
 
 /// The last part of a path.
 pub(crate) fn file_name(path: &str) -> &str {
     path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+}
+
+/// One of 64 bits for a name: most names that are asked for are at no path at all, and this tells
+/// it without a look at the paths.
+fn name_bit(name: &str) -> u64 {
+    // FNV-1a, 64 bits (draft-eastlake-fnv): small and good enough for short names.
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    1 << (hash >> 58)
 }
 
 /// `folder/name`.
@@ -91,6 +105,10 @@ pub(crate) struct Files {
     /// Shared with the stages that start from this one, until they change something.
     entries: Arc<BTreeMap<String, Arc<Artifact>>>,
     folders: Arc<BTreeSet<String>>,
+    /// Which names were ever put here: a bit for each, by [`name_bit`].
+    names: u64,
+    /// Something was downloaded and unpacked, at some time.
+    unpacked: bool,
     /// What was at a path before it changed, as long as somebody may want it back.
     journal: Vec<(String, Option<Arc<Artifact>>)>,
     watchers: u32,
@@ -189,6 +207,23 @@ impl Files {
         self.entries.get(path).map(|artifact| &**artifact)
     }
 
+    /// The first entry of that name in one of these folders.
+    pub(crate) fn in_folders(&self, folders: &[&str], name: &str) -> Option<&Artifact> {
+        if self.names & name_bit(name) == 0 {
+            return None;
+        }
+        let mut path = String::new();
+        folders.iter().find_map(|folder| {
+            layers::write_child(&mut path, folder, name);
+            self.at(&path)
+        })
+    }
+
+    /// Whether something may have been downloaded and unpacked: it has files of any name then.
+    pub(crate) fn has_unpacked(&self) -> bool {
+        self.unpacked
+    }
+
     fn at_mut(&mut self, path: &str) -> Option<&mut Artifact> {
         Arc::make_mut(&mut self.entries).get_mut(path).map(Arc::make_mut)
     }
@@ -239,9 +274,12 @@ impl Files {
         &'s self,
         folder: &str,
     ) -> impl Iterator<Item = (&'s String, &'s Artifact)> + use<'s> {
-        let prefix = if folder == "/" { "/".to_owned() } else { format!("{folder}/") };
+        let mut prefix = String::new();
+        if !self.entries.is_empty() {
+            layers::write_child(&mut prefix, folder, "");
+        }
         self.entries
-            .range::<String, _>((Bound::Included(prefix.clone()), Bound::Unbounded))
+            .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded))
             .take_while(move |(path, _)| path.starts_with(&prefix))
             .map(|(path, artifact)| (path, &**artifact))
     }
@@ -252,6 +290,8 @@ impl Files {
         let artifact = unlayered(artifact);
         let key = self.key_for(&artifact);
         self.note(&key);
+        self.names |= name_bit(file_name(&key));
+        self.unpacked |= artifact.folder && matches!(artifact.made, Made::Downloaded { .. });
         let entries = Arc::make_mut(&mut self.entries);
         if artifact.certain && !artifact.folder {
             entries.insert(key, Arc::new(artifact));
@@ -331,12 +371,17 @@ impl Files {
         if let Some(found) = self.at(path) {
             return Some(found.clone());
         }
+        if self.entries.is_empty() {
+            return None;
+        }
         let name = file_name(path);
         let mut at = path;
+        let mut unnamed = String::with_capacity(path.len() + UNKNOWN_NAME.len());
         while let Some((parent, _)) = at.rsplit_once('/') {
             let parent = if parent.is_empty() { "/" } else { parent };
             let direct = parent.len() + name.len() + usize::from(parent != "/") == path.len();
-            let unnamed = self.at(&layers::child(parent, UNKNOWN_NAME)).filter(|a| {
+            layers::write_child(&mut unnamed, parent, UNKNOWN_NAME);
+            let unnamed = self.at(&unnamed).filter(|a| {
                 direct && may_be_unnamed(a, name)
                     || !USUAL_FOLDERS.contains(&parent) && may_be_product(a, &path[parent.len()..])
             });

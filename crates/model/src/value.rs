@@ -66,7 +66,15 @@ impl Value {
 
     /// A value of these pieces; empty ones vanish.
     pub fn new(pieces: impl IntoIterator<Item = Piece>) -> Self {
+        let mut pieces = pieces.into_iter();
         let mut kept: Vec<Piece> = Vec::new();
+        // Most values are of one piece, which needs no list to be put together.
+        if pieces.size_hint() == (1, Some(1)) {
+            return match pieces.next() {
+                Some(piece) => Self::of(piece),
+                None => Self::empty(),
+            };
+        }
         let (mut bytes, mut weight) = (0, 0);
         for piece in pieces {
             match &piece.content {
@@ -83,6 +91,20 @@ impl Value {
             weight = 1;
         }
         Self { pieces: kept.into(), weight }
+    }
+
+    /// A value of this piece.
+    fn of(piece: Piece) -> Self {
+        let len = piece.text().map(str::len);
+        if len == Some(0) {
+            return Self::empty();
+        }
+        let weight = piece.weight();
+        if weight > MAX_PIECES || len.is_some_and(|len| len > MAX_BYTES) {
+            let unknown = Piece::unknown(Origin::Opaque, piece.span);
+            return Self { pieces: Arc::new([unknown]), weight: 1 };
+        }
+        Self { pieces: Arc::new([piece]), weight }
     }
 
     /// How many pieces it has, those of alternatives included.
@@ -145,14 +167,15 @@ impl Value {
     }
 
     /// The known text at its start.
-    pub fn known_prefix(&self) -> String {
-        self.pieces.iter().map_while(Piece::text).collect()
+    pub fn known_prefix(&self) -> Cow<'_, str> {
+        let known = self.pieces.iter().take_while(|p| p.text().is_some()).count();
+        text_of(&self.pieces[..known])
     }
 
     /// The known text at its end.
-    pub fn known_suffix(&self) -> String {
+    pub fn known_suffix(&self) -> Cow<'_, str> {
         let known = self.pieces.iter().rev().take_while(|p| p.text().is_some()).count();
-        self.pieces[self.pieces.len() - known..].iter().filter_map(Piece::text).collect()
+        text_of(&self.pieces[self.pieces.len() - known..])
     }
 
     /// All texts that it may be, if they are known and few.
@@ -266,6 +289,24 @@ impl Value {
             pieces.push((start..text.len(), piece));
         }
         Spelled { text, pieces }
+    }
+
+    /// The text of [`Value::spelled`] alone.
+    pub fn spelling(&self) -> Cow<'_, str> {
+        match &*self.pieces {
+            [] => Cow::Borrowed(""),
+            [one] if one.text().is_some() => text_of(&self.pieces),
+            many => {
+                let mut text = String::with_capacity(64);
+                for piece in many {
+                    match piece.text() {
+                        Some(known) => text.push_str(known),
+                        None => text.push(GAP),
+                    }
+                }
+                Cow::Owned(text)
+            }
+        }
     }
 
     /// The value without its first `len` bytes, which must be known; `None` if they are not.
@@ -457,6 +498,15 @@ impl Value {
             Some(texts) if texts.iter().all(|t| !t.is_empty()) => Truth::No,
             _ => Truth::Unknown,
         }
+    }
+}
+
+/// The text of pieces that are known.
+fn text_of(pieces: &[Piece]) -> Cow<'_, str> {
+    match pieces {
+        [] => Cow::Borrowed(""),
+        [one] => Cow::Borrowed(one.text().unwrap_or_default()),
+        many => Cow::Owned(many.iter().filter_map(Piece::text).collect()),
     }
 }
 

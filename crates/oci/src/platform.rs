@@ -1,11 +1,19 @@
 //! Platforms, normalised as containerd's `platforms` package and BuildKit do.
 
-use std::{fmt, str::FromStr};
+use std::{
+    borrow::Cow,
+    fmt,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+};
 
 /// `os/architecture[/variant]`, always normalised: `arm64/v8` is `arm64`, `arm` is `arm/v7`,
-/// `amd64/v1` is `amd64`, `x86_64` is `amd64`, `aarch64` is `arm64`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Platform {
+/// `amd64/v1` is `amd64`, `x86_64` is `amd64`, `aarch64` is `arm64`. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Platform(Arc<Parts>);
+
+#[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Parts {
     os: String,
     arch: String,
     variant: Option<String>,
@@ -24,13 +32,13 @@ pub struct PlatformError {
 impl Platform {
     /// A platform from its parts, normalised.
     pub fn new(os: &str, arch: &str, variant: Option<&str>) -> Self {
-        let os = match os.to_ascii_lowercase().as_str() {
-            "macos" => "darwin".to_owned(),
-            other => other.to_owned(),
+        let os = match lower(os) {
+            os if os == "macos" => Cow::Borrowed("darwin"),
+            os => os,
         };
-        let variant = variant.map(str::to_ascii_lowercase).filter(|v| !v.is_empty());
-        let arch = arch.to_ascii_lowercase();
-        let (arch, variant) = match (arch.as_str(), variant.as_deref()) {
+        let variant = variant.map(lower).filter(|v| !v.is_empty());
+        let arch = lower(arch);
+        let (arch, variant) = match (&*arch, variant.as_deref()) {
             ("i386" | "i486" | "i586" | "i686" | "386", _) => ("386", None),
             ("x86_64" | "x86-64" | "amd64", Some("v1") | None) => ("amd64", None),
             ("x86_64" | "x86-64" | "amd64", v) => ("amd64", v),
@@ -44,7 +52,13 @@ impl Platform {
             ("arm", Some("8" | "v8")) => ("arm", Some("v8")),
             (a, v) => (a, v),
         };
-        Self { os, arch: arch.to_owned(), variant: variant.map(str::to_owned) }
+        if os == "linux"
+            && let Some(usual) = usual(arch, variant)
+        {
+            return usual.clone();
+        }
+        let (arch, variant) = (arch.to_owned(), variant.map(str::to_owned));
+        Self(Arc::new(Parts { os: os.into_owned(), arch, variant }))
     }
 
     /// `linux/<arch>`.
@@ -64,24 +78,65 @@ impl Platform {
 
     /// Operating system: `linux`.
     pub fn os(&self) -> &str {
-        &self.os
+        &self.0.os
     }
 
     /// Architecture in GOARCH words: `amd64`, `arm64`, `arm`, `386`, `ppc64le`, `s390x`, `riscv64`.
     pub fn arch(&self) -> &str {
-        &self.arch
+        &self.0.arch
     }
 
     /// Variant when it says more than the architecture alone: `v7` of `linux/arm/v7`.
     pub fn variant(&self) -> Option<&str> {
-        self.variant.as_deref()
+        self.0.variant.as_deref()
+    }
+}
+
+/// The text in lower case, which most texts are.
+fn lower(text: &str) -> Cow<'_, str> {
+    match text.bytes().any(|b| b.is_ascii_uppercase()) {
+        true => Cow::Owned(text.to_ascii_lowercase()),
+        false => Cow::Borrowed(text),
+    }
+}
+
+/// The Linux platforms that images are made for, made once: evaluations name them all the time.
+fn usual(arch: &str, variant: Option<&str>) -> Option<&'static Platform> {
+    const USUAL: [(&str, Option<&str>); 11] = [
+        ("amd64", None),
+        ("arm64", None),
+        ("arm", Some("v7")),
+        ("386", None),
+        ("ppc64le", None),
+        ("s390x", None),
+        ("riscv64", None),
+        ("arm", Some("v6")),
+        ("arm", Some("v5")),
+        ("loong64", None),
+        ("mips64le", None),
+    ];
+    static MADE: OnceLock<Vec<Platform>> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let parts = USUAL.iter().map(|(arch, variant)| Parts {
+            os: "linux".to_owned(),
+            arch: (*arch).to_owned(),
+            variant: variant.map(str::to_owned),
+        });
+        parts.map(|parts| Platform(Arc::new(parts))).collect()
+    });
+    made.iter().find(|p| p.arch() == arch && p.variant() == variant)
+}
+
+impl fmt::Debug for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.arch)?;
-        match &self.variant {
+        write!(f, "{}/{}", self.os(), self.arch())?;
+        match self.variant() {
             Some(v) => write!(f, "/{v}"),
             None => Ok(()),
         }

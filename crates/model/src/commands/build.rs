@@ -44,7 +44,7 @@ impl Build {
     /// For the machine that a setting names, if there is one.
     pub(super) fn told(shell: &Interpreter<'_, '_>, tool: Tool, by: Option<Setting>) -> Self {
         let Some(setting) = by else { return Self::native(shell, tool) };
-        let text = setting.value.spelled().text;
+        let text = setting.value.spelling();
         let linkage = match () {
             () if text.contains("musl") => Linkage::Musl,
             () if text.contains("gnu") => Linkage::Glibc,
@@ -132,7 +132,7 @@ impl Installed {
 
     /// Packages for the machine that a setting names.
     pub(super) fn told(shell: &Interpreter<'_, '_>, manager: Manager, by: &Setting) -> Self {
-        let text = by.value.spelled().text;
+        let text = by.value.spelling();
         let linkage = match () {
             () if text.contains("musl") => Linkage::Musl,
             () if text.contains("manylinux") || text.contains("glibc") => Linkage::Glibc,

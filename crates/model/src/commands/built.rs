@@ -126,7 +126,7 @@ pub(super) fn base_image(shell: &Interpreter<'_, '_>) -> Option<String> {
     let mut index = shell.world.stage;
     loop {
         match &shell.world.plan.stages.get(index)?.base {
-            Base::Image { reference } => return Some(reference.spelled().text),
+            Base::Image { reference } => return Some(reference.spelling().into_owned()),
             Base::Stage(parent) if *parent < index => index = *parent,
             _ => return None,
         }

@@ -94,7 +94,7 @@ pub(super) fn compile_words(
     let linkage = match () {
         () if is_xx && target.is_none() => xx::linkage(shell, &line),
         () => {
-            let triple = target.as_ref().map(|t| t.value.spelled().text);
+            let triple = target.as_ref().map(|t| t.value.spelling());
             let native = machine.source == MachineSource::StagePlatform;
             linkage(shell, name, triple.as_deref(), &line, native)
         }

@@ -124,7 +124,7 @@ const CHOOSING: &[&str] = &[
 /// `find ROOT… -name NAME -exec COMMAND {} …`. `false` if it prints.
 pub(super) fn find(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
     let words = call.arguments();
-    let texts: Vec<String> = words.iter().map(|w| w.value.spelled().text).collect();
+    let texts: Vec<String> = words.iter().map(|w| w.value.spelling().into_owned()).collect();
     let Some(at) = texts.iter().position(|t| t == "-exec") else {
         return texts.iter().any(|t| t == "-delete");
     };

@@ -41,7 +41,7 @@ pub(super) fn by_triple(shell: &Interpreter<'_, '_>, setting: &Setting) -> Found
     let text = setting.value.as_known();
     let kind = text.as_deref().and_then(|t| triple_kind(t, shell.world.target));
     let machine = Machine { kind: kind.unwrap_or(MachineKind::Unknown), source: source(setting) };
-    Found { machine, linkage: triple_linkage(&setting.value.spelled().text) }
+    Found { machine, linkage: triple_linkage(&setting.value.spelling()) }
 }
 
 /// What a compiler that is given says. `None` if it is no compiler that is known.
@@ -72,7 +72,7 @@ pub(super) fn native(shell: &Interpreter<'_, '_>) -> Found {
 fn apply_flags(found: &mut Found, settings: &[Setting]) {
     let text = |name: &str| {
         let setting = settings.iter().find(|s| s.name.eq_ignore_ascii_case(name));
-        setting.map_or(String::new(), |s| s.value.spelled().text)
+        setting.map_or(String::new(), |s| s.value.spelling().into_owned())
     };
     let flags = ["CFLAGS", "CXXFLAGS", "CMAKE_C_FLAGS", "CMAKE_CXX_FLAGS"].map(text).join(" ");
     let link = ["LDFLAGS", "CMAKE_EXE_LINKER_FLAGS"].map(text).join(" ");

@@ -195,7 +195,7 @@ fn linkage(
     runtime: Option<&Setting>,
     system: Option<&Setting>,
 ) -> Linkage {
-    let text = |s: Option<&Setting>| s.map(|s| s.value.spelled().text).unwrap_or_default();
+    let text = |s: Option<&Setting>| s.map(|s| s.value.spelling().into_owned()).unwrap_or_default();
     let (runtime_text, system_text) = (text(runtime), text(system));
     if runtime_text.contains("musl")
         || system_text.contains("musl")

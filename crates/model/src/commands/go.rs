@@ -298,7 +298,8 @@ fn cgo(shell: &Interpreter<'_, '_>, settings: &[Setting], cross: Truth) -> Cgo {
 }
 
 fn linkage(shell: &Interpreter<'_, '_>, line: &Line, cgo: &Cgo, cross: Truth) -> Linkage {
-    let text = |value: Option<&Argument>| value.map_or(String::new(), |f| f.value.spelled().text);
+    let text =
+        |value: Option<&Argument>| value.map_or(String::new(), |f| f.value.spelling().into_owned());
     let flags = text(line.value(&["-ldflags", "--ldflags"]));
     let mode = line.value(&["-buildmode", "--buildmode"]);
     let is_pie = mode.is_some_and(|m| m.value.is("pie"));
@@ -324,8 +325,7 @@ fn linkage(shell: &Interpreter<'_, '_>, line: &Line, cgo: &Cgo, cross: Truth) ->
         _ if is_static || pure => Linkage::Unknown,
         Truth::Unknown => Linkage::Unknown,
         Truth::Yes => {
-            let compiler =
-                cgo.cross_compiler.as_ref().map(|c| c.spelled().text).unwrap_or_default();
+            let compiler = cgo.cross_compiler.as_ref().map(|c| c.spelling()).unwrap_or_default();
             match () {
                 // zig links musl statically, if it is not told otherwise.
                 () if compiler.contains("zig") => Linkage::Unknown,
@@ -373,7 +373,7 @@ pub(super) fn tinygo(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
     }
     let Target { settings, machine, .. } = target(shell, "tinygo", call);
     let line = Line::read_long(&words[1..], VALUES);
-    let machine = match line.value(&["-target"]).map(|t| t.value.spelled().text) {
+    let machine = match line.value(&["-target"]).map(|t| t.value.spelling()) {
         Some(text) if text.starts_with("was") => Machine::independent(),
         Some(_) => Machine::unknown(),
         None => machine,

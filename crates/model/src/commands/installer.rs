@@ -165,7 +165,7 @@ fn interpreted(shell: &mut Interpreter<'_, '_>, call: &Call) -> Option<bool> {
 fn option(words: &[Argument], names: &[&str]) -> Option<Argument> {
     words.iter().enumerate().find_map(|(i, word)| {
         let text = word.value.known_prefix();
-        if names.contains(&text.as_str()) {
+        if names.contains(&&*text) {
             return words.get(i + 1).cloned();
         }
         let (name, _) = text.split_once('=').filter(|(name, _)| names.contains(name))?;
@@ -233,7 +233,7 @@ fn started(
         return Some(true);
     }
     let Made::Downloaded { url } = &file.made else { return None };
-    let address = url.spelled().text;
+    let address = url.spelling();
     downloaded_script(shell, &address, call, words)
 }
 

@@ -59,7 +59,7 @@ fn is_native(call: &Call) -> bool {
         &["-Pnative", "-Dnative", "native:compile", "native:build", "nativeCompile"];
     call.arguments().iter().any(|word| {
         let text = word.value.known_prefix();
-        MARKS.contains(&text.as_str())
+        MARKS.contains(&&*text)
             || text.ends_with(":nativeCompile")
             || text.starts_with("-Pnative,")
             || text.starts_with("-Dquarkus.native.enabled=true")

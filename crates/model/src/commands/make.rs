@@ -231,7 +231,7 @@ fn work(shell: &mut Interpreter<'_, '_>, call: &Call, job: Job) {
     }
     let flags = ["LDFLAGS", "CFLAGS"].map(|name| {
         let setting = job.settings.iter().rev().find(|s| s.name == name);
-        setting.map_or(String::new(), |s| s.value.spelled().text)
+        setting.map_or(String::new(), |s| s.value.spelling().into_owned())
     });
     if machine.kind != MachineKind::Unknown && flags.iter().any(|f| asks_static(f)) {
         linkage = Linkage::Static;

@@ -46,28 +46,22 @@ pub(crate) use names::machine_of_name;
 
 /// A file that this Dockerfile made or fetched is run.
 pub(crate) fn execute(shell: &mut Interpreter<'_, '_>, call: &Call) {
-    let Some(text) = call.text(0).map(std::borrow::Cow::into_owned) else { return };
+    const FOLDERS: &[&str] = &[
+        "/usr/local/bin",
+        "/usr/bin",
+        "/bin",
+        "/usr/local/sbin",
+        "/usr/sbin",
+        "/sbin",
+        "/go/bin",
+        "/usr/local/cargo/bin",
+        "/root/.cargo/bin",
+    ];
+    let Some(text) = call.text(0) else { return };
     let found = if text.contains('/') {
         shell.absolute(&text).and_then(|path| shell.state.files.find(&path))
     } else {
-        let mut path = String::new();
-        [
-            "/usr/local/bin",
-            "/usr/bin",
-            "/bin",
-            "/usr/local/sbin",
-            "/usr/sbin",
-            "/sbin",
-            "/go/bin",
-            "/usr/local/cargo/bin",
-            "/root/.cargo/bin",
-        ]
-        .iter()
-        .find_map(|folder| {
-            path.clear();
-            path.extend([folder, "/", &text]);
-            shell.state.files.at(&path).cloned()
-        })
+        shell.state.files.in_folders(FOLDERS, &text).cloned()
     };
     // What a package manager installed is there to be run where it was installed.
     let is_installed = |a: &crate::Artifact| {
@@ -101,10 +95,13 @@ pub(crate) fn execute(shell: &mut Interpreter<'_, '_>, call: &Call) {
 fn unpacked_program(shell: &Interpreter<'_, '_>, name: &str) -> Option<crate::Artifact> {
     const SHORTEST: usize = 3;
     let folders = ["/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/bin"];
+    if !shell.state.files.has_unpacked() {
+        return None;
+    }
     folders.iter().find_map(|folder| {
         let found = shell.state.files.find(&format!("{folder}/{name}"))?;
         let crate::Made::Downloaded { url } = &found.made else { return None };
-        let url = url.spelled().text;
+        let url = url.spelling();
         let file = url.rsplit('/').next().unwrap_or_default();
         let words = file.split(|c: char| !c.is_ascii_alphanumeric());
         let alike = |word: &str| {
@@ -187,7 +184,7 @@ fn only_asks(name: &str, call: &Call) -> bool {
     let mut asks = false;
     let only_options = call.arguments().iter().all(|word| {
         let text = word.value.known_prefix();
-        asks |= matches!(text.as_str(), "--version" | "-version" | "--help" | "-help")
+        asks |= matches!(&*text, "--version" | "-version" | "--help" | "-help")
             || short && text == "-v";
         text.starts_with('-')
     });

@@ -93,7 +93,7 @@ fn file_of(text: &str) -> &str {
 
 /// What a URL or file name says about the file's machine.
 pub(crate) fn machine_of_name(name: &Value, target: &Platform) -> Machine {
-    let text = name.spelled().text;
+    let text = name.spelling();
     let file = file_of(&text);
     let lower = file.to_ascii_lowercase();
     let extension = lower.rsplit_once('.').map_or("", |(_, e)| e);
@@ -155,7 +155,7 @@ fn is_static_folder(address: &str) -> bool {
 /// What a URL or file name says about the C library that the file needs. A bare `musl` in a name
 /// leaves open whether the program is static, as most of those are.
 pub(crate) fn linkage_of_name(name: &Value) -> Linkage {
-    let text = name.spelled().text.to_ascii_lowercase();
+    let text = name.spelling().to_ascii_lowercase();
     let file = file_of(&text);
     let is_word = |word: &str| file.split(['-', '_', '.', '+']).any(|part| part == word);
     match () {

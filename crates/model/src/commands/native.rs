@@ -43,7 +43,7 @@ fn words_of(row: &Row, arguments: &[Argument]) -> Option<Vec<Argument>> {
         // rebar3's `as prod release`, mix's `do a, b`.
         let is_profile = row.program == "rebar3" && text == "as";
         match () {
-            () if wanted.peek() == Some(&text.as_str()) => {
+            () if wanted.peek() == Some(&&*text) => {
                 wanted.next();
             }
             () if is_profile => {
@@ -77,12 +77,12 @@ fn compile(shell: &mut Interpreter<'_, '_>, row: &Row, words: &[Argument], call:
         None => native,
     };
     let says_static = words.iter().any(|w| {
-        let text = w.value.spelled().text;
+        let text = w.value.spelling();
         row.statics
             .iter()
             .any(|s| text == *s || s.len() > 3 && text.split([' ', ':', '=']).any(|t| t == *s))
     });
-    let triple = target.as_ref().map(|t| t.value.spelled().text);
+    let triple = target.as_ref().map(|t| t.value.spelling());
     let linkage = match &triple {
         _ if row.independent => Linkage::Unknown,
         _ if says_static => Linkage::Static,

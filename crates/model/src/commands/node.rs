@@ -73,7 +73,7 @@ fn inner(shell: &mut Interpreter<'_, '_>, call: &Call, from: usize) -> bool {
     let mut at = from;
     while let Some(word) = call.argv.get(at) {
         let text = word.value.known_prefix();
-        if value_options.contains(&text.as_str()) {
+        if value_options.contains(&&*text) {
             at += 2;
         } else if text.starts_with('-') {
             at += 1;
@@ -346,9 +346,9 @@ fn packed_program(shell: &mut Interpreter<'_, '_>, call: &Call) {
     ];
     let line = Line::read(call.arguments(), &values);
     let told = first_setting(&line, &["-t", "--target", "--targets"]);
-    let many = told.as_ref().is_some_and(|t| t.value.spelled().text.contains(','));
+    let many = told.as_ref().is_some_and(|t| t.value.spelling().contains(','));
     let names_machine = told.as_ref().is_some_and(|t| {
-        let text = t.value.spelled().text;
+        let text = t.value.spelling();
         t.value.as_known().is_none() || platform_in(&text, shell.world.target).is_some()
     });
     let mut build = Build::told(shell, Tool::Node, told.filter(|_| names_machine));

@@ -41,8 +41,8 @@ impl Line {
                 let value = value.map(|value| Argument { value, span: word.span });
                 line.options.push((prefix[..at].to_owned(), value));
             } else if long {
-                let value = if with_value.contains(&prefix.as_str()) { words.next() } else { None };
-                line.options.push((prefix, value.cloned()));
+                let value = if with_value.contains(&&*prefix) { words.next() } else { None };
+                line.options.push((prefix.into_owned(), value.cloned()));
             } else {
                 line.cluster(word, &prefix, with_value, &mut words);
             }

@@ -293,10 +293,10 @@ fn linkage(
     let mut flags: String = settings
         .iter()
         .filter(|s| s.name.ends_with("RUSTFLAGS"))
-        .map(|s| s.value.spelled().text + " ")
+        .map(|s| s.value.spelling() + " ")
         .collect();
     for flag in line.values(&["-C"]) {
-        flags.push_str(&flag.value.spelled().text);
+        flags.push_str(&flag.value.spelling());
     }
     if flags.contains("+crt-static") {
         return Linkage::Static;
@@ -304,7 +304,7 @@ fn linkage(
     if line.value(&["--crate-type"]).is_some_and(|t| !t.value.is("bin")) {
         return Linkage::Unknown;
     }
-    let musl = match triple.map(|t| t.spelled().text) {
+    let musl = match triple.map(|t| t.spelling()) {
         Some(triple) if triple.contains("musl") => !triple.contains("alpine-linux"),
         Some(triple) => return triple_linkage(&triple),
         // The distribution's own compiler links dynamically, rustup's does not.

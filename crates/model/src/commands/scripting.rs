@@ -33,7 +33,7 @@ pub(super) fn run(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> b
         "R" | "Rscript" | "install2.r" | "installGithub.r" | "r" => r(shell, name, call),
         "luarocks" => lua(shell, call),
         "julia" => {
-            let adds = call.arguments().iter().any(|a| a.value.spelled().text.contains("Pkg."));
+            let adds = call.arguments().iter().any(|a| a.value.spelling().contains("Pkg."));
             let depot = folder_variable(shell, call, "JULIA_DEPOT_PATH")
                 .or_else(|| in_home(shell, ".julia"));
             if let (true, Some(depot)) = (adds, depot) {
@@ -227,7 +227,7 @@ fn r(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) -> bool {
         "renv::restore",
     ];
     let code = call.arguments().iter().find_map(|a| {
-        let text = a.value.spelled().text;
+        let text = a.value.spelling();
         CALLS.iter().any(|c| text.contains(c)).then_some(text)
     });
     let is_script = name.ends_with(".r");

@@ -39,7 +39,7 @@ fn machine(shell: &Interpreter<'_, '_>, target: Option<&Setting>) -> Machine {
 
 /// Zig links no C library unless it is asked to, and musl statically.
 fn linkage(shell: &Interpreter<'_, '_>, target: Option<&Setting>, wants_c: bool) -> Linkage {
-    let triple = target.map(|t| t.value.spelled().text).unwrap_or_default();
+    let triple = target.map(|t| t.value.spelling()).unwrap_or_default();
     match () {
         () if triple.contains("musl") => Linkage::Static,
         () if !wants_c => Linkage::Unknown,
@@ -91,7 +91,7 @@ fn build(shell: &mut Interpreter<'_, '_>, call: &Call, words: &[Argument]) {
         None => shell.directory.as_ref().map(|d| join(d, "zig-out")),
     };
     let machine = machine(shell, target.as_ref());
-    let musl = target.as_ref().is_some_and(|t| t.value.spelled().text.contains("musl"));
+    let musl = target.as_ref().is_some_and(|t| t.value.spelling().contains("musl"));
     let linkage = if musl { Linkage::Static } else { Linkage::Unknown };
     let places = folder.into_iter().map(Place::folder).collect();
     let settings = target.into_iter().collect();

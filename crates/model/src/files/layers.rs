@@ -17,8 +17,16 @@ const MARK: char = '\u{1}';
 
 /// `folder/name`, of a clean path.
 pub(super) fn child(folder: &str, name: &str) -> String {
+    let mut path = String::new();
+    write_child(&mut path, folder, name);
+    path
+}
+
+/// As [`child`], into a text that is used again and again.
+pub(super) fn write_child(path: &mut String, folder: &str, name: &str) {
     let slash = if folder.ends_with('/') { "" } else { "/" };
-    [folder, slash, name].concat()
+    path.clear();
+    path.extend([folder, slash, name]);
 }
 
 /// The key of a folder's source; the first has the number 0.
@@ -79,7 +87,7 @@ impl Artifact {
     fn fits(&self, rest: &str) -> bool {
         let mut sources: Vec<String> = Vec::new();
         if let Made::Downloaded { url } = &self.made {
-            sources.push(first_word(file_name(&url.spelled().text)));
+            sources.push(first_word(file_name(&url.spelling())));
         }
         let file = self.way.iter().find(|s| s.path != self.path);
         sources.extend(file.map(|s| first_word(file_name(&s.path))));

@@ -100,7 +100,7 @@ pub fn image(reference: &str) -> ImageTraits {
 
 /// As [`image`], of a reference that need not be known as a whole: the rest of it may decide.
 pub(crate) fn image_of(reference: &Value) -> ImageTraits {
-    let text = reference.spelled().text;
+    let text = reference.spelling();
     let Some(filled) = fill(&text) else { return image(&text) };
     let traits = image(&filled);
     match says_system(&filled) {
@@ -118,9 +118,9 @@ pub(crate) fn image_of(reference: &Value) -> ImageTraits {
 /// The text of a reference for the shell's dialect: with its unknown parts filled, where the rest
 /// says which system it is.
 pub(crate) fn says_shell(reference: &Value) -> Option<String> {
-    let text = reference.spelled().text;
+    let text = reference.spelling();
     match fill(&text) {
-        None => Some(text),
+        None => Some(text.into_owned()),
         Some(filled) => Some(filled).filter(|filled| says_system(filled)),
     }
 }

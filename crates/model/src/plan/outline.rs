@@ -56,7 +56,7 @@ pub(crate) fn mount(flag: &Flag) -> Option<Vec<KeyValue>> {
 }
 
 pub(crate) fn mount_option<'m>(options: &'m [KeyValue], keys: &[&str]) -> Option<&'m Word> {
-    let named = |o: &&KeyValue| keys.contains(&o.key.as_str().to_ascii_lowercase().as_str());
+    let named = |o: &&KeyValue| keys.iter().any(|key| o.key.as_str().eq_ignore_ascii_case(key));
     options.iter().rev().find(named).and_then(|o| o.value.as_ref())
 }
 

@@ -151,7 +151,7 @@ impl Interpreter<'_, '_> {
             if !parts.is_empty() {
                 parts.push(blank.clone());
             }
-            let has_backslash = || argument.value.spelled().text.contains('\\');
+            let has_backslash = || argument.value.spelling().contains('\\');
             let value = match (escapes || dash, self.dialect) {
                 (true, _) if has_backslash() => {
                     argument.value.map(call.span, |t| Some(super::printf::unescape(t)))

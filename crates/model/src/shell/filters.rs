@@ -10,12 +10,9 @@ impl Interpreter<'_, '_> {
     /// `false` if the program is not one of these.
     pub(super) fn filter(&mut self, name: &str, call: &Call) -> bool {
         let span = call.span;
-        let words: Vec<Option<String>> = call
-            .arguments()
-            .iter()
-            .map(|a| a.value.as_known().map(std::borrow::Cow::into_owned))
-            .collect();
-        let texts: Option<Vec<&str>> = words.iter().map(Option::as_deref).collect();
+        let in_place = |a: &Argument| {
+            a.value.as_known().is_some_and(|w| w.starts_with("-i") || w == "--in-place")
+        };
         match name {
             "cat" => {
                 self.cat(call);
@@ -34,9 +31,8 @@ impl Interpreter<'_, '_> {
                 return true;
             }
             "sed"
-                if texts.as_ref().is_some_and(|t| {
-                    t.iter().any(|w| w.starts_with("-i") || *w == "--in-place")
-                }) =>
+                if call.arguments().iter().any(in_place)
+                    && call.arguments().iter().all(|a| a.value.as_known().is_some()) =>
             {
                 self.edit_in_place(call);
                 return true;
@@ -46,7 +42,8 @@ impl Interpreter<'_, '_> {
             "seq" | "expr" | "printenv" | "realpath" | "readlink" => return self.told(name, call),
             _ => return false,
         }
-        let mut words = words;
+        let known = |a: &Argument| a.value.as_known().map(std::borrow::Cow::into_owned);
+        let mut words: Vec<Option<String>> = call.arguments().iter().map(known).collect();
         let input = self.input_or_file(name, &mut words);
         let texts: Option<Vec<&str>> = words.iter().map(Option::as_deref).collect();
         let unknown = || Value::unknown(Origin::CommandOutput, span);

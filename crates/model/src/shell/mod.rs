@@ -347,7 +347,7 @@ impl<'s, 'e> Interpreter<'s, 'e> {
 
     /// As [`Interpreter::path`], seen from another directory.
     pub(crate) fn path_from(&self, directory: Option<&str>, value: &Value) -> Option<String> {
-        let text = value.spelled().text;
+        let text = value.spelling();
         let has_alternatives =
             || value.pieces().iter().any(|p| matches!(p.content, Content::Alternatives(_)));
         let name = crate::files::file_name(&text);

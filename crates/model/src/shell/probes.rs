@@ -1,5 +1,7 @@
 //! Commands that tell about the machine.
 
+use std::borrow::Cow;
+
 use super::{Call, Interpreter, Status};
 use crate::{
     commands::go_setting,
@@ -8,6 +10,32 @@ use crate::{
     probe::Probe,
     value::{Origin, Value},
 };
+
+/// Whether a program is one that can be asked for the machine.
+fn may_ask(name: &str) -> bool {
+    matches!(
+        name,
+        "uname"
+            | "arch"
+            | "lscpu"
+            | "dpkg"
+            | "dpkg-architecture"
+            | "apk"
+            | "rpm"
+            | "getconf"
+            | "go"
+            | "node"
+            | "nodejs"
+            | "gcc"
+            | "cc"
+            | "g++"
+            | "c++"
+            | "clang"
+            | "clang++"
+            | "rustc"
+            | "php"
+    ) || is_python(name)
+}
 
 /// Which question a command asks, if it asks one.
 fn question(name: &str, args: &[&str]) -> Option<Probe> {
@@ -134,13 +162,13 @@ impl Interpreter<'_, '_> {
         {
             return self.rustc_version(call);
         }
-        let args: Option<Vec<String>> = call
-            .arguments()
-            .iter()
-            .map(|a| a.value.as_known().map(std::borrow::Cow::into_owned))
-            .collect();
+        if !may_ask(name) {
+            return false;
+        }
+        let args: Option<Vec<Cow<'_, str>>> =
+            call.arguments().iter().map(|a| a.value.as_known()).collect();
         let Some(args) = args else { return false };
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let args: Vec<&str> = args.iter().map(|a| &**a).collect();
         if self.several_lines(name, &args, call) {
             return true;
         }

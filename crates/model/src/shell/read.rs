@@ -150,7 +150,7 @@ impl Interpreter<'_, '_> {
 fn first_line(text: &Value, delimiter: &str) -> Option<(Value, Value, bool)> {
     // With an empty delimiter, NUL ends a line.
     let delimiter = delimiter.chars().next().unwrap_or('\0');
-    let spelled = text.spelled().text;
+    let spelled = text.spelling();
     if let Some(known) = text.as_known() {
         let end = known.find(delimiter);
         let stop = end.unwrap_or(known.len());

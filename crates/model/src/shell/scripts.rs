@@ -169,10 +169,8 @@ impl Interpreter<'_, '_> {
             return self.file(&path, call.argv[at].span);
         }
         const FOLDERS: &[&str] = &["/usr/local/sbin", "/usr/local/bin", "/usr/bin", "/bin"];
-        FOLDERS.iter().find_map(|folder| {
-            let artifact = self.state.files.at(&format!("{folder}/{text}"))?;
-            Some(artifact.clone()).filter(|a| a.content.is_some())
-        })
+        let found = FOLDERS.iter().filter_map(|f| self.state.files.in_folders(&[f], &text));
+        found.into_iter().find(|a| a.content.is_some()).cloned()
     }
 
     fn follow_text(

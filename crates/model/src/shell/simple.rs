@@ -1,5 +1,7 @@
 //! Simple commands: assignments, words, and who gets them.
 
+use std::borrow::Cow;
+
 use mlint_syntax::{
     Span,
     shell::{Assignment, AssignmentValue, SimpleCommand},
@@ -30,11 +32,17 @@ pub(crate) struct Call {
     pub(crate) span: Span,
 }
 
+fn last_part(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
 impl Call {
     /// The name without its folder.
-    pub(crate) fn name(&self) -> Option<String> {
-        let text = self.argv.first()?.value.as_known()?;
-        Some(text.rsplit('/').next().unwrap_or_default().to_owned())
+    pub(crate) fn name(&self) -> Option<Cow<'_, str>> {
+        Some(match self.argv.first()?.value.as_known()? {
+            Cow::Borrowed(text) => Cow::Borrowed(last_part(text)),
+            Cow::Owned(text) => Cow::Owned(last_part(&text).to_owned()),
+        })
     }
 
     /// The words after the name.
@@ -43,7 +51,7 @@ impl Call {
     }
 
     /// A word's text, if known.
-    pub(crate) fn text(&self, index: usize) -> Option<std::borrow::Cow<'_, str>> {
+    pub(crate) fn text(&self, index: usize) -> Option<Cow<'_, str>> {
         self.argv.get(index)?.value.as_known()
     }
 
@@ -122,9 +130,9 @@ impl Interpreter<'_, '_> {
             return self.opaque(&call);
         };
         let plain = call.text(0).is_some_and(|t| !t.contains('/'));
-        let function = if plain { self.functions.get(&name).cloned() } else { None };
+        let function = if plain { self.functions.get(&*name).cloned() } else { None };
         // What stands before a function or a special builtin stays set (in a POSIX shell).
-        if function.is_some() || SPECIAL_BUILTINS.contains(&name.as_str()) {
+        if function.is_some() || SPECIAL_BUILTINS.contains(&&*name) {
             for (variable, argument) in &call.prefix {
                 self.bind(variable, Binding::Set(argument.value.clone()), argument.span);
                 if function.is_some() {

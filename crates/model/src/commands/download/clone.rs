@@ -53,7 +53,7 @@ pub(super) fn other(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) ->
     if !line.operand(0).is_some_and(|verb| verbs.contains(&&*verb)) {
         return false;
     }
-    let Some(url) = line.operands.get(1).filter(|u| u.value.spelled().text.contains("://")) else {
+    let Some(url) = line.operands.get(1).filter(|u| u.value.spelling().contains("://")) else {
         return true;
     };
     let output = match line.operands.get(2) {

@@ -87,7 +87,7 @@ pub(super) fn powershell(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
         };
         let output = after(&["-outfile", "-o", "-destination"]).map(|o| o.value.clone());
         let url = after(&["-uri", "-source"])
-            .or_else(|| command.iter().find(|w| w.value.spelled().text.contains("://")));
+            .or_else(|| command.iter().find(|w| w.value.spelling().contains("://")));
         if let Some(url) = url.cloned() {
             let output =
                 output.map(|o| if o.is_empty() { own_name(&url.value, call.span) } else { o });

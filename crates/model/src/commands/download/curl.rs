@@ -213,7 +213,7 @@ fn range(text: &str) -> Option<Vec<String>> {
 
 /// `-o file_#1`: the number stands for what the first set was replaced by.
 fn numbered(name: &Value, parts: &[String], span: Span) -> Value {
-    if parts.is_empty() || !name.spelled().text.contains('#') {
+    if parts.is_empty() || !name.spelling().contains('#') {
         return name.clone();
     }
     name.map(span, |text| {

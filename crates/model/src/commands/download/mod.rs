@@ -40,7 +40,7 @@ pub(crate) use fetches::fetches;
 
 /// Whether a word is an address (or nothing is known that speaks against it).
 fn is_address(value: &Value) -> bool {
-    let text = value.spelled().text;
+    let text = value.spelling();
     text.contains("://") || text.starts_with("www.") || {
         // `curl $URL`, and hosts without a scheme: `get.example.com/x`
         let host = text.split('/').next().unwrap_or_default();
@@ -177,7 +177,7 @@ pub(super) fn addresses(
 /// The address that a package's word is, or has behind an `@`: `name @ https://…`.
 fn address_in(word: &Value) -> Option<Value> {
     const SCHEMES: &[&str] = &["http://", "https://", "git+"];
-    let text = word.spelled().text;
+    let text = word.spelling();
     if SCHEMES.iter().any(|s| text.starts_with(s)) {
         return Some(word.clone());
     }

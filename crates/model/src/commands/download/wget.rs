@@ -98,7 +98,7 @@ pub(super) fn other(shell: &mut Interpreter<'_, '_>, name: &str, call: &Call) ->
         _ => &["-o", "--output", "-a", "--auth"],
     };
     let line = Line::read(call.arguments(), values);
-    let address = |o: &&Argument| o.value.spelled().text.contains("://");
+    let address = |o: &&Argument| o.value.spelling().contains("://");
     let urls: Vec<Argument> = line.operands.iter().filter(address).cloned().collect();
     let given = line.value(&["-o", "--out", "--output"]).map(|o| o.value.clone());
     // HTTPie prints unless it is told otherwise; its `-d` takes no folder.
