@@ -15,7 +15,7 @@ use crate::{
     args::{Global, Subject},
     engine::{self, Jobs},
     report::{
-        graph::{dot, mermaid, picture, svg},
+        graph::{Panel, Picture, dot, mermaid, picture, svg},
         trace::Traced,
     },
     talk,
@@ -82,21 +82,28 @@ pub fn run(args: &GraphArgs, global: &Global) -> Result<ExitCode, Failure> {
     let drawn = engine::look(jobs, |job, evaluations| {
         let traced =
             Traced { name: &job.source.name, text: &job.source.text, file: &job.file, evaluations };
-        let picture = picture(&traced);
-        match args.format {
+        let mut picture = picture(&traced);
+        if args.format == GraphFormat::Mermaid {
+            picture = mermaid::fitted(picture);
+        }
+        let text = match args.format {
             GraphFormat::Svg => svg::render(&picture),
             GraphFormat::Mermaid => mermaid::render(&picture),
             GraphFormat::Dot => dot::render(&picture),
-        }
+        };
+        (text, left_out(&picture))
     });
     let mut taken = HashSet::new();
     for (job, text) in drawn {
         let name = &job.source.name;
-        let Some(text) = text else {
+        let Some((text, notes)) = text else {
             talk::error(&engine::broken(name).message);
             failed = true;
             continue;
         };
+        for note in notes {
+            talk::note(&format!("{name}: too much for one picture: {note}"));
+        }
         let target = match (&args.output, folder) {
             (_, Some(folder)) => folder.join(file_name(name, args.format, &mut taken)),
             (Some(file), None) => file.clone(),
@@ -111,6 +118,15 @@ pub fn run(args: &GraphArgs, global: &Global) -> Result<ExitCode, Failure> {
         }
     }
     Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
+
+/// What the picture says that it leaves out.
+fn left_out(picture: &Picture) -> Vec<String> {
+    let said = |panel: &Panel| {
+        let platforms = panel.platforms.join(", ");
+        panel.notes.iter().map(|note| format!("for {platforms} {note}")).collect::<Vec<_>>()
+    };
+    picture.panels.iter().flat_map(said).collect()
 }
 
 /// `deploy-Dockerfile.svg` for `deploy/Dockerfile`; each only once.

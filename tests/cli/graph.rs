@@ -16,8 +16,8 @@ fn every_format_draws_the_same_bytes_and_marks_what_is_wrong() {
         assert!(run.out.starts_with(start), "{}", run.out);
         assert_eq!(place.run(&args).out, run.out, "the same bytes each time");
         let amd64 = place.run(&[&args[..], &["--platforms", "linux/amd64"]].concat());
-        let wrong = "✗ linux/amd64, wrong here";
-        let encoded = "#10007; linux/amd64, wrong here";
+        let wrong = "✗ linux/amd64 · static, wrong here";
+        let encoded = "#10007; linux/amd64 #183; static, wrong here";
         let marked = |text: &str| text.contains(wrong) || text.contains(encoded);
         assert!(marked(&run.out) && !marked(&amd64.out), "{format}: {}", run.out);
     }

@@ -14,7 +14,9 @@ pub fn render(picture: &Picture) -> String {
         "digraph dockerfile {\n  rankdir=TB;\n  node [shape=box, style=filled, fontname=\"sans-serif\", fontsize=11];\n",
     );
     for (p, panel) in picture.panels.iter().enumerate() {
-        let label = quoted(&panel.platforms.join(", "));
+        let head = [panel.platforms.join(", ")];
+        let label: Vec<String> = head.iter().chain(&panel.notes).map(|l| quoted(l)).collect();
+        let label = label.join("\\n");
         let _ = writeln!(out, "  subgraph cluster_{p} {{\n    label=\"{label}\";");
         for (n, node) in panel.nodes.iter().enumerate() {
             let lines: Vec<String> = node.lines.iter().map(|l| quoted(&l.text)).collect();

@@ -9,7 +9,8 @@ use super::{Kind, Node, Panel, Style, order::Layers};
 pub const LINE: f64 = 17.0;
 /// Pixels between a node's edge and its text.
 pub const PAD: f64 = 10.0;
-const BETWEEN: f64 = 26.0;
+/// Pixels between two nodes, a node and an arrow that passes it, two arrows.
+const BETWEEN: [f64; 3] = [26.0, 16.0, 7.0];
 const RANKS: f64 = 40.0;
 const BEND: f64 = 10.0;
 
@@ -63,9 +64,15 @@ fn size(node: &Node) -> (f64, f64) {
     (widest + 2.0 * PAD, node.lines.len() as f64 * LINE + 2.0 * PAD - 4.0)
 }
 
+/// The rows of a panel.
+pub fn layers(panel: &Panel) -> Layers {
+    let widths: Vec<f64> = panel.nodes.iter().map(|n| size(n).0 + BETWEEN[0]).collect();
+    Layers::new(panel, &widths)
+}
+
 /// Lays a panel out.
 pub fn lay(panel: &Panel) -> Laid {
-    let layers = Layers::new(panel);
+    let layers = layers(panel);
     let sizes: Vec<(f64, f64)> = panel.nodes.iter().map(size).collect();
     let half = |place: usize| layers.node[place].map_or(BEND / 2.0, |n| sizes[n].0 / 2.0);
     let centres = columns(&layers, &half);
@@ -78,7 +85,7 @@ pub fn lay(panel: &Panel) -> Laid {
         for n in real {
             let (w, h) = sizes[n];
             // Sources hang just above their stage; stages stand at the top of their row.
-            let is_stage = matches!(panel.nodes[n].kind, Kind::Stage | Kind::Final);
+            let is_stage = panel.nodes[n].kind.is_stage();
             let top = if is_stage { y } else { y + height - h };
             nodes[n] = Rect { x: centres[n] - w / 2.0, y: top, w, h };
         }
@@ -95,12 +102,16 @@ pub fn lay(panel: &Panel) -> Laid {
 /// The centre of each place. Each round pulls every place to the mean of its neighbours, as far as
 /// the order and the widths allow.
 fn columns(layers: &Layers, half: &dyn Fn(usize) -> f64) -> Vec<f64> {
+    let apart = |a: usize, b: usize| {
+        let bends = [a, b].iter().filter(|p| layers.node[**p].is_none()).count();
+        half(a) + BETWEEN[bends] + half(b)
+    };
     let mut x = vec![0.0; layers.node.len()];
     for rank in &layers.ranks {
         let mut at = 0.0;
-        for place in rank {
-            x[*place] = at + half(*place);
-            at += 2.0 * half(*place) + BETWEEN;
+        for (index, place) in rank.iter().enumerate() {
+            at += if index > 0 { apart(rank[index - 1], *place) } else { half(*place) };
+            x[*place] = at;
         }
     }
     let rounds = if layers.node.len() > 4_000 { 8 } else { 40 };
@@ -130,25 +141,25 @@ fn columns(layers: &Layers, half: &dyn Fn(usize) -> f64) -> Vec<f64> {
                     if weight == 0.0 { (x[*place], 0.1) } else { (sum / weight, weight) }
                 })
                 .collect();
-            let settled = settle(rank, &wanted, half);
+            let settled = settle(rank, &wanted, &apart);
             for (place, centre) in rank.iter().zip(settled) {
                 x[*place] = centre;
             }
         }
     }
     let left = (0..x.len()).map(|i| x[i] - half(i)).fold(f64::MAX, f64::min);
-    x.iter_mut().for_each(|x| *x = ((*x - left) * 2.0).round() / 2.0);
+    x.iter_mut().for_each(|x| *x = ((*x - left) * 2.0).ceil() / 2.0);
     x
 }
 
 /// The places nearest to those wanted that keep order and distance: neighbours that would overlap
 /// move as one.
-fn settle(rank: &[usize], wanted: &[(f64, f64)], half: &dyn Fn(usize) -> f64) -> Vec<f64> {
+fn settle(rank: &[usize], wanted: &[(f64, f64)], apart: &dyn Fn(usize, usize) -> f64) -> Vec<f64> {
     let mut offset = Vec::with_capacity(rank.len());
     let mut at = 0.0;
     for (index, place) in rank.iter().enumerate() {
         if index > 0 {
-            at += half(rank[index - 1]) + BETWEEN + half(*place);
+            at += apart(rank[index - 1], *place);
         }
         offset.push(at);
     }
@@ -175,23 +186,29 @@ fn routes(
     bands: &[(f64, f64)],
 ) -> Vec<Vec<(f64, f64)>> {
     // Arrows at one side of a node spread over its width in the order of where they go.
-    let mut out: Vec<Vec<(f64, usize)>> = vec![Vec::new(); nodes.len()];
-    let mut into: Vec<Vec<(f64, usize)>> = vec![Vec::new(); nodes.len()];
+    // Those that go on together leave together.
+    let mut out: Vec<Vec<(f64, usize, usize)>> = vec![Vec::new(); nodes.len()];
+    let mut into: Vec<Vec<(f64, usize, usize)>> = vec![Vec::new(); nodes.len()];
     for (index, route) in layers.routes.iter().enumerate() {
         let edge = &panel.edges[index];
-        out[edge.from].push((centres[route[1]], index));
-        into[edge.to].push((centres[route[route.len() - 2]], index));
+        let (next, last) = (route[1], route[route.len() - 2]);
+        out[edge.from].push((centres[next], next, index));
+        into[edge.to].push((centres[last], last, index));
     }
     let mut start = vec![0.0; panel.edges.len()];
     let mut end = vec![0.0; panel.edges.len()];
     for (ports, x) in [(&mut out, &mut start), (&mut into, &mut end)] {
         for (node, ports) in ports.iter_mut().enumerate() {
-            ports.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            let count = ports.len() as f64;
-            let step = (nodes[node].w / (count + 1.0)).min(30.0);
-            for (at, (_, edge)) in ports.iter().enumerate() {
-                x[*edge] =
-                    nodes[node].x + nodes[node].w / 2.0 + (at as f64 - (count - 1.0) / 2.0) * step;
+            ports.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
+            let together = |a: usize, b: usize| a == b && layers.node[a].is_none();
+            let apart = ports.windows(2).filter(|p| !together(p[0].1, p[1].1)).count();
+            let step = (nodes[node].w / (apart as f64 + 2.0)).min(30.0);
+            let (mut at, mut before) = (0, None);
+            for (_, next, edge) in ports.iter() {
+                at += usize::from(before.is_some_and(|b| !together(b, *next)));
+                before = Some(*next);
+                let middle = nodes[node].x + nodes[node].w / 2.0;
+                x[*edge] = middle + (at as f64 - apart as f64 / 2.0) * step;
             }
         }
     }

@@ -1,8 +1,43 @@
 //! The picture as a Mermaid flowchart.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
-use super::{Hue, Kind, Picture, Style};
+use super::{
+    Hue, Kind, Picture, Style,
+    fit::{self, Room},
+};
+
+/// Arrows that Mermaid draws where nobody set `maxEdges`, on GitHub for one.
+const EDGES: usize = 500;
+/// Characters that it reads where nobody set `maxTextSize`; bytes are never fewer.
+const TEXT: usize = 50_000;
+
+/// The picture with so much left out that Mermaid draws it; its notes say what.
+pub fn fitted(picture: Picture) -> Picture {
+    let fits = |picture: &Picture| {
+        let edges: usize = picture.panels.iter().map(|p| p.edges.len()).sum();
+        edges <= EDGES && render(picture).len() <= TEXT
+    };
+    let mut out = picture.clone();
+    let mut share = EDGES / picture.panels.len().max(1);
+    while !fits(&out) && share >= 4 {
+        out = picture.clone();
+        for panel in &mut out.panels {
+            fit::fit(panel, Room { nodes: share, edges: share });
+        }
+        share = share * 2 / 3;
+    }
+    while !fits(&out) && out.panels.len() > 1 {
+        let gone = out.panels.pop().map(|p| p.platforms.join(", ")).unwrap_or_default();
+        if let Some(last) = out.panels.last_mut() {
+            last.notes.push(format!("{gone} is not drawn"));
+        }
+    }
+    out
+}
 
 /// Text that Mermaid takes as it is, whatever it holds.
 fn quoted(text: &str) -> String {
@@ -32,8 +67,18 @@ pub fn render(picture: &Picture) -> String {
     let mut styles = String::new();
     let mut hues = BTreeSet::new();
     let mut links = 0;
+    let mut strokes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (p, panel) in picture.panels.iter().enumerate() {
-        let _ = writeln!(out, "  subgraph p{p}[\"{}\"]", quoted(&panel.platforms.join(", ")));
+        for note in &panel.notes {
+            // Braces would start a directive.
+            let note = note.replace(['{', '}'], "");
+            let _ = writeln!(out, "  %% {}: {note}", panel.platforms.join(", "));
+        }
+        let mut title = quoted(&panel.platforms.join(", "));
+        for note in &panel.notes {
+            let _ = write!(title, "<br/>{}", quoted(note));
+        }
+        let _ = writeln!(out, "  subgraph p{p}[\"{title}\"]");
         out.push_str("    direction TB\n");
         for (n, node) in panel.nodes.iter().enumerate() {
             let lines: Vec<String> = node
@@ -78,7 +123,7 @@ pub fn render(picture: &Picture) -> String {
                 (_, true) => "#9aa0a6",
                 _ => colours(edge.hue).0,
             };
-            let _ = writeln!(styles, "  linkStyle {links} stroke:{colour}");
+            strokes.entry(colour).or_default().push(links.to_string());
             links += 1;
         }
         out.push_str("  end\n");
@@ -90,5 +135,8 @@ pub fn render(picture: &Picture) -> String {
     }
     out.push_str("  classDef dim fill:#ffffff,stroke:#9aa0a6,color:#6e7781,stroke-dasharray:2 3\n");
     out.push_str(&styles);
+    for (colour, links) in strokes {
+        let _ = writeln!(out, "  linkStyle {} stroke:{colour}", links.join(","));
+    }
     out
 }

@@ -4,7 +4,11 @@
 
 mod build;
 pub mod dot;
+mod fit;
+mod fold;
 mod layout;
+mod loads;
+mod merge;
 pub mod mermaid;
 mod order;
 pub mod svg;
@@ -12,6 +16,11 @@ pub mod svg;
 mod tests;
 
 pub use build::picture;
+
+use crate::report::trace::words;
+
+/// Characters of a path or reference; longer ones lose their middle.
+const PATH: usize = 34;
 
 /// A whole picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +42,15 @@ pub struct Panel {
     pub nodes: Vec<Node>,
     /// Arrows.
     pub edges: Vec<Edge>,
+    /// What is not drawn because there is too much of it.
+    pub notes: Vec<String>,
+}
+
+impl Panel {
+    /// Nodes that are stages; they stand before all others.
+    pub fn stages(&self) -> usize {
+        self.nodes.iter().take_while(|n| n.kind.is_stage()).count()
+    }
 }
 
 /// The machine that something runs on or is for: what decides its colour.
@@ -52,6 +70,8 @@ pub enum Hue {
     S390x,
     /// ppc64le
     Ppc64le,
+    /// The target's, where a panel is for several.
+    Target,
     /// Some other machine.
     Other,
     /// It runs anywhere, or is no program.
@@ -71,6 +91,7 @@ impl Hue {
             Self::Riscv64 => "riscv64",
             Self::S390x => "s390x",
             Self::Ppc64le => "ppc64le",
+            Self::Target => "target",
             Self::Other => "other",
             Self::Any => "any",
             Self::Unknown => "unknown",
@@ -80,6 +101,7 @@ impl Hue {
     /// What it means.
     pub fn meaning(self) -> &'static str {
         match self {
+            Self::Target => "the target platform",
             Self::Other => "another machine",
             Self::Any => "runs anywhere, or data",
             Self::Unknown => "machine not known",
@@ -90,7 +112,7 @@ impl Hue {
 }
 
 /// What a node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// A stage.
     Stage,
@@ -106,12 +128,19 @@ pub enum Kind {
     Files,
 }
 
+impl Kind {
+    /// Whether it is a stage, and no source of one.
+    pub fn is_stage(self) -> bool {
+        matches!(self, Self::Stage | Self::Final)
+    }
+}
+
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// What it is.
     pub kind: Kind,
-    /// The stage it is, or the one that it belongs to.
+    /// The node of the stage that it is or belongs to.
     pub stage: usize,
     /// Its text; the first line is its name.
     pub lines: Vec<Line>,
@@ -125,6 +154,40 @@ pub struct Node {
     pub dim: bool,
     /// All there is to say about it, for who points at it.
     pub title: String,
+    /// What a source brings, as long as sources may still become one.
+    pub list: Option<List>,
+}
+
+/// What a source brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    /// What it is, above the names.
+    pub head: Option<String>,
+    /// The first of the names.
+    pub names: Vec<String>,
+    /// How many names there are.
+    pub total: usize,
+    /// The machine, below them.
+    pub tail: Option<Line>,
+}
+
+impl List {
+    /// Names in a node; more are counted only.
+    pub const NAMES: usize = 4;
+
+    /// As text.
+    pub fn lines(&self) -> Vec<Line> {
+        let mut lines: Vec<Line> = self.head.iter().map(|h| Line::new(Style::Plain, h)).collect();
+        for name in self.names.iter().take(Self::NAMES) {
+            lines.push(Line::new(Style::Path, words::shortened(name, PATH)));
+        }
+        let more = self.total - self.names.len().min(Self::NAMES);
+        if more > 0 {
+            lines.push(Line::new(Style::Plain, format!("and {more} more")));
+        }
+        lines.extend(self.tail.clone());
+        lines
+    }
 }
 
 /// A line of text in a node.
@@ -136,8 +199,14 @@ pub struct Line {
     pub style: Style,
 }
 
+impl Line {
+    fn new(style: Style, text: impl Into<String>) -> Self {
+        Self { text: text.into(), style }
+    }
+}
+
 /// How a line is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Style {
     /// A name.
     Name,
@@ -150,7 +219,7 @@ pub enum Style {
 }
 
 /// An arrow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Edge {
     /// Index of a node.
     pub from: usize,

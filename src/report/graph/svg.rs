@@ -1,7 +1,10 @@
 //! The picture as SVG: no fonts or scripts from elsewhere, light and dark, the same bytes for the
 //! same file. No meaning by colour alone: machines are written, what is wrong has a ✗.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt::Write as _,
+};
 
 use super::{
     Edge, Hue, Kind, Node, Panel, Picture, Style,
@@ -24,6 +27,7 @@ pub fn light(hue: Hue) -> (&'static str, &'static str) {
         Hue::Riscv64 => ("#95458f", "#f7e7f4"),
         Hue::S390x => ("#6b5d00", "#f6f1cf"),
         Hue::Ppc64le => ("#5546a0", "#eae7f9"),
+        Hue::Target => ("#4f7d12", "#e9f5d8"),
         Hue::Other => ("#505860", "#eceef0"),
         Hue::Any => ("#6e7781", "#f4f6f8"),
         Hue::Unknown => ("#6e7781", "#ffffff"),
@@ -39,6 +43,7 @@ fn dark(hue: Hue) -> (&'static str, &'static str) {
         Hue::Riscv64 => ("#dd9ad4", "#3a1c37"),
         Hue::S390x => ("#e0cf52", "#332e08"),
         Hue::Ppc64le => ("#b0a4f4", "#28224c"),
+        Hue::Target => ("#a4d65e", "#1f3009"),
         Hue::Other => ("#b4bcc4", "#22282e"),
         Hue::Any => ("#9aa4ae", "#1b2128"),
         Hue::Unknown => ("#9aa4ae", "#0d1117"),
@@ -67,33 +72,54 @@ fn n(value: f64) -> String {
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
+/// The height of a panel's title and notes.
+fn head(panel: &Panel) -> f64 {
+    HEAD + LINE * panel.notes.len() as f64
+}
+
 /// The picture.
 pub fn render(picture: &Picture) -> String {
     let laid: Vec<Laid> = picture.panels.iter().map(lay).collect();
     let titles: Vec<String> =
         picture.panels.iter().map(|p| format!("for {}", p.platforms.join(", "))).collect();
-    let sizes: Vec<(f64, f64)> = laid
-        .iter()
-        .zip(&titles)
-        .map(|(l, t)| (l.size.0.max(width(t, Style::Name)), l.size.1 + HEAD))
+    let sizes: Vec<(f64, f64)> = (0..laid.len())
+        .map(|i| {
+            let (panel, (w, h)) = (&picture.panels[i], laid[i].size);
+            let notes = panel.notes.iter().map(|n| width(n, Style::Plain));
+            let w = notes.fold(w.max(width(&titles[i], Style::Name)), f64::max);
+            (w, h + head(panel))
+        })
         .collect();
-    let mut places = Vec::with_capacity(laid.len());
-    let (mut x, mut y, mut row, mut right) = (MARGIN, MARGIN + HEAD, 0.0, 0.0);
-    for (w, h) in &sizes {
-        if x > MARGIN && x + w > WIDE {
-            (x, y, row) = (MARGIN, y + row + 2.0 * MARGIN, 0.0);
+    let row_end = |from: usize| {
+        let (mut end, mut x) = (from, MARGIN);
+        while end < sizes.len() && (end == from || x + sizes[end].0 <= WIDE) {
+            x += sizes[end].0 + 2.0 * MARGIN;
+            end += 1;
         }
-        places.push((x, y));
-        x += w + 2.0 * MARGIN;
-        row = f64::max(row, *h);
-        right = f64::max(right, x - 2.0 * MARGIN);
+        (end, x - 2.0 * MARGIN)
+    };
+    let (mut right, mut from) = (0.0, 0);
+    while from < sizes.len() {
+        let (end, x) = row_end(from);
+        (right, from) = (f64::max(right, x), end);
     }
     let name = format!("{}, built on {}", picture.name, picture.build);
-    let legend = legend(picture);
-    let total = f64::max(right, f64::max(width(&name, Style::Name), 560.0)) + MARGIN;
-    let (keys, depth) = keys(&legend, total, y + row + MARGIN);
+    let total = f64::max(right, f64::max(width(&name, Style::Name), 640.0)) + MARGIN;
+    let (keys, depth) = keys(&legend(picture), total, MARGIN + HEAD - 12.0);
+    let mut places = Vec::with_capacity(laid.len());
+    let (mut y, mut from) = (MARGIN + HEAD + depth + MARGIN, 0);
+    while from < sizes.len() {
+        let (end, _) = row_end(from);
+        let mut x = MARGIN;
+        for (w, _) in &sizes[from..end] {
+            places.push((x, y));
+            x += w + 2.0 * MARGIN;
+        }
+        y += sizes[from..end].iter().map(|s| s.1).fold(0.0, f64::max) + 2.0 * MARGIN;
+        from = end;
+    }
     let mut out = String::new();
-    header(&mut out, picture, total, y + row + MARGIN + depth + MARGIN);
+    header(&mut out, picture, total, y - MARGIN);
     let _ = writeln!(
         out,
         "<text class=\"h\" x=\"{}\" y=\"{}\">{}</text>",
@@ -101,15 +127,19 @@ pub fn render(picture: &Picture) -> String {
         n(MARGIN + 12.0),
         escaped(&name)
     );
+    out.push_str(&keys);
     for (index, panel) in picture.panels.iter().enumerate() {
         let (x, y) = places[index];
         let _ = writeln!(out, "<g transform=\"translate({} {})\">", n(x), n(y));
         let _ = writeln!(out, "<text class=\"p\" y=\"12\">{}</text>", escaped(&titles[index]));
-        let _ = writeln!(out, "<g transform=\"translate(0 {})\">", n(HEAD));
+        for (line, note) in panel.notes.iter().enumerate() {
+            let y = n(12.0 + LINE * (line + 1) as f64);
+            let _ = writeln!(out, "<text y=\"{y}\">{}</text>", escaped(note));
+        }
+        let _ = writeln!(out, "<g transform=\"translate(0 {})\">", n(head(panel)));
         draw(&mut out, panel, &laid[index]);
         out.push_str("</g></g>\n");
     }
-    out.push_str(&keys);
     out.push_str("</svg>\n");
     out
 }
@@ -148,7 +178,7 @@ fn header(out: &mut String, picture: &Picture, w: f64, h: f64) {
         .m{font-family:\"DejaVu Sans Mono\",Menlo,Consolas,monospace}\n\
         .b,.p,.h{font-weight:bold;font-size:14px}.w{font-weight:bold;fill:#b00d26}\n\
         .bg{fill:#fff}path{fill:none;stroke-width:1.6}.base{stroke-width:1.6;stroke-dasharray:1 0}\
-        .files{stroke-width:2.4}.bad{stroke-width:4}.emu{stroke-dasharray:7 4}.dim{opacity:.5}\
+        .files{stroke-width:2.4}.bad{stroke-width:4}.emu{stroke-dasharray:7 4}.dim{opacity:.65}\
         .gone{stroke-dasharray:2 4}.unk{stroke-dasharray:3 3}rect{stroke-width:1.6}\n");
     let mut hues: BTreeSet<Hue> =
         picture.panels.iter().flat_map(|p| p.nodes.iter().map(|n| n.hue)).collect();
@@ -176,15 +206,20 @@ fn draw(out: &mut String, panel: &Panel, laid: &Laid) {
     // Wrong ones last, so that they are on top.
     let mut order: Vec<usize> = (0..panel.edges.len()).collect();
     order.sort_by_key(|i| (panel.edges[*i].wrong, *i));
+    // What arrows share is drawn once: lines on top of each other look thicker.
+    let mut drawn = HashSet::new();
     for index in order {
-        arrow(out, &panel.edges[index], &laid.edges[index]);
+        arrow(out, &panel.edges[index], &laid.edges[index], &mut drawn);
     }
     for (node, rect) in panel.nodes.iter().zip(&laid.nodes) {
         draw_node(out, node, *rect);
     }
 }
 
-fn arrow(out: &mut String, edge: &Edge, points: &[(f64, f64)]) {
+/// A piece of a line: its class, and where it starts and ends.
+type Piece = (&'static str, &'static str, String, String);
+
+fn arrow(out: &mut String, edge: &Edge, points: &[(f64, f64)], drawn: &mut HashSet<Piece>) {
     let class = if edge.wrong { "wrong" } else { edge.hue.class() };
     let kind = match (edge.dim, edge.wrong, edge.base) {
         (true, ..) => "gone dim",
@@ -194,10 +229,19 @@ fn arrow(out: &mut String, edge: &Edge, points: &[(f64, f64)]) {
         _ => "files",
     };
     let Some(((x, y), rest)) = points.split_first().map(|(p, rest)| (*p, rest)) else { return };
-    let (mut path, mut before) = (format!("M{} {}", n(x), n(y)), (x, y));
+    let (mut path, mut before, mut pen) = (String::new(), (x, y), false);
     let last = rest.len().saturating_sub(1);
     for (at, (x, y)) in rest.iter().enumerate() {
         let y = if at == last { y - 7.0 } else { *y };
+        let start = format!("{} {}", n(before.0), n(before.1));
+        if !drawn.insert((class, kind, start.clone(), format!("{} {}", n(*x), n(y)))) {
+            (before, pen) = ((*x, y), false);
+            continue;
+        }
+        if !pen {
+            let _ = write!(path, "M{start}");
+            pen = true;
+        }
         if (x - before.0).abs() < 0.05 {
             let _ = write!(path, "V{}", n(y));
         } else {
@@ -225,7 +269,7 @@ fn draw_node(out: &mut String, node: &Node, rect: Rect) {
     let dim = if node.dim { " class=\"dim\"" } else { "" };
     let _ = writeln!(out, "<g{dim}><title>{}</title>", escaped(&node.title));
     // A stage that goes wrong inside keeps the colour of its platform, with a red rim.
-    let is_stage = matches!(node.kind, Kind::Stage | Kind::Final);
+    let is_stage = node.kind.is_stage();
     let class = if node.wrong && !is_stage { "wrong" } else { node.hue.class() };
     let style = match () {
         () if node.wrong && is_stage && node.emulated => " rim emu",
@@ -300,7 +344,13 @@ fn legend(picture: &Picture) -> Vec<(&'static str, &'static str, &'static str)> 
 
 fn keys(legend: &[(&str, &str, &str)], total: f64, top: f64) -> (String, f64) {
     let mut out = String::new();
-    let (mut x, mut y) = (MARGIN, top + 8.0);
+    let (mut x, mut y) = (MARGIN, top + 8.0 + LINE);
+    let _ = writeln!(
+        out,
+        "<text x=\"{}\" y=\"{}\">Stages in the colour of the platform that they run on, files in that of their machine:</text>",
+        n(MARGIN),
+        n(top + 10.0)
+    );
     for (class, style, words) in legend {
         let wide = 34.0 + width(words, Style::Plain) + 22.0;
         if x > MARGIN && x + wide > total {
