@@ -88,7 +88,7 @@ pub struct Builder<'t> {
 impl<'t> Builder<'t> {
     fn new(traced: &'t Traced<'_>, lines: &'t Lines<'t>, evaluation: &'t Evaluation) -> Self {
         let mut wrong = HashMap::new();
-        let loaders = evaluation.libc_mismatches().map(|a| (a, Wrong::Libc));
+        let loaders = unloadable(evaluation).into_iter().map(|a| (a, Wrong::Libc));
         for (artifact, how) in
             loaders.chain(evaluation.wrong_artifacts().map(|a| (a, Wrong::Machine)))
         {
@@ -292,6 +292,27 @@ impl<'t> Builder<'t> {
             }
         }
     }
+}
+
+/// Files that do not find their loader in the image, as far as that is beyond doubt: nothing there
+/// looks like the other library, and how Go linked is known of no build.
+fn unloadable(evaluation: &Evaluation) -> Vec<&Artifact> {
+    let libraries = evaluation.final_artifacts().any(|a| {
+        let below = ["/lib", "/usr/lib"].iter().any(|l| a.path.starts_with(l));
+        below || a.path == "/" || a.path.contains("/ld-")
+    });
+    let installs = evaluation.final_stage().is_some_and(|stage| {
+        stage.effects().any(|(_, e)| matches!(e.kind, EffectKind::Install(_)))
+            || matches!(stage.base, Base::Stage(_))
+    });
+    if libraries || installs {
+        return Vec::new();
+    }
+    let doubtful = |a: &Artifact| {
+        let is_go = matches!(a.made, Made::Compiled { tool: mlint_model::Tool::Go, .. });
+        is_go || a.folder || !a.certain || a.way.len() < 2
+    };
+    evaluation.libc_mismatches().filter(|a| !doubtful(a)).collect()
 }
 
 fn joined(lines: &[Line]) -> String {

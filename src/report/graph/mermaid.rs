@@ -19,7 +19,7 @@ const TEXT: usize = 50_000;
 pub fn fitted(picture: Picture) -> Picture {
     let fits = |picture: &Picture| {
         let edges: usize = picture.panels.iter().map(|p| p.edges.len()).sum();
-        edges <= EDGES && render(picture).len() <= TEXT
+        edges + picture.panels.len() <= EDGES && render(picture).len() <= TEXT
     };
     let mut out = picture.clone();
     let mut share = EDGES / picture.panels.len().max(1);
@@ -101,7 +101,11 @@ pub fn render(picture: &Picture) -> String {
             let _ = writeln!(out, "    p{p}n{n}{open}\"{text}\"{close}:::{class}");
             let mut own = Vec::new();
             if node.wrong {
-                own.push("stroke:#c8102e,stroke-width:3px");
+                own.push(if node.kind.is_stage() {
+                    "stroke:#c8102e,stroke-width:3px"
+                } else {
+                    "fill:#ffe6e9,stroke:#c8102e,stroke-width:3px"
+                });
             }
             if node.emulated {
                 own.push("stroke-dasharray:6 3");
@@ -134,6 +138,13 @@ pub fn render(picture: &Picture) -> String {
             writeln!(out, "  classDef {} fill:{fill},stroke:{stroke},color:#1f2328", hue.class());
     }
     out.push_str("  classDef dim fill:#ffffff,stroke:#9aa0a6,color:#6e7781,stroke-dasharray:2 3\n");
+    // Panels stand below each other: side by side they are shrunk beyond reading.
+    for p in 1..picture.panels.len() {
+        let _ = writeln!(out, "  p{} ~~~ p{p}", p - 1);
+    }
+    for p in 0..picture.panels.len() {
+        let _ = writeln!(styles, "  style p{p} fill:none,stroke:#9aa0a6");
+    }
     out.push_str(&styles);
     for (colour, links) in strokes {
         let _ = writeln!(out, "  linkStyle {} stroke:{colour}", links.join(","));

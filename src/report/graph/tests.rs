@@ -47,7 +47,8 @@ flowchart TB
   classDef arm64 fill:#fdf0d8,stroke:#a86500,color:#1f2328
   classDef dim fill:#ffffff,stroke:#9aa0a6,color:#6e7781,stroke-dasharray:2 3
   style p0n0 stroke-dasharray:6 3
-  style p0n4 stroke:#c8102e,stroke-width:3px
+  style p0n4 fill:#ffe6e9,stroke:#c8102e,stroke-width:3px
+  style p0 fill:none,stroke:#9aa0a6
   linkStyle 3 stroke:#9aa0a6
   linkStyle 0 stroke:#a86500
   linkStyle 1,2 stroke:#c8102e
