@@ -9,8 +9,6 @@
 //! 5. what the file does on the broken platform is nearer than before to what it does on the right
 //!    one, apart from the architecture's name.
 
-#![expect(clippy::result_large_err, reason = "a refusal is made once per fix and read by people")]
-
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},

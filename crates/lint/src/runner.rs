@@ -164,7 +164,8 @@ pub(crate) fn certain_failures(cx: &Context<'_>) -> Vec<Draft> {
     for evaluation in cx.evaluations {
         let steps =
             evaluation.reachable().flat_map(|s| &s.steps).filter_map(|s| s.failure.as_ref());
-        for failure in evaluation.failures.iter().chain(steps) {
+        let failures = evaluation.failures.iter().chain(steps);
+        for failure in failures.filter(|f| !f.lacks_argument) {
             // A syntax error at the place says it already.
             if cx.file.errors.iter().any(|e| e.span.overlaps(failure.span)) {
                 continue;

@@ -33,6 +33,8 @@ pub struct Expansion {
     pub unset: Vec<UnsetUse>,
     /// Why BuildKit stops here.
     pub failure: Option<Failure>,
+    /// Whether something in it is empty because nobody gives a build argument.
+    pub lacks_argument: bool,
 }
 
 impl Expansion {
@@ -47,25 +49,27 @@ impl Expansion {
         }
         match self.value.as_known() {
             Some(text) => Ok(text.into_owned()),
-            None => Err(Failure {
-                span: self.value.written_at().unwrap_or_default(),
-                message: format!("the value of '{}' is not known", self.value),
-            }),
+            None => Err(Failure::new(
+                self.value.written_at().unwrap_or_default(),
+                format!("the value of '{}' is not known", self.value),
+            )),
         }
     }
 }
 
 /// Expands a word with `lookup`.
 pub fn expand(word: &ParsedWord, lookup: &dyn Fn(&str) -> Binding) -> Expansion {
-    let mut expander = Expander { lookup, unset: Vec::new(), failure: None };
+    let mut expander = Expander { lookup, unset: Vec::new(), failure: None, lacks_argument: false };
     let value = expander.word(word);
-    Expansion { value, unset: expander.unset, failure: expander.failure }
+    let Expander { unset, failure, lacks_argument, .. } = expander;
+    Expansion { value, unset, failure, lacks_argument }
 }
 
 struct Expander<'l> {
     lookup: &'l dyn Fn(&str) -> Binding,
     unset: Vec<UnsetUse>,
     failure: Option<Failure>,
+    lacks_argument: bool,
 }
 
 impl Expander<'_> {
@@ -85,7 +89,8 @@ impl Expander<'_> {
     }
 
     fn fail(&mut self, span: Span, message: String) {
-        self.failure.get_or_insert(Failure { span, message });
+        let lacks_argument = self.lacks_argument;
+        self.failure.get_or_insert(Failure { span, message, lacks_argument });
     }
 
     fn variable(&mut self, variable: &Variable) -> Value {
@@ -99,6 +104,7 @@ impl Expander<'_> {
         if !provides && !matches!(binding, Binding::Set(_) | Binding::Declared) {
             self.unset.push(UnsetUse { name: variable.name.clone(), span: variable.span });
         }
+        self.lacks_argument |= matches!(binding, Binding::Declared) && (!provides || required);
         let unknown = |origin| {
             let value = Value::unknown(origin, variable.span);
             value.hop(HopKind::Used, &variable.name, variable.span)

@@ -22,7 +22,7 @@
 //! it: see [`GlobalScope::expand_given`].
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -40,8 +40,10 @@ use crate::{
 };
 
 mod base;
+mod ordered;
 
 pub use base::BaseEnv;
+use ordered::Ordered;
 
 /// PATH where the base image sets none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -87,6 +89,8 @@ pub fn automatic_arg(name: &str) -> Option<Origin> {
 struct Environment {
     variables: Arc<BTreeMap<Arc<str>, (u32, Value)>>,
     clock: u32,
+    /// Those that are what they are because nobody gives a build argument.
+    lacking: Arc<BTreeSet<String>>,
 }
 
 impl Environment {
@@ -104,6 +108,25 @@ impl Environment {
 
     fn get(&self, name: &str) -> Option<&Value> {
         self.variables.get(name).map(|(_, value)| value)
+    }
+
+    /// Whether a variable is what it is because of `lacks`.
+    fn mark(&mut self, name: &str, lacks: bool) {
+        if lacks {
+            Arc::make_mut(&mut self.lacking).insert(name.to_owned());
+        } else if self.lacking.contains(name) {
+            Arc::make_mut(&mut self.lacking).remove(name);
+        }
+    }
+
+    /// Whether a word became what it is because nobody gives a build argument.
+    fn lacks(&self, word: &Word, expansion: &Expansion, escape: char) -> bool {
+        expansion.lacks_argument
+            || !self.lacking.is_empty()
+                && parse_word(&word.raw, escape)
+                    .variables()
+                    .iter()
+                    .any(|v| v.op.is_none() && self.lacking.contains(&v.name))
     }
 
     fn in_order(&self) -> Vec<(&str, &Value)> {
@@ -204,8 +227,10 @@ impl GlobalScope {
                 Some(value.hop(HopKind::GlobalArg, name, pair.span))
             } else {
                 pair.value.as_ref().map(|default| {
-                    let value = outcome.take(self.expand(default));
-                    value.hop(HopKind::GlobalArg, name, pair.span)
+                    let expansion = self.expand(default);
+                    let lacks = self.env.lacks(default, &expansion, self.escape);
+                    self.env.mark(name, lacks);
+                    outcome.take(expansion).hop(HopKind::GlobalArg, name, pair.span)
                 })
             };
             if let Some(value) = &value {
@@ -247,7 +272,9 @@ impl GlobalScope {
         let parsed = parse_word(&word.raw, self.escape);
         let mut needs = false;
         for variable in parsed.variables().into_iter().filter(|v| v.op.is_none()) {
-            if self.get(&variable.name).is_none() && self.is_declared(&variable.name) {
+            let name = &variable.name;
+            let is_missing = self.get(name).is_none() && self.is_declared(name);
+            if is_missing || self.env.lacking.contains(name) {
                 let given = Value::unknown(Origin::BuildArg, variable.span);
                 self.env.set(&variable.name, given);
                 needs = true;
@@ -267,35 +294,6 @@ pub struct StageScope {
     /// Every ARG so far, with its last value: what RUN's history shows.
     args: Arc<Ordered<Option<Value>>>,
     complete: bool,
-}
-
-/// Names in the order of their first appearance, with what they have now.
-#[derive(Clone, Debug)]
-struct Ordered<T> {
-    items: Vec<(String, T)>,
-    index: HashMap<String, usize>,
-}
-
-impl<T> Default for Ordered<T> {
-    fn default() -> Self {
-        Self { items: Vec::new(), index: HashMap::new() }
-    }
-}
-
-impl<T> Ordered<T> {
-    fn set(&mut self, name: &str, value: T) {
-        match self.index.get(name) {
-            Some(at) => self.items[*at].1 = value,
-            None => {
-                self.index.insert(name.to_owned(), self.items.len());
-                self.items.push((name.to_owned(), value));
-            }
-        }
-    }
-
-    fn contains(&self, name: &str) -> bool {
-        self.index.contains_key(name)
-    }
 }
 
 impl StageScope {
@@ -360,16 +358,21 @@ impl StageScope {
         let mut outcome = Outcome::default();
         for pair in pairs {
             let name = pair.key.as_str();
+            let mut lacks = false;
             let value = if let Some(given) = self.global.build_args.get(name) {
                 Some(Value::known(given.as_str(), Origin::BuildArg, Span::default()))
             } else if let Some(default) = &pair.value {
-                Some(outcome.take(self.expand(default)))
+                let expansion = self.expand(default);
+                lacks = self.env.lacks(default, &expansion, self.global.escape);
+                Some(outcome.take(expansion))
             } else {
+                lacks = self.global.env.lacking.contains(name);
                 self.global.get(name).cloned()
             };
             let value = value.map(|v| v.hop(HopKind::Arg, name, pair.span));
             if let Some(value) = &value {
                 self.env.set(name, value.clone());
+                self.env.mark(name, lacks);
                 outcome.set.push((name.to_owned(), value.clone(), pair.span));
             }
             Arc::make_mut(&mut self.args).set(name, value);
@@ -381,15 +384,23 @@ impl StageScope {
     pub fn env(&mut self, pairs: &[KeyValue]) -> Outcome {
         let mut outcome = Outcome::default();
         let mut expanded = Vec::with_capacity(pairs.len());
+        let mut marks = Vec::with_capacity(pairs.len());
         for pair in pairs {
             let name = outcome.take(self.expand(&pair.key));
             let name = name.as_known().map_or_else(|| pair.key.as_str().to_owned(), Into::into);
-            let value = pair.value.as_ref().map(|v| outcome.take(self.expand(v)));
+            let mut lacks = false;
+            let value = pair.value.as_ref().map(|v| {
+                let expansion = self.expand(v);
+                lacks = self.env.lacks(v, &expansion, self.global.escape);
+                outcome.take(expansion)
+            });
             let value = value.unwrap_or_default().hop(HopKind::Env, &name, pair.span);
+            marks.push(lacks);
             expanded.push((name, value, pair.span));
         }
-        for (name, value, _) in &expanded {
+        for ((name, value, _), lacks) in expanded.iter().zip(marks) {
             self.env.set(name, value.clone());
+            self.env.mark(name, lacks);
             Arc::make_mut(&mut self.image).set(name, value.clone());
         }
         outcome.set = expanded;
@@ -413,6 +424,12 @@ impl StageScope {
         self.env.get(name)
     }
 
+    /// Whether a variable is what it is because nobody gives a build argument that its value was
+    /// made of.
+    pub fn lacks_argument(&self, name: &str) -> bool {
+        self.env.lacking.contains(name)
+    }
+
     /// Expands a word of an instruction.
     pub fn expand(&self, word: &Word) -> Expansion {
         expand_word(word, self.global.escape, &|name| self.binding(name))
@@ -430,7 +447,7 @@ impl StageScope {
         };
         let parsed = parse_word(&word.raw, self.global.escape);
         expand_words(&parsed, &lookup)
-            .map_err(|error| Failure { span: error.span(), message: error.to_string() })
+            .map_err(|error| Failure::new(error.span(), error.to_string()))
     }
 
     /// What RUN sees: ARGs and ENVs in the order in which they were last set.

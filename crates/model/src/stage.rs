@@ -146,6 +146,16 @@ pub struct Failure {
     pub span: Span,
     /// Why, in one sentence without a final stop.
     pub message: String,
+    /// Whether it may be for want of a build argument only: one without default had a say, and
+    /// nobody gives it. Whoever builds the file gives it, so this is no fault of the file.
+    pub lacks_argument: bool,
+}
+
+impl Failure {
+    /// A failure that no build argument helps.
+    pub fn new(span: Span, message: impl Into<String>) -> Self {
+        Self { span, message: message.into(), lacks_argument: false }
+    }
 }
 
 impl Stage {

@@ -208,7 +208,7 @@ impl Plan {
                     }
                     _ => continue,
                 };
-                failures.push(Failure { span: need.span, message });
+                failures.push(Failure::new(need.span, message));
             }
         }
         self.failures.extend(failures);
@@ -261,7 +261,7 @@ impl Plan {
                 format!("the stage '{}' must stand before the one that takes from it", need.source)
             }
         };
-        Some(Failure { span: need.span, message })
+        Some(Failure::new(need.span, message))
     }
 
     fn collect_images(&mut self, file: &Dockerfile, outline: &Outline) {

@@ -120,7 +120,7 @@ fn role(value: &Value) -> RunsOn {
 
 impl Planner<'_> {
     fn fail(&mut self, span: Span, message: impl Into<String>) {
-        self.failures.push(Failure { span, message: message.into() });
+        self.failures.push(Failure::new(span, message));
     }
 
     pub(super) fn globals(&mut self) -> GlobalScope {
@@ -162,8 +162,13 @@ impl Planner<'_> {
                 Some(_) => "; an ARG in it has no default, and no --build-arg gives it",
                 None => "",
             };
-            self.fail(base_span, format!("{message}{hint}"));
+            let lacks_argument = given.is_some();
+            let message = format!("{message}{hint}");
+            self.failures.push(Failure { span: base_span, message, lacks_argument });
             reference = given.unwrap_or(reference);
+        } else if expansion.lacks_argument && self.begins_a_stage(&reference) {
+            // `FROM base-$VARIANT` chooses among the stages.
+            reference = global.expand_given(image).unwrap_or(reference);
         }
         let flag = instruction.flag("platform").and_then(|flag| {
             let word = flag.value.as_ref()?;
@@ -182,8 +187,10 @@ impl Planner<'_> {
                 _ => None,
             };
             if let Some(message) = refused {
-                self.fail(flag.span, message);
-                value = global.expand_given(word).unwrap_or(value);
+                let given = global.expand_given(word);
+                let lacks_argument = given.is_some();
+                self.failures.push(Failure { span: flag.span, message, lacks_argument });
+                value = given.unwrap_or(value);
             }
             Some((value.hop(HopKind::Used, "", flag.span), flag.span))
         });
@@ -198,6 +205,12 @@ impl Planner<'_> {
         Unfinished { flag, ..unfinished }
     }
 
+    /// Whether a name is no stage's, but the beginning of one.
+    fn begins_a_stage(&self, reference: &Value) -> bool {
+        let Some(name) = reference.as_known() else { return false };
+        !self.names.contains_key(&*name) && self.names.keys().any(|stage| stage.starts_with(&*name))
+    }
+
     /// Why BuildKit takes a base's name for no image's and no stage's.
     fn refusal(&self, reference: &Value, written: &str) -> Option<String> {
         let name = reference.as_known()?;
@@ -207,7 +220,9 @@ impl Planner<'_> {
         // What BuildKit would call it is said where it looks like a stage's name.
         let elsewhere = self.names.contains_key(&name.to_lowercase())
             || context::find(&self.options.contexts, &name, None).is_some();
-        let refused = !elsewhere && Reference::parse(&name).is_err();
+        // What stands there as it is, is a template's more often than a slip.
+        let made = written.contains('$');
+        let refused = made && !elsewhere && Reference::parse(&name).is_err();
         refused.then(|| format!("'{name}' is an invalid reference"))
     }
 

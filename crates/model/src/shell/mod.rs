@@ -164,6 +164,8 @@ pub(crate) struct Interpreter<'s, 'e> {
     input: Option<Stream>,
     errexit: bool,
     nounset: bool,
+    /// A build argument that nobody gives was asked for.
+    lacks_argument: bool,
     pipefail: bool,
     /// Whether the list that a command is in goes on only if it succeeds, and a condition decides
     /// nothing by that.
@@ -221,6 +223,7 @@ impl<'s, 'e> Interpreter<'s, 'e> {
             input: None,
             errexit,
             nounset: false,
+            lacks_argument: false,
             pipefail: false,
             relied_on: false,
             asking: false,
@@ -275,10 +278,11 @@ impl<'s, 'e> Interpreter<'s, 'e> {
         }
         if self.status == Status::Failure && !self.maybe_over && self.step.failure.is_none() {
             let span = self.step.span;
-            self.step.failure = Some(self.failure.unwrap_or(Failure {
-                span,
-                message: "the last command ends with a status other than 0".to_owned(),
-            }));
+            let plain = "the last command ends with a status other than 0";
+            self.step.failure = Some(self.failure.unwrap_or_else(|| Failure::new(span, plain)));
+        }
+        if let Some(failure) = &mut self.step.failure {
+            failure.lacks_argument |= self.lacks_argument;
         }
         let entered = self.entered;
         let mut dead: Vec<Span> =
@@ -477,7 +481,7 @@ impl<'s, 'e> Interpreter<'s, 'e> {
     fn fail(&mut self, span: Span, message: impl Into<String>) -> Flow {
         self.status = Status::Failure;
         if self.is_reached() && self.failure.is_none() {
-            self.failure = Some(Failure { span, message: message.into() });
+            self.failure = Some(Failure::new(span, message));
         }
         Flow::Exit
     }

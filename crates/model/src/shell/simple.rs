@@ -175,7 +175,12 @@ impl Interpreter<'_, '_> {
         self.command_effect(call);
         self.subject = None;
         self.status = Status::Assumed;
-        if self.probe(name, call) || self.filter(name, call) {
+        if self.probe(name, call) {
+            // Who answers may be a program that was fetched.
+            commands::execute(self, call);
+            return Flow::Next;
+        }
+        if self.filter(name, call) {
             return Flow::Next;
         }
         self.foreign_program(name, call);

@@ -161,6 +161,8 @@ impl Interpreter<'_, '_> {
             None => self.lookup(&param.name),
             Some(index) => self.element(&param.name, index),
         };
+        self.lacks_argument |=
+            matches!(binding, Binding::Declared) || self.state.scope.lacks_argument(&param.name);
         let has_fallback = param.op.as_ref().is_some_and(|op| super::operators::has_fallback(op));
         if param.index.is_none()
             && !has_fallback
@@ -204,7 +206,7 @@ impl Interpreter<'_, '_> {
     /// The shell stops in the middle of an expansion.
     pub(super) fn stop_at(&mut self, span: Span, message: String) {
         if self.is_reached() && self.failure.is_none() && self.step.failure.is_none() {
-            self.step.failure = Some(crate::stage::Failure { span, message });
+            self.step.failure = Some(crate::stage::Failure::new(span, message));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Arguments without a default that nobody gives.
 
-use mlint_model::Options;
+use mlint_model::{Failure, Options};
 
 use crate::{evaluate, evaluate_with, has, lacks};
 
@@ -75,6 +75,14 @@ fn a_base_that_needs_one_stops_the_build_and_stays_open() {
         "linux/arm64",
         &["2: fails: 'linux/' is no platform", "stage 0 from debian:12 on ? (unknown), libc glibc"],
     );
+    // Which of the stages, nobody says.
+    has(
+        "ARG V\nFROM debian:12 AS with-gpu\nFROM with-$V\n",
+        "linux/arm64",
+        &["stage 1 from with-? <BuildArg> on linux/arm64 (target), libc ?"],
+    );
+    // A template's.
+    assert!(said("FROM {{base}}\n").is_empty());
     // Nobody declared it.
     assert_eq!(said("FROM golang:$V\n"), ["'golang:' is an invalid reference"]);
 }
@@ -86,4 +94,31 @@ fn what_the_shell_sets_by_itself_need_not_be_given() {
         "linux/arm64",
         &["3: maybe download https://h/a -> /a"],
     );
+}
+
+#[test]
+fn a_stop_for_want_of_an_argument_is_told_from_others() {
+    let lacks = |text: &str| {
+        let evaluation = evaluate(text, "linux/arm64");
+        let steps = evaluation.stages.iter().flat_map(|s| &s.steps);
+        let all = evaluation.failures.iter().chain(steps.filter_map(|s| s.failure.as_ref()));
+        all.map(|f: &Failure| f.lacks_argument).collect::<Vec<_>>()
+    };
+    for text in [
+        "ARG V\nFROM $V\n",
+        "ARG V\nARG I=h/$V:\nFROM $I\n",
+        "ARG P\nFROM --platform=linux/$P a\n",
+        "FROM a\nARG V\nENV X=${V:?}\n",
+        "FROM a\nARG V\nRUN test -n \"$V\"\n",
+        "FROM a\nARG V\nRUN set -u; echo $V\n",
+        "FROM a\nARG V\nENV X=$V\nENV Y=v$X\nRUN [ \"$Y\" = v ] && exit 1\n",
+        "ARG V\nARG W=$V\nFROM a\nARG W\nRUN [ \"$W\" = x ] || exit 1\n",
+    ] {
+        assert_eq!(lacks(text), [true], "{text}");
+    }
+    for text in
+        ["FROM a:$V\n", "FROM a\nARG V=\nRUN test -n \"$V\"\n", "FROM a\nARG V\nRUN exit 1\n"]
+    {
+        assert_eq!(lacks(text), [false], "{text}");
+    }
 }
