@@ -38,6 +38,11 @@ impl Scheme {
         })
     }
 
+    /// Whether the project has files with that word, for whatever platform.
+    pub(crate) fn has_word(&self, word: &str) -> bool {
+        self.words.iter().any(|(_, words)| words.iter().any(|w| w.eq_ignore_ascii_case(word)))
+    }
+
     /// Whether the project has files for a platform at all.
     pub(crate) fn offers(&self, platform: &Platform) -> bool {
         self.words(platform).is_some()

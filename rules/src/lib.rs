@@ -12,6 +12,7 @@ mod table;
 pub mod toolchains;
 mod unmarked;
 pub mod values;
+mod words;
 
 use mlint_lint::Rule;
 
@@ -19,8 +20,14 @@ use mlint_lint::Rule;
 pub fn all() -> &'static [&'static dyn Rule] {
     &[
         &values::platform_arg_default::PlatformArgDefault,
+        &values::arch_arg_default::ArchArgDefault,
         &values::undeclared_platform_arg::UndeclaredPlatformArg,
+        &values::platform_arg_out_of_scope::PlatformArgOutOfScope,
+        &values::incomplete_arch_case::IncompleteArchCase,
+        &values::arch_comparison_never_true::ArchComparisonNeverTrue,
+        &values::arch_name_mismatch::ArchNameMismatch,
         &values::arch_variable_lost::ArchVariableLost,
+        &values::constant_arch_expansion::ConstantArchExpansion,
         &downloads::hardcoded_arch_url::HardcodedArchUrl,
         &downloads::unmarked_arch_asset::UnmarkedArchAsset,
         &downloads::single_arch_checksum::SingleArchChecksum,
@@ -32,6 +39,8 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &stages::wrong_arch_copy::WrongArchCopy,
         &stages::cross_binary_executed::CrossBinaryExecuted,
         &stages::host_binary_copy::HostBinaryCopy,
+        &stages::build_arch_in_target_stage::BuildArchInTargetStage,
+        &stages::build_arch_probe::BuildArchProbe,
         &toolchains::hardcoded_goarch::HardcodedGoarch,
         &toolchains::x86_compiler_flag::X86CompilerFlag,
         &toolchains::native_compiler_flag::NativeCompilerFlag,

@@ -14,7 +14,7 @@ use mlint_oci::{
 };
 use mlint_syntax::{InstructionKind, Span};
 
-use crate::automatic;
+use crate::{automatic, words};
 
 /// An architecture word in a value.
 #[derive(Clone, Debug)]
@@ -247,6 +247,10 @@ pub(crate) enum Cause {
     Name,
     /// A compiled file of the build context.
     Context,
+    /// The default of an argument that holds an architecture.
+    ArgDefault,
+    /// `BUILDARCH` or the like, or a command that asks the machine that builds.
+    BuildWord,
     /// Something else.
     Other,
 }
@@ -260,6 +264,18 @@ pub(crate) fn cause(evaluation: &Evaluation, artifact: &Artifact) -> Cause {
         Some(RunsOn::Build) => Cause::BuildStage,
         _ => Cause::Other,
     };
+    if let (Some(value), Some(maker)) = (words::deciding_text(evaluation, artifact), maker) {
+        if words::build_word(evaluation, maker, value).is_some() {
+            return Cause::BuildWord;
+        }
+        let literals = literal_words(value);
+        if literals.iter().any(|w| words::is_arch_arg_default(&w.piece)) {
+            return Cause::ArgDefault;
+        }
+        if literals.iter().any(|w| words::belongs_elsewhere(evaluation, &w.piece)) {
+            return Cause::Other;
+        }
+    }
     match &artifact.machine.source {
         MachineSource::Name { value } => {
             if !has_literal_arch(value, role.unwrap_or(RunsOn::Target)) {

@@ -1,7 +1,6 @@
 ARG REGISTRY=docker.io/library
 FROM ${REGISTRY}/busybox:1.35 AS config
-ARG TARGETARCH
-RUN mkdir -p /etc/worker && echo "arch=${TARGETARCH}" > /etc/worker/worker.conf
+RUN mkdir -p /etc/worker && echo "workers=4" > /etc/worker/worker.conf
 
 FROM ${REGISTRY}/busybox:1.35
 ARG TARGETARCH

@@ -141,7 +141,10 @@ impl Expander<'_> {
         };
         match op.kind {
             OpKind::Default { null } => choose(provided(null), value, &operand),
-            OpKind::Alternative { null } => choose(provided(null), &operand, &Value::empty()),
+            OpKind::Alternative { null } => {
+                let operand = operand.hop(HopKind::StandIn, &variable.name, span);
+                choose(provided(null), &operand, &Value::empty())
+            }
             OpKind::Required { null } => {
                 if provided(null) == Truth::No {
                     let text = operand.as_known();

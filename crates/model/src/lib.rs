@@ -33,6 +33,7 @@ pub mod machine;
 mod plan;
 pub mod prepare;
 pub mod probe;
+pub mod question;
 mod run;
 pub mod scope;
 mod shell;
@@ -56,6 +57,7 @@ pub use knowledge::Toolchain;
 pub use machine::{Libc, Linkage, Machine, MachineKind, MachineSource};
 pub use prepare::{Prepared, config_queries, evaluate, image_queries};
 pub use probe::Probe;
+pub use question::{Branch, Comparison, Question};
 pub use scope::{BaseEnv, GlobalScope, StageScope};
 pub use stage::{Base, Failure, LostVariable, RunsOn, Stage, StagePlatform, Step, UnsetUse};
 pub use value::{

@@ -337,6 +337,7 @@ fn run_step(world: &World<'_>, state: &mut StageState, site: &Site<'_>) -> Step 
         unset: Vec::new(),
         failure: None,
         lost: Vec::new(),
+        questions: Vec::new(),
     };
     match &instruction.kind {
         InstructionKind::Arg(pairs) => {

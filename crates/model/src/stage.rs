@@ -10,6 +10,7 @@ use crate::{
     effect::{Effect, EffectKind},
     knowledge::Toolchain,
     machine::Libc,
+    question::Question,
     value::Value,
 };
 
@@ -117,6 +118,9 @@ pub struct Step {
     pub failure: Option<Failure>,
     /// Variables that its shell knew at the end and that are gone with it.
     pub lost: Vec<LostVariable>,
+    /// What its shell asks about the platform, in order; a place that is come by again with the
+    /// same answer is told once.
+    pub questions: Vec<Question>,
 }
 
 /// A variable that is used and that nothing sets.

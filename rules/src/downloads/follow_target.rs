@@ -27,6 +27,9 @@ pub(super) struct Site<'a> {
     pub(super) scheme: Option<&'a Scheme>,
 }
 
+/// Names for the variable that a `case` sets.
+const VARIABLES: &[&str] = &["arch", "target_arch", "asset_arch"];
+
 /// What a word is on each platform.
 struct Mapping {
     words: Vec<(Platform, String)>,
@@ -55,7 +58,7 @@ pub(super) fn fix(cx: &Context<'_>, site: &Site<'_>) -> Option<ProposedFix> {
     let mut known = true;
     let mut cases: Option<Vec<(String, String)>> = None;
     let mut needs_arg = false;
-    let variable = || shell_case::free_name(cx, &["arch", "target_arch", "asset_arch"]);
+    let variable = || shell_case::free_name(cx, VARIABLES);
     for (word, place) in &places {
         let mapping = mapping(cx, site, word)?;
         known &= mapping.known;
@@ -92,6 +95,53 @@ pub(super) fn fix(cx: &Context<'_>, site: &Site<'_>) -> Option<ProposedFix> {
         }
     };
     Some(fix.keeping(site.from).or_nothing())
+}
+
+/// Makes one word of a download follow the target.
+pub(crate) fn follow(
+    cx: &Context<'_>,
+    (evaluation, stage, step): (&Evaluation, &Stage, &Step),
+    url: &str,
+    word: &FoundWord,
+) -> Option<ProposedFix> {
+    let from = word.word.platforms.first()?;
+    let words = std::slice::from_ref(word);
+    let scheme = Scheme::of(url);
+    fix(cx, &Site { evaluation, stage, step, url, from, words, scheme: scheme.as_ref() })
+}
+
+/// Another spelling of the architecture at `place` in a URL of a download: with these words, one
+/// for each platform.
+pub(crate) fn respell(
+    cx: &Context<'_>,
+    (evaluation, stage, step): (&Evaluation, &Stage, &Step),
+    place: Span,
+    words: Vec<(Platform, String)>,
+) -> Option<EditSet> {
+    let from = words.first()?.0.clone();
+    let site = Site { evaluation, stage, step, url: "", from: &from, words: &[], scheme: None };
+    let home = cx.instruction_at(place.start)?.0;
+    let in_run = home == step.instruction && is_run(cx, home);
+    let variable = shell_case::free_name(cx, VARIABLES);
+    let mapping = Mapping { words, known: true };
+    let (text, arms) = match expression(&site, &mapping, in_run)? {
+        Expression::TargetArch(before, after) => {
+            (format!("{before}${{TARGETARCH}}{after}"), Some(Vec::new()))
+        }
+        Expression::Uname(before, after) => (format!("{before}$(uname -m){after}"), None),
+        Expression::Case(before, after, arms) => {
+            (format!("{before}${{{variable}}}{after}"), Some(arms))
+        }
+    };
+    let mut edits = EditSet::from_edits([Edit { span: place, text }]).ok()?;
+    if let Some(arms) = &arms {
+        if !arms.is_empty() {
+            let instruction = cx.file.instructions.get(step.instruction)?;
+            edits.insert(shell_case::before(cx, instruction, variable, arms)?).ok()?;
+        }
+        shell_case::declare_for(cx, evaluation, &[home], &mut edits)?;
+    }
+    Some(edits)
 }
 
 /// The words to change: those of the URL, and the same words in file names beside it.

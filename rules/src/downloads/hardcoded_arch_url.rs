@@ -1,19 +1,10 @@
 //! `hardcoded-arch-url`
 
-use mlint_lint::{Confidence, Context, Effect as Harm, Finding, Meta, Rule, Severity, Sink};
-use mlint_model::{
-    Artifact, Download, Effect, EffectKind, Evaluation, Fetcher, RunsOn, Stage, Step,
-};
-use mlint_oci::{Platform, arch::find_words};
+use mlint_lint::{Context, Finding, Meta, Rule, Sink};
 
 use crate::{
-    assets::Scheme,
-    automatic,
-    downloads::follow_target::{self, Site},
-    support::{
-        Cause, FoundWord, base_says_the_same, cause, collects_platforms, follows_another_platform,
-        is_deliberate, is_platform_arg_default, literal_words, root_stage, shown, with_trail,
-    },
+    downloads::wrong::{WrongDownload, wrong_downloads},
+    words::is_arch_arg_default,
 };
 
 mlint_lint::declare_rule! {
@@ -78,161 +69,26 @@ impl Rule for HardcodedArchUrl {
     }
 
     fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
-        for evaluation in cx.evaluations.iter().filter(|e| !collects_platforms(e)) {
-            for (stage, step, effect) in evaluation.effects() {
-                if let EffectKind::Download(download) = &effect.kind
-                    && !is_deliberate(effect)
-                    && download.tool != Fetcher::Git
-                {
-                    check_download(cx, evaluation, (stage, step, effect), download, sink);
+        for evaluation in cx.evaluations {
+            for wrong in wrong_downloads(cx, evaluation) {
+                if !is_arch_arg_default(&wrong.main().piece) {
+                    report(cx, &wrong, sink);
                 }
             }
         }
     }
 }
 
-fn check_download(
-    cx: &Context<'_>,
-    evaluation: &Evaluation,
-    (stage, step, effect): (&Stage, &Step, &Effect),
-    download: &Download,
-    sink: &mut Sink<'_>,
-) {
-    let url = shown(&download.url);
-    if names_something_else(&url) {
-        return;
-    }
-    let role = root_stage(evaluation, stage).platform.role;
-    if role != RunsOn::Target && !reaches_image(evaluation, effect, &url) {
-        return;
-    }
-    let expected = &evaluation.platform;
-    // A right word anywhere means that somebody has thought of it.
-    if find_words(&url).iter().any(|w| w.means(expected)) {
-        return;
-    }
-    let mut words = literal_words(&download.url);
-    words.retain(|w| is_wrong(w, expected));
-    // `${TARGETARCH:-amd64}` where nothing declares TARGETARCH is another rule's matter.
-    words.retain(|w| !is_default_of_platform_arg(cx, w) && !is_platform_arg_default(&w.piece));
-    words.retain(|w| !follows_another_platform(&w.piece, role));
-    words.retain(|w| !base_says_the_same(evaluation, stage, &w.word));
-    let Some(main) = words.last() else { return };
-    let Some(from) = main.word.platforms.first().cloned() else { return };
-    let scheme = Scheme::of(&url);
-    let (said, machine) = (main.text.clone(), from.to_string());
-    let mut finding = Finding::new(main.span, expected, move |on| {
+fn report(cx: &Context<'_>, wrong: &WrongDownload<'_>, sink: &mut Sink<'_>) {
+    let main = wrong.main();
+    let (said, machine) = (main.text.clone(), wrong.from.to_string());
+    let finding = Finding::new(main.span, &wrong.evaluation.platform, move |on| {
         format!(
             "the build for {on} downloads the file for {machine}: the URL says '{said}' whatever \
              the target is"
         )
-    })
-    .effect(harm(cx, stage, download, &url, expected));
-    if !effect.certain || download.url.texts().is_some_and(|t| t.len() > 1) {
-        finding = finding.severity(Severity::Warning).confidence(Confidence::Medium);
-    }
-    finding = with_trail(finding, &main.piece);
-    if !effect.span.contains(main.span) {
-        finding = finding.related(download.url_span, "it is downloaded here");
-    }
-    let missing: Vec<Platform> = scheme.as_ref().map_or(Vec::new(), |s| {
-        cx.options.platforms.iter().filter(|p| !s.offers(p)).cloned().collect()
     });
-    finding = match (&scheme, missing.as_slice()) {
-        (Some(scheme), [_, ..]) => finding.help(format!(
-            "{} publishes no file for {}, as far as mlint knows",
-            scheme.project,
-            mlint_lint::list(&missing)
-        )),
-        _ => finding.help(
-            "let the word follow the target: `ARG TARGETARCH` and ${TARGETARCH} where the project \
-             uses Docker's words, a `case` where it has its own",
-        ),
-    };
-    let site = Site {
-        evaluation,
-        stage,
-        step,
-        url: &url,
-        from: &from,
-        words: &words,
-        scheme: scheme.as_ref(),
-    };
-    let fix = follow_target::fix(cx, &site);
-    sink.report(finding.maybe_fix(fix));
-}
-
-fn is_default_of_platform_arg(cx: &Context<'_>, found: &FoundWord) -> bool {
-    let before = cx.file.text.get(..found.span.start as usize).unwrap_or_default();
-    let Some((_, inner)) = before.rsplit_once("${") else { return false };
-    let name = inner.strip_suffix(":-").or_else(|| inner.strip_suffix('-'));
-    name.is_some_and(|name| automatic::NAMES.contains(&name))
-}
-
-fn is_wrong(found: &FoundWord, expected: &Platform) -> bool {
-    let word = &found.word;
-    word.is_linux() && !word.means(expected) && (!word.weak || word.system_is_written)
-}
-
-/// Files whose architecture word is about something other than where they run, and companions of
-/// the file itself.
-fn names_something_else(url: &str) -> bool {
-    let path = url.split(['?', '#']).next().unwrap_or(url);
-    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
-    const ABOUT_A_TARGET: &[&str] =
-        &["qemu", "cross", "toolchain", "sysroot", "rootfs", "-none-", "gcc-arm", "binutils"];
-    const COMPANIONS: &[&str] = &[
-        ".sha256",
-        ".sha256sum",
-        ".sha512",
-        ".sha512sum",
-        ".sha1",
-        ".md5",
-        ".asc",
-        ".sig",
-        ".pem",
-        ".crt",
-        ".minisig",
-        ".sbom",
-        ".json",
-        ".txt",
-        ".md",
-        ".jar",
-    ];
-    ABOUT_A_TARGET.iter().any(|part| name.contains(part))
-        || COMPANIONS.iter().any(|end| name.ends_with(end))
-}
-
-/// Whether what is downloaded here reaches the image and is wrong there.
-fn reaches_image(evaluation: &Evaluation, effect: &Effect, url: &str) -> bool {
-    let ours = |a: &&Artifact| {
-        cause(evaluation, a) == Cause::Url
-            && (a.way.first().is_some_and(|s| s.span == effect.span)
-                || matches!(&a.made, mlint_model::Made::Downloaded { url: u } if shown(u) == url))
-    };
-    evaluation.wrong_artifacts().any(|a| ours(&a))
-}
-
-/// What happens: a package of another architecture can't be installed, a program can't be run.
-fn harm(
-    cx: &Context<'_>,
-    stage: &Stage,
-    download: &Download,
-    url: &str,
-    platform: &Platform,
-) -> Harm {
-    let path = url.split(['?', '#']).next().unwrap_or(url);
-    let is_package = [".deb", ".rpm", ".apk", ".whl"].iter().any(|end| path.ends_with(end));
-    let output = download.output.as_ref().and_then(|o| o.as_known());
-    let is_run = stage.effects().any(|(_, e)| match &e.kind {
-        EffectKind::Execute { path, machine } => {
-            let rest = cx.file.text.get(e.span.end as usize..).unwrap_or_default();
-            let is_tolerated = rest.trim_start().starts_with("||");
-            machine.is_wrong_for(platform) && output.as_deref() == Some(path) && !is_tolerated
-        }
-        _ => false,
-    });
-    if is_package || is_run { Harm::BuildFails } else { Harm::WrongBinary }
+    sink.report(wrong.complete(cx, finding));
 }
 
 #[cfg(test)]
@@ -279,11 +135,11 @@ mod tests {
         let found = harness().check(
             r"
             FROM debian:12
-            ARG ARCH=amd64
-                     ^^^^^ error: hardcoded-arch-url
+            ARG TOOL=tool-linux-amd64
+                                ^^^^^ error: hardcoded-arch-url
             ENV TOOL_URL=https://example.org/tool-linux-x64.tar.gz
                                                   ^^^^^^^^^ error: hardcoded-arch-url
-            RUN curl -fsSLO https://example.org/tool-${ARCH}.tar.gz
+            RUN curl -fsSLO https://example.org/${TOOL}.tar.gz
             RUN curl -fsSL $TOOL_URL | tar xz
             ",
         );

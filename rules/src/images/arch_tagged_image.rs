@@ -5,7 +5,10 @@ use mlint_model::{Evaluation, ImageUse, ImageUser, RunsOn};
 use mlint_oci::{Platform, arch::WordKind};
 use mlint_syntax::{Edit, EditSet};
 
-use crate::support::{FoundWord, comes_from_build_arg, final_chain, literal_words, with_trail};
+use crate::{
+    support::{FoundWord, comes_from_build_arg, final_chain, literal_words, shown, with_trail},
+    words::belongs_elsewhere,
+};
 
 mlint_lint::declare_rule! {
     /// The image's own name says an architecture (`amd64/debian`, `app:1.2-arm64v8`): whatever the
@@ -71,34 +74,46 @@ impl Rule for ArchTaggedImage {
 }
 
 fn check_image(cx: &Context<'_>, evaluation: &Evaluation, used: &ImageUse, sink: &mut Sink<'_>) {
-    let Some(stage) = evaluation.stages.get(used.stage) else { return };
-    // A stage on another platform than the target's has a reason to name it.
-    let for_target = used.user != ImageUser::From || stage.platform.role == RunsOn::Target;
-    let Some(platform) = used.platform.as_ref().filter(|_| for_target) else { return };
-    if comes_from_build_arg(&used.reference) {
+    let Some(word) = wrong_name(evaluation, used, names_the_image) else { return };
+    if belongs_elsewhere(evaluation, &word.piece) {
         return;
     }
-    let Some(text) = used.reference.as_known() else { return };
-    let Some(word) = literal_words(&used.reference)
-        .into_iter()
-        .find(|w| names_the_image(&text, w) && w.word.is_linux())
-    else {
-        return;
-    };
-    if word.word.platforms.iter().any(|p| same_machine(p, platform)) {
-        return;
-    }
-    let (image, meant) = (text.to_string(), word.word.platforms[0].to_string());
+    let text = shown(&used.reference);
+    let (image, meant) = (text.clone(), word.word.platforms[0].to_string());
     let finding = Finding::new(word.span, &evaluation.platform, move |on| {
         format!("{image} is for {meant} by its name, also in the build for {on}")
     })
     .help("use a name that serves all platforms, or let the word follow ${TARGETARCH}");
     let mut finding = with_trail(finding, &word.piece);
-    // What a stage makes that is not the image may run anywhere; the stage itself does not.
-    if used.user == ImageUser::From && !final_chain(evaluation).contains(&used.stage) {
+    if is_maker_only(evaluation, used) {
         finding = finding.severity(Severity::Warning).effect(Effect::Emulated);
     }
     sink.report(finding.maybe_fix(drop_namespace(cx, &text, &word)));
+}
+
+/// What a stage makes that is not the image may run anywhere; the stage itself does not.
+pub(crate) fn is_maker_only(evaluation: &Evaluation, used: &ImageUse) -> bool {
+    used.user == ImageUser::From && !final_chain(evaluation).contains(&used.stage)
+}
+
+/// The word in the name of an image that says another platform than the one it is needed for.
+pub(crate) fn wrong_name(
+    evaluation: &Evaluation,
+    used: &ImageUse,
+    counts: fn(&str, &FoundWord) -> bool,
+) -> Option<FoundWord> {
+    let stage = evaluation.stages.get(used.stage)?;
+    // A stage on another platform than the target's has a reason to name it.
+    let for_target = used.user != ImageUser::From || stage.platform.role == RunsOn::Target;
+    let platform = used.platform.as_ref().filter(|_| for_target)?;
+    if comes_from_build_arg(&used.reference) {
+        return None;
+    }
+    let text = used.reference.as_known()?;
+    let word = literal_words(&used.reference)
+        .into_iter()
+        .find(|w| counts(&text, w) && w.word.is_linux())?;
+    (!word.word.platforms.iter().any(|p| same_machine(p, platform))).then_some(word)
 }
 
 fn same_machine(a: &Platform, b: &Platform) -> bool {
@@ -107,7 +122,7 @@ fn same_machine(a: &Platform, b: &Platform) -> bool {
 
 /// Whether the word is a namespace of its own, or the end of a tag. At the start of a tag it may
 /// as well be what the image's tools compile for (`rust-musl-cross:aarch64-musl`).
-fn names_the_image(reference: &str, word: &FoundWord) -> bool {
+pub(crate) fn names_the_image(reference: &str, word: &FoundWord) -> bool {
     let (start, end) = (word.word.range.start, word.word.range.end);
     let reference = reference.split('@').next().unwrap_or_default();
     if end > reference.len() || word.word.kind != WordKind::Arch {

@@ -1,5 +1,7 @@
 //! Stages and what flows between them.
 
+pub mod build_arch_in_target_stage;
+pub mod build_arch_probe;
 pub mod constant_platform;
 pub mod cross_binary_executed;
 pub mod final_stage_on_build_platform;

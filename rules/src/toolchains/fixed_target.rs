@@ -4,9 +4,12 @@
 use mlint_lint::{Context, Finding, Sink};
 use mlint_model::{Compile, Effect, Evaluation, MachineSource, Stage, Tool};
 
-use crate::support::{
-    base_says_the_same, follows_another_platform, is_platform_arg_default, literal_words,
-    root_stage, with_trail,
+use crate::{
+    support::{
+        FoundWord, base_says_the_same, follows_another_platform, is_platform_arg_default,
+        literal_words, root_stage, with_trail,
+    },
+    words::belongs_elsewhere,
 };
 
 /// Finds a compilation that a literal ties to a wrong machine: `cargo build --target
@@ -19,23 +22,12 @@ pub(super) fn check(
     compile: &Compile,
     sink: &mut Sink<'_>,
 ) {
-    let MachineSource::Setting { name, value, span } = &compile.machine.source else { return };
+    let MachineSource::Setting { name, span, .. } = &compile.machine.source else { return };
     let Some(machine) = compile.machine.platform().map(ToString::to_string) else { return };
-    if matches!(compile.tool, Tool::Go | Tool::Make)
-        || !compile.machine.is_wrong_for(&evaluation.platform)
-    {
+    let Some(found) = word(evaluation, stage, compile) else { return };
+    if belongs_elsewhere(evaluation, &found.piece) {
         return;
     }
-    let role = root_stage(evaluation, stage).platform.role;
-    let words = literal_words(value);
-    let Some(found) = words.iter().find(|w| {
-        w.word.is_linux()
-            && !is_platform_arg_default(&w.piece)
-            && !follows_another_platform(&w.piece, role)
-            && !base_says_the_same(evaluation, stage, &w.word)
-    }) else {
-        return;
-    };
     let place = if found.span.is_empty() { *span } else { found.span };
     let (option, written) = (name.clone(), found.text.clone());
     let finding = Finding::new(place, &evaluation.platform, move |on| {
@@ -54,4 +46,21 @@ pub(super) fn check(
         finding.related(effect.span, "it is built here")
     };
     sink.report(with_trail(finding, &found.piece));
+}
+
+/// The literal word that ties a compilation by another toolchain than Go to a wrong machine.
+pub(super) fn word(evaluation: &Evaluation, stage: &Stage, compile: &Compile) -> Option<FoundWord> {
+    let MachineSource::Setting { value, .. } = &compile.machine.source else { return None };
+    if matches!(compile.tool, Tool::Go | Tool::Make)
+        || !compile.machine.is_wrong_for(&evaluation.platform)
+    {
+        return None;
+    }
+    let role = root_stage(evaluation, stage).platform.role;
+    literal_words(value).into_iter().find(|w| {
+        w.word.is_linux()
+            && !is_platform_arg_default(&w.piece)
+            && !follows_another_platform(&w.piece, role)
+            && !base_says_the_same(evaluation, stage, &w.word)
+    })
 }

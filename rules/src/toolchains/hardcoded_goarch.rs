@@ -6,8 +6,8 @@ use mlint_lint::{
     Confidence, Context, Effect as Harm, Finding, Meta, ProposedFix, Rule, Severity, Sink, edit,
 };
 use mlint_model::{
-    Cgo, Compile, Effect, EffectKind, Evaluation, MachineSource, RunsOn, Setting, Stage, Step,
-    Tool, Truth, Value,
+    Cgo, Compile, CopyFrom, Effect, EffectKind, Evaluation, MachineSource, RunsOn, Setting, Stage,
+    Step, Tool, Toolchain, Truth, Value,
 };
 use mlint_syntax::{Edit, EditSet};
 
@@ -18,10 +18,11 @@ use crate::{
         wrong_from_stage,
     },
     toolchains::fixed_target,
+    words::belongs_elsewhere,
 };
 
 mlint_lint::declare_rule! {
-    /// A Go build says `GOARCH=amd64` (in front of the command, with `export`, `ENV` or `ARG`), so
+    /// A Go build says `GOARCH=amd64` (in front of the command, with `export` or `ENV`), so
     /// the image for every other platform gets a binary for that one. The build itself succeeds:
     /// the image fails where it runs, with "exec format error".
     ///
@@ -54,6 +55,7 @@ mlint_lint::declare_rule! {
     /// ## Silent
     ///
     /// - when the value follows `TARGETARCH`, or was given with `--build-arg`;
+    /// - for the default of an `ARG`: that is `arch-arg-default`;
     /// - inside a branch that asks for the platform;
     /// - when the image collects programs for several platforms;
     /// - when the same stage also builds for the target, as a loop over architectures does;
@@ -82,28 +84,98 @@ impl Rule for HardcodedGoarch {
     }
 
     fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
-        for evaluation in cx.evaluations.iter().filter(|e| !collects_platforms(e)) {
-            let chain = final_chain(evaluation);
-            for stage in evaluation.reachable() {
-                // Asked once per stage, and only where something is compiled.
-                let counts = OnceCell::new();
-                let ask = || {
-                    let reaches = chain.contains(&stage.index)
-                        || wrong_from_stage(evaluation, stage.index).next().is_some();
-                    reaches && !also_right(evaluation, stage)
-                };
-                for (step, effect) in stage.effects() {
-                    if is_deliberate(effect) {
-                        continue;
-                    }
-                    let EffectKind::Compile(compile) = &effect.kind else { continue };
-                    if *counts.get_or_init(ask) {
-                        check_compile(cx, evaluation, stage, step, effect, compile, sink);
-                    }
-                }
+        for evaluation in cx.evaluations {
+            for (stage, step, effect, compile) in compilations(evaluation) {
+                fixed_target::check(cx, evaluation, stage, effect, compile, sink);
+                check_go(cx, evaluation, (stage, step, effect), compile, sink);
             }
         }
     }
+}
+
+/// The compilations whose result counts: it reaches the image, and nothing says that the one for
+/// the target is made elsewhere in the stage.
+pub(crate) fn compilations(evaluation: &Evaluation) -> Vec<(&Stage, &Step, &Effect, &Compile)> {
+    let mut found = Vec::new();
+    if collects_platforms(evaluation) {
+        return found;
+    }
+    let chain = final_chain(evaluation);
+    for stage in evaluation.reachable() {
+        // Asked once per stage, and only where something is compiled.
+        let counts = OnceCell::new();
+        let ask = || {
+            let reaches = chain.contains(&stage.index)
+                || wrong_from_stage(evaluation, stage.index).next().is_some();
+            reaches && !also_right(evaluation, stage)
+        };
+        for (step, effect) in stage.effects() {
+            let EffectKind::Compile(compile) = &effect.kind else { continue };
+            let may_make_go = || {
+                compile.tool == Tool::Make
+                    && stage.toolchains.contains(&Toolchain::Go)
+                    && is_copied_from(evaluation, stage, &chain)
+            };
+            if !is_deliberate(effect) && (*counts.get_or_init(ask) || may_make_go()) {
+                found.push((stage, step, effect, compile));
+            }
+        }
+    }
+    found
+}
+
+/// Whether the image's own stages copy from a stage. What `make` leaves is not known by name.
+fn is_copied_from(evaluation: &Evaluation, stage: &Stage, chain: &[usize]) -> bool {
+    chain.iter().filter_map(|i| evaluation.stages.get(*i)).flat_map(Stage::effects).any(
+        |(_, effect)| {
+            matches!(&effect.kind, EffectKind::Copy(copy)
+                if copy.from == CopyFrom::Stage(stage.index))
+        },
+    )
+}
+
+/// A word that ties a compilation to a wrong machine.
+pub(crate) struct TiedTo<'e> {
+    pub(crate) found: FoundWord,
+    /// The machine, as a platform.
+    pub(crate) machine: String,
+    pub(crate) certain: bool,
+    /// The build stops, and makes no wrong binary.
+    pub(crate) stops: bool,
+    /// GOARCH, if it is that.
+    setting: Option<&'e Setting>,
+}
+
+/// The author's own word that ties a compilation to another machine than the target's.
+pub(crate) fn tied_to<'e>(
+    evaluation: &Evaluation,
+    stage: &Stage,
+    effect: &Effect,
+    compile: &'e Compile,
+) -> Option<TiedTo<'e>> {
+    if let Some(found) = fixed_target::word(evaluation, stage, compile) {
+        let machine = compile.machine.platform()?.to_string();
+        return Some(TiedTo { found, machine, certain: true, stops: false, setting: None });
+    }
+    let setting = compile.settings.iter().find(|s| s.name == "GOARCH")?;
+    let (certain, machine) = match compile.machine.platform() {
+        Some(p) if compile.machine.is_wrong_for(&evaluation.platform) => {
+            (compile.tool == Tool::Go && effect.certain, p.to_string())
+        }
+        // `make` reads GOARCH, if it builds Go at all.
+        None if compile.tool == Tool::Make => (false, wrong_literal(evaluation, &setting.value)?),
+        _ => return None,
+    };
+    let words = literal_words(&setting.value);
+    let [found] = words.as_slice() else { return None };
+    if !is_literal(&setting.value)
+        || is_platform_arg_default(&found.piece)
+        || base_says_the_same(evaluation, stage, &found.word)
+    {
+        return None;
+    }
+    let stops = compile.cgo.as_ref().is_some_and(is_stuck) && compile.cross == Truth::Yes;
+    Some(TiedTo { found: found.clone(), machine, certain, stops, setting: Some(setting) })
 }
 
 /// Whether the stage also builds for the target, because something says so.
@@ -118,48 +190,44 @@ fn also_right(evaluation: &Evaluation, stage: &Stage) -> bool {
     })
 }
 
-fn check_compile(
+fn check_go(
     cx: &Context<'_>,
     evaluation: &Evaluation,
-    stage: &Stage,
-    step: &Step,
-    effect: &Effect,
+    (stage, step, effect): (&Stage, &Step, &Effect),
     compile: &Compile,
     sink: &mut Sink<'_>,
 ) {
-    fixed_target::check(cx, evaluation, stage, effect, compile, sink);
-    let Some(setting) = compile.settings.iter().find(|s| s.name == "GOARCH") else { return };
-    let (certain, machine) = match compile.machine.platform() {
-        Some(p) if compile.machine.is_wrong_for(&evaluation.platform) => {
-            (compile.tool == Tool::Go && effect.certain, p.to_string())
-        }
-        // `make` reads GOARCH, if it builds Go at all.
-        None if compile.tool == Tool::Make => match wrong_literal(evaluation, &setting.value) {
-            Some(machine) => (false, machine),
-            None => return,
-        },
-        _ => return,
-    };
-    if !is_literal(&setting.value) {
+    let Some(tied) = tied_to(evaluation, stage, effect, compile) else { return };
+    if tied.setting.is_none() || belongs_elsewhere(evaluation, &tied.found.piece) {
         return;
     }
-    let words = literal_words(&setting.value);
-    let [found] = words.as_slice() else { return };
-    if is_platform_arg_default(&found.piece) || base_says_the_same(evaluation, stage, &found.word) {
-        return;
-    }
-    let mut finding = Finding::new(found.span, &evaluation.platform, move |on| {
+    let machine = tied.machine.clone();
+    let finding = Finding::new(tied.found.span, &evaluation.platform, move |on| {
         format!("the binary in the image for {on} is for {machine}: GOARCH is tied to it")
     })
     .help("GOARCH=$TARGETARCH builds for each target; the stage has to declare `ARG TARGETARCH`");
-    if compile.cgo.as_ref().is_some_and(is_stuck) && compile.cross == Truth::Yes {
-        finding = finding.effect(Harm::BuildFails);
+    sink.report(tied.complete(cx, evaluation, (stage, step, effect), finding));
+}
+
+impl TiedTo<'_> {
+    /// Adds what happens, how sure that is, where, and the fix.
+    pub(crate) fn complete(
+        &self,
+        cx: &Context<'_>,
+        evaluation: &Evaluation,
+        (stage, step, effect): (&Stage, &Step, &Effect),
+        mut finding: Finding,
+    ) -> Finding {
+        if self.stops {
+            finding = finding.effect(Harm::BuildFails);
+        }
+        if !self.certain {
+            finding = finding.severity(Severity::Warning).confidence(Confidence::Medium);
+        }
+        finding = with_trail(finding, &self.found.piece).related(effect.span, "it is built here");
+        let fix = self.setting.and_then(|s| fix(cx, evaluation, stage, step, s, &self.found));
+        finding.maybe_fix(fix)
     }
-    if !certain {
-        finding = finding.severity(Severity::Warning).confidence(Confidence::Medium);
-    }
-    finding = with_trail(finding, &found.piece).related(effect.span, "it is built here");
-    sink.report(finding.maybe_fix(fix(cx, evaluation, stage, step, setting, found)));
 }
 
 /// With cgo on, a cross build without a cross compiler stops.
@@ -303,29 +371,6 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_s_default() {
-        harness().check_fix(
-            r"
-            FROM golang:1.23 AS build
-            ARG GOARCH=amd64
-            COPY . /src
-            RUN cd /src && CGO_ENABLED=0 go build -o /app .
-            FROM scratch
-            COPY --from=build /app /app
-            ",
-            r"
-            FROM golang:1.23 AS build
-            ARG TARGETARCH
-            ARG GOARCH=$TARGETARCH
-            COPY . /src
-            RUN cd /src && CGO_ENABLED=0 go build -o /app .
-            FROM scratch
-            COPY --from=build /app /app
-            ",
-        );
-    }
-
-    #[test]
     fn silent_where_it_follows_the_target_or_is_meant() {
         for text in [
             r"
@@ -361,13 +406,5 @@ mod tests {
         ] {
             harness().silent(text);
         }
-        let text = r"
-            FROM golang:1.23 AS build
-            ARG GOARCH=amd64
-            RUN CGO_ENABLED=0 go build -o /app .
-            FROM scratch
-            COPY --from=build /app /app
-            ";
-        harness().build_arg("GOARCH", "riscv64").silent(text);
     }
 }

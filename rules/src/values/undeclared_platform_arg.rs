@@ -16,8 +16,8 @@ mlint_lint::declare_rule! {
     /// lacks its architecture, `GOARCH=$TARGETARCH` builds for the machine that the build runs on,
     /// and `${TARGETARCH:-amd64}` is amd64 everywhere.
     ///
-    /// An `ARG` before the first `FROM` serves the `FROM` lines only; a stage that starts from
-    /// another stage inherits its arguments.
+    /// Where it is declared, but in another stage, before the first `FROM` or below its use,
+    /// `platform-arg-out-of-scope` says so.
     ///
     /// ## Example
     ///
@@ -69,13 +69,47 @@ impl Rule for UndeclaredPlatformArg {
     fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
         for evaluation in cx.evaluations {
             for stage in evaluation.reachable() {
-                check_stage(cx, evaluation, stage, sink);
+                for missing in missing(cx, evaluation, stage) {
+                    if missing.elsewhere.is_none() {
+                        report(evaluation, &missing, sink);
+                    }
+                }
             }
         }
     }
 }
 
-fn check_stage(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage, sink: &mut Sink<'_>) {
+/// A platform argument that a stage uses and does not see.
+pub(super) struct Missing {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// What the worst use does.
+    pub(super) harm: Effect,
+    /// The worst use.
+    pub(super) span: Span,
+    /// What it is there: nothing, or the default that stands there.
+    pub(super) value: String,
+    /// Other uses.
+    others: Vec<Span>,
+    /// Where it is declared without effect on this stage.
+    pub(super) elsewhere: Option<Elsewhere>,
+    /// Declares all that the stage misses.
+    fix: Option<ProposedFix>,
+}
+
+/// A declaration that does not reach.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Elsewhere {
+    /// In the same stage, below the use.
+    Below(Span),
+    /// Before the first FROM.
+    Global(Span),
+    /// In another stage.
+    Stage(Span),
+}
+
+/// The platform arguments that a stage uses and does not see, where that does harm.
+pub(super) fn missing(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage) -> Vec<Missing> {
     let mut uses: BTreeMap<&str, Vec<Use<'_>>> = BTreeMap::new();
     for found in defaulted_uses(cx, evaluation, stage) {
         uses.entry(found.name).or_default().push(found);
@@ -88,39 +122,61 @@ fn check_stage(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage, sink: &
             }
         }
     }
-    let names: Vec<&str> =
+    let names: Vec<&'static str> =
         automatic::NAMES.iter().copied().filter(|n| uses.contains_key(n)).collect();
+    let mut found = Vec::new();
     for name in &names {
         let uses = &uses[name];
         let worst = uses.iter().filter_map(|u| Some((harm(cx, evaluation, u)?, u)));
         let Some((harm, first)) = worst.max_by_key(|(harm, u)| (*harm, Reverse(u.span))) else {
             continue;
         };
-        let step = first.step;
-        let (owned, value) = ((*name).to_owned(), first.value.clone());
-        let mut finding = Finding::new(first.span, &evaluation.platform, move |on| {
-            let is = if value.is_empty() { "empty".to_owned() } else { format!("'{value}'") };
-            format!(
-                "{owned} is {is} here in the build for {on}: the stage does not declare it, so \
-                 the builder does not fill it in"
-            )
-        })
-        .effect(harm)
-        .help(format!("add `ARG {name}` to this stage"));
-        if harm == Effect::Latent {
-            finding = finding.severity(Severity::Warning).confidence(Confidence::Medium);
-        }
-        for other in uses.iter().filter(|u| u.span != first.span).take(3) {
-            finding = finding.related(other.span, "and here");
-        }
-        if let Some((span, note)) = declared_elsewhere(cx, stage, name) {
-            finding = finding.related(span, note);
-        }
         let shared = root_stage(evaluation, stage).platform.role != RunsOn::Target;
-        let edits = edit::declare(cx.file, evaluation, stage, step.instruction, &names, shared);
+        let index = first.step.instruction;
+        let edits = edit::declare(cx.file, evaluation, stage, index, &names, shared);
         let fix = edits.and_then(|e| EditSet::from_edits([e]).ok());
         let title = format!("declare {} in this stage", mlint_lint::list(&names));
-        sink.report(finding.maybe_fix(fix.map(|edits| ProposedFix::safe(title, edits))));
+        found.push(Missing {
+            name,
+            harm,
+            span: first.span,
+            value: first.value.clone(),
+            others: uses.iter().filter(|u| u.span != first.span).map(|u| u.span).collect(),
+            elsewhere: declared_elsewhere(cx, stage, name),
+            fix: fix.map(|edits| ProposedFix::safe(title, edits)),
+        });
+    }
+    found
+}
+
+fn report(evaluation: &Evaluation, missing: &Missing, sink: &mut Sink<'_>) {
+    let (name, value) = (missing.name, missing.value.clone());
+    let finding = Finding::new(missing.span, &evaluation.platform, move |on| {
+        format!(
+            "{name} is {} here in the build for {on}: the stage does not declare it, so the \
+             builder does not fill it in",
+            said(&value)
+        )
+    });
+    sink.report(missing.complete(finding).help(format!("add `ARG {name}` to this stage")));
+}
+
+/// What an argument is without its value.
+pub(super) fn said(value: &str) -> String {
+    if value.is_empty() { "empty".to_owned() } else { format!("'{value}'") }
+}
+
+impl Missing {
+    /// Adds effect, other places and fix to a finding.
+    pub(super) fn complete(&self, mut finding: Finding) -> Finding {
+        finding = finding.effect(self.harm);
+        if self.harm == Effect::Latent {
+            finding = finding.severity(Severity::Warning).confidence(Confidence::Medium);
+        }
+        for other in self.others.iter().take(3) {
+            finding = finding.related(*other, "and here");
+        }
+        finding.maybe_fix(self.fix.clone())
     }
 }
 
@@ -223,20 +279,24 @@ fn is_printed(cx: &Context<'_>, found: &Use<'_>) -> bool {
 }
 
 /// Where the argument is declared without effect on this stage.
-fn declared_elsewhere(cx: &Context<'_>, stage: &Stage, name: &str) -> Option<(Span, &'static str)> {
-    let end = edit::end_of(cx.file, stage);
+fn declared_elsewhere(cx: &Context<'_>, stage: &Stage, name: &str) -> Option<Elsewhere> {
+    let own = stage.from + 1..edit::end_of(cx.file, stage);
     let declares = |i: usize| match &cx.file.instructions.get(i)?.kind {
         InstructionKind::Arg(pairs) => {
             pairs.iter().find(|p| p.key.as_str() == name).map(|p| p.span)
         }
         _ => None,
     };
-    if let Some(span) = (stage.from + 1..end).find_map(declares) {
-        return Some((span, "it is declared too late, below its use"));
+    if let Some(span) = own.clone().find_map(declares) {
+        return Some(Elsewhere::Below(span));
     }
+    let instructions = &cx.file.instructions;
     let first_from =
-        cx.file.instructions.iter().position(|i| matches!(i.kind, InstructionKind::From { .. }))?;
-    (0..first_from).find_map(declares).map(|span| (span, "this declaration serves FROM lines only"))
+        instructions.iter().position(|i| matches!(i.kind, InstructionKind::From { .. }))?;
+    (0..first_from)
+        .find_map(declares)
+        .map(Elsewhere::Global)
+        .or_else(|| (first_from..instructions.len()).find_map(declares).map(Elsewhere::Stage))
 }
 
 #[cfg(test)]
@@ -263,7 +323,6 @@ mod tests {
     fn an_undeclared_argument_in_run() {
         harness().check(
             r"
-            ARG TARGETARCH
             FROM debian:12
             RUN curl -fsSLo /usr/local/bin/tool https://example.org/tool-$TARGETARCH
                                                                          ^^^^^^^^^^^ error: undeclared-platform-arg
@@ -374,6 +433,8 @@ mod tests {
             "FROM debian:12\nENV TARGETARCH=any\nRUN make ARCH=$TARGETARCH\n",
             "FROM debian:12\nRUN TARGETARCH=$(uname -m) && make ARCH=$TARGETARCH\n",
             "FROM --platform=$BUILDPLATFORM debian:12\nRUN make\n",
+            // It is declared where it does not reach: another rule's matter.
+            "ARG TARGETARCH\nFROM debian:12\nADD https://h/$TARGETARCH /t\n",
             // On these platforms there is no variant.
             "FROM debian:12\nRUN make GOARM=${TARGETVARIANT#v}\n",
             "FROM debian:12 AS amd64\nFROM debian:12 AS arm64\nFROM ${TARGETARCH}\nRUN make\n",

@@ -160,7 +160,11 @@ fn way(piece: &Piece, lines: &Lines<'_>, defined: Option<(&str, Span)>) -> Optio
         let defines = |hop: &Hop| {
             !matches!(
                 hop.kind,
-                HopKind::Used | HopKind::Printed | HopKind::Transformed | HopKind::Guarded
+                HopKind::Used
+                    | HopKind::Printed
+                    | HopKind::Transformed
+                    | HopKind::Guarded
+                    | HopKind::StandIn
             )
         };
         let told = hop.kind == HopKind::Used
@@ -199,6 +203,7 @@ fn step(hop: &Hop, lines: &Lines<'_>) -> Option<String> {
         HopKind::Assigned => format!("{name}= ({place})"),
         HopKind::Used if !name.is_empty() => format!("${name} ({place})"),
         HopKind::Transformed => format!("rewritten ({place})"),
+        HopKind::StandIn => format!("in the place of ${name} ({place})"),
         HopKind::Guarded => {
             let source = lines.text().get(hop.span.range()).unwrap_or_default();
             format!("branch on {} ({place})", shortened(&one_line(source.trim()), 30))
@@ -296,6 +301,7 @@ pub fn hop_name(kind: HopKind) -> &'static str {
         HopKind::Printed => "printed",
         HopKind::Transformed => "transformed",
         HopKind::Guarded => "guarded",
+        HopKind::StandIn => "stand-in",
         _ => "used",
     }
 }

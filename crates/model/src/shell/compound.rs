@@ -7,9 +7,14 @@ use mlint_syntax::{
     shell::{AndOrOp, CaseArm, CaseEnd, Command, CommandKind, IfBranch, Script, ShellWord},
 };
 
-use super::{Flow, Interpreter, MAX_DEPTH, MAX_STEPS, Status, frames::FrameKind};
+use super::{
+    Flow, Interpreter, MAX_DEPTH, MAX_STEPS, Status,
+    frames::FrameKind,
+    questions::{Chain, argument},
+};
 use crate::{
     effect::Guard,
+    question::Branch,
     value::{Origin, Truth, Value},
 };
 
@@ -114,7 +119,7 @@ impl Interpreter<'_, '_> {
             }
             CommandKind::If { branches, otherwise } => {
                 let branches = &branches[..branches.len().min(MAX_BRANCHES)];
-                self.if_(branches, otherwise.as_ref())
+                self.if_(branches, otherwise.as_ref(), Chain::default())
             }
             CommandKind::Case { word, arms } => self.case(word, arms, command.span),
             CommandKind::For { variable, select: true, body, .. } => {
@@ -282,45 +287,50 @@ impl Interpreter<'_, '_> {
         )
     }
 
-    fn if_(&mut self, branches: &[IfBranch], otherwise: Option<&Script>) -> Flow {
+    fn if_(&mut self, branches: &[IfBranch], otherwise: Option<&Script>, mut chain: Chain) -> Flow {
         let Some((branch, later)) = branches.split_first() else {
             return match otherwise {
-                Some(script) => self.body(script),
+                Some(script) => {
+                    self.decided(&chain, Branch::Otherwise(script.span), &[]);
+                    self.body(script)
+                }
                 None => {
+                    self.decided(&chain, Branch::None, &[]);
                     self.status = Status::Success;
                     Flow::Next
                 }
             };
         };
         self.subject = None;
+        let mark = self.comparisons.len();
         let flow = self.condition_list(&branch.condition);
+        let asked = self.asked_since(mark);
         if flow != Flow::Next {
             return flow;
         }
         let (span, subject) = (branch.condition.span, self.subject.take());
+        chain.ask(span, asked);
         let guard = |taken| Some(Guard { span, subject: subject.clone(), taken });
         match self.status {
             Status::Success => {
-                self.skip_branches(later, otherwise);
+                let rest: Vec<Span> = skipped(later, otherwise).collect();
+                self.decided(&chain, Branch::Named(branch.body.span), &rest);
+                self.dead.extend(rest);
                 self.enter(guard(Truth::Yes), |this| this.body(&branch.body))
             }
             Status::Failure => {
                 self.dead.insert(branch.body.span);
-                self.enter(guard(Truth::Yes), |this| this.if_(later, otherwise))
+                chain.passed.push(branch.body.span);
+                self.enter(guard(Truth::Yes), |this| this.if_(later, otherwise, chain))
             }
             Status::Assumed | Status::Unknown => self.fork(
                 span,
                 &mut [
                     (guard(Truth::Unknown), &mut |this| this.body(&branch.body)),
-                    (guard(Truth::Unknown), &mut |this| this.if_(later, otherwise)),
+                    (guard(Truth::Unknown), &mut |this| this.if_(later, otherwise, chain.clone())),
                 ],
             ),
         }
-    }
-
-    fn skip_branches(&mut self, branches: &[IfBranch], otherwise: Option<&Script>) {
-        self.dead.extend(branches.iter().map(|b| b.body.span));
-        self.dead.extend(otherwise.map(|o| o.span));
     }
 
     /// A condition's commands; a failure in them does not end the script.
@@ -334,24 +344,7 @@ impl Interpreter<'_, '_> {
 
     fn case(&mut self, word: &ShellWord, arms: &[CaseArm], span: Span) -> Flow {
         let value = self.single(word);
-        let mut open: Vec<(usize, Truth)> = Vec::new();
-        for (i, arm) in arms.iter().enumerate() {
-            let fits = arm.patterns.iter().fold(Truth::No, |fits, pattern| {
-                let pattern = self.pattern(pattern);
-                fits.or(pattern.map_or(Truth::Unknown, |p| super::conditions::fits(&value, &p)))
-            });
-            if fits != Truth::No {
-                open.push((i, fits));
-            }
-            if fits == Truth::Yes && arm.end != CaseEnd::Continue {
-                break;
-            }
-        }
-        for (i, arm) in arms.iter().enumerate() {
-            if !open.iter().any(|(o, _)| *o == i) {
-                self.dead.insert(arm.body.span);
-            }
-        }
+        let open = self.open_arms(&argument(&value, word.span), arms);
         // What follows a `case` with `&&` depends on its last command, not on its word.
         self.subject = None;
         let guard = |taken| Some(Guard { span: word.span, subject: Some(value.clone()), taken });
@@ -438,6 +431,14 @@ impl Interpreter<'_, '_> {
         self.positional = outer;
         flow
     }
+}
+
+/// The branches of an `if` behind the one that is taken.
+fn skipped<'b>(
+    branches: &'b [IfBranch],
+    otherwise: Option<&'b Script>,
+) -> impl Iterator<Item = Span> + 'b {
+    branches.iter().map(|b| b.body.span).chain(otherwise.map(|o| o.span))
 }
 
 /// Whether the next command of a list runs, by the status of those before it.

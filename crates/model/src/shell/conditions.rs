@@ -2,7 +2,11 @@
 
 use mlint_syntax::shell::{Condition, Quote, ShellWord, WordPart};
 
-use super::{Interpreter, vars::Elements};
+use super::{
+    Interpreter,
+    questions::{argument, is_text},
+    vars::Elements,
+};
 use crate::{
     effect::Argument,
     expand::Binding,
@@ -81,9 +85,9 @@ impl Interpreter<'_, '_> {
             && let Some(op) = text(*at + 1)
             && is_binary(&op)
         {
-            let (left, right) = (words[*at].value.clone(), words[*at + 2].value.clone());
+            let (left, right) = (&words[*at], &words[*at + 2]);
             *at += 3;
-            return self.compare(&op, &left, &right, None);
+            return self.compare(&op, left, right, None);
         }
         if rest >= 2
             && let Some(op) = text(*at)
@@ -107,14 +111,16 @@ impl Interpreter<'_, '_> {
                 self.unary(&op.value, &value)
             }
             Condition::Binary { op, left, right } => {
-                let left = self.single(left);
+                let left = argument(&self.single(left), left.span);
                 if op.value == "=~" {
-                    self.subject = Some(left.clone());
-                    let regex = self.regex(right);
-                    return self.search(&left, &regex);
+                    self.subject = Some(left.value.clone());
+                    let regex = argument(&self.regex(right), right.span);
+                    let found = self.search(&left.value, &regex.value);
+                    self.compared(&left, &regex, true, found);
+                    return found;
                 }
                 let pattern = self.pattern(right);
-                let right = self.single(right);
+                let right = argument(&self.single(right), right.span);
                 self.compare(&op.value, &left, &right, Some(pattern))
             }
             Condition::Word(word) => self.single(word).emptiness().negate(),
@@ -209,10 +215,11 @@ impl Interpreter<'_, '_> {
     fn compare(
         &mut self,
         op: &str,
-        left: &Value,
-        right: &Value,
+        left_word: &Argument,
+        right_word: &Argument,
         pattern: Option<Option<String>>,
     ) -> Truth {
+        let (left, right) = (&left_word.value, &right_word.value);
         // The side that is not just literal is what the question is about.
         let is_literal = |v: &Value| v.pieces().iter().all(crate::value::Piece::is_literal);
         let subject = if is_literal(left) && !is_literal(right) { right } else { left };
@@ -231,6 +238,11 @@ impl Interpreter<'_, '_> {
             Some(Some(pattern)) => fits(left, pattern),
             Some(None) => Truth::Unknown,
         };
+        if matches!(op, "=" | "==" | "!=") {
+            let plain =
+                pattern.as_ref().is_none_or(|p| p.as_ref().is_some_and(|p| is_text(p, right)));
+            self.compared(left_word, right_word, !plain, equal());
+        }
         match op {
             "<" | ">" => match (left.as_known(), right.as_known()) {
                 (Some(a), Some(b)) => Truth::from(if op == "<" { a < b } else { a > b }),

@@ -27,6 +27,7 @@ mod operators;
 mod posix;
 mod printf;
 mod probes;
+mod questions;
 mod read;
 mod redirect;
 mod scripts;
@@ -54,6 +55,7 @@ use crate::{
     effect::{Argument, Effect, EffectKind, Guard},
     expand::Binding,
     files::absolute,
+    question::Comparison,
     run::{StageState, World},
     stage::{Failure, LostVariable, Step},
     value::{Content, GAP, HopKind, Origin, Truth, Value},
@@ -185,6 +187,8 @@ pub(crate) struct Interpreter<'s, 'e> {
     sourced: bool,
     /// What the last test asked about.
     subject: Option<Value>,
+    /// What the condition at work compared so far.
+    comparisons: Vec<Comparison>,
     steps: u32,
     depth: u32,
     entered: HashSet<Span>,
@@ -234,6 +238,7 @@ impl<'s, 'e> Interpreter<'s, 'e> {
             other_personality: false,
             sourced: false,
             subject: None,
+            comparisons: Vec::new(),
             steps: 0,
             depth: 0,
             entered: HashSet::new(),

@@ -9,7 +9,7 @@ use super::Interpreter;
 use crate::{
     expand::Binding,
     glob,
-    value::{Content, Origin, Truth, Value},
+    value::{Content, HopKind, Origin, Truth, Value},
 };
 
 /// Longer texts are not matched against patterns.
@@ -72,10 +72,10 @@ impl Interpreter<'_, '_> {
                 }
             }
             ParamOp::Alternative { null, word } => match provided(*null) {
-                Truth::Yes => self.single(word),
+                Truth::Yes => self.single(word).hop(HopKind::StandIn, &param.name, span),
                 Truth::No => Value::empty(),
                 Truth::Unknown => {
-                    let word = self.single(word);
+                    let word = self.single(word).hop(HopKind::StandIn, &param.name, span);
                     Value::one_of([word, Value::empty()], span)
                 }
             },

@@ -122,6 +122,8 @@ pub enum HopKind {
     Transformed,
     /// Expanded: `$NAME`.
     Used,
+    /// It stands in for a variable that is set: `${NAME:+here}`; the name is the variable's.
+    StandIn,
     /// It stands in a script of the build context, not in the file; the name is the script's path.
     Script,
     /// Assigned in a branch that asks for the platform; the name is that of the platform argument

@@ -8,6 +8,7 @@ mod images;
 mod langs;
 mod native;
 mod packages;
+mod questions;
 mod shell;
 mod shell_bounds;
 mod shell_control;
