@@ -19,6 +19,11 @@ use clap::Parser;
 
 use args::{Cli, Color, Command};
 
+/// An evaluation is thousands of small texts and lists; this allocator makes a check a fifth
+/// cheaper than the C library's (docs/speed.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The exit status of a job that could not be done.
 const FAILED: u8 = 2;
 

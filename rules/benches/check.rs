@@ -10,6 +10,10 @@ use mlint_model::{ImageFacts, Prepared};
 #[expect(dead_code, reason = "the families are for the other bench")]
 mod files;
 
+/// The command's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The Dockerfiles of the corpus.
 fn corpus() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus");

@@ -16,6 +16,10 @@ use mlint_model::ImageFacts;
 
 mod files;
 
+/// The command's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use files::{FAMILIES, options};
 
 fn main() -> io::Result<()> {

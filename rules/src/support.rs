@@ -1,7 +1,7 @@
 //! What several rules need: architecture words in values, the way of a value, where a literal
 //! stands.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use mlint_lint::{Context, Finding, edit};
 use mlint_model::{
@@ -87,8 +87,11 @@ fn flat_text(value: &Value) -> (String, Vec<usize>) {
 }
 
 /// The known text of a value, with a star for each unknown part.
-pub(crate) fn shown(value: &Value) -> String {
-    flat_text(value).0
+pub(crate) fn shown(value: &Value) -> Cow<'_, str> {
+    match value.pieces() {
+        [one] => Cow::Borrowed(one.text().unwrap_or("*")),
+        _ => Cow::Owned(flat_text(value).0),
+    }
 }
 
 /// Adds the way of a piece to a finding: where it was set, and where it is used.
@@ -141,7 +144,11 @@ pub(crate) fn base_says_the_same(evaluation: &Evaluation, stage: &Stage, word: &
 
 /// Whether the image collects a program for several platforms, as one for a release does: the same
 /// name once per platform. None of them is wrong then.
-pub(crate) fn collects_platforms(evaluation: &Evaluation) -> bool {
+pub(crate) fn collects_platforms(cx: &Context<'_>, evaluation: &Evaluation) -> bool {
+    cx.once("collects platforms", evaluation, || collects(evaluation))
+}
+
+fn collects(evaluation: &Evaluation) -> bool {
     let mut programs: HashMap<String, &Platform> = HashMap::new();
     for artifact in evaluation.final_artifacts().filter(|a| a.machine.platform().is_some()) {
         let literal = match &artifact.machine.source {

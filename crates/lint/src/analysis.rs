@@ -8,7 +8,7 @@ use mlint_oci::Platform;
 use mlint_syntax::Dockerfile;
 
 use crate::{
-    context::{CheckOptions, Context},
+    context::{Answers, CheckOptions, Context},
     finding::{Draft, Sink},
     rule::Rule,
     runner::{certain_failures, syntax_errors},
@@ -58,7 +58,9 @@ impl<'a> Lab<'a> {
             .map(|platform| prepared.evaluate(platform, &model, facts))
             .collect();
         drop(prepared);
-        let cx = Context { file: &file, evaluations: &evaluations, facts, options };
+        let answers = Answers::default();
+        let cx =
+            Context { file: &file, evaluations: &evaluations, facts, options, answers: &answers };
         let mut drafts = syntax_errors(&cx);
         drafts.extend(certain_failures(&cx));
         for rule in self.rules.iter().filter(|r| !options.is_off(r.meta().name)) {

@@ -1,6 +1,9 @@
 //! What a rule sees: the file, its evaluations, facts and options.
 
-use std::collections::BTreeMap;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+};
 
 use mlint_model::{BuildContext, ContextFacts, Evaluation, ImageFacts, Options};
 use mlint_oci::Platform;
@@ -86,9 +89,34 @@ pub struct Context<'a> {
     pub facts: &'a ImageFacts,
     /// The options.
     pub options: &'a CheckOptions,
+    /// What several rules ask of an evaluation.
+    pub(crate) answers: &'a Answers,
 }
 
+/// Answers about evaluations that are the same for all rules.
+#[derive(Debug, Default)]
+pub(crate) struct Answers(RefCell<HashMap<(&'static str, usize), bool>>);
+
 impl<'a> Context<'a> {
+    /// The answer to a question about one of [`Context::evaluations`] that several rules ask, worked
+    /// out once. `question` names it.
+    pub fn once(
+        &self,
+        question: &'static str,
+        evaluation: &Evaluation,
+        answer: impl FnOnce() -> bool,
+    ) -> bool {
+        let Some(at) = self.evaluations.iter().position(|e| std::ptr::eq(e, evaluation)) else {
+            return answer();
+        };
+        if let Some(known) = self.answers.0.borrow().get(&(question, at)) {
+            return *known;
+        }
+        let known = answer();
+        self.answers.0.borrow_mut().insert((question, at), known);
+        known
+    }
+
     /// The file's text at `span`; empty if it lies outside.
     pub fn text(&self, span: Span) -> &'a str {
         self.file.text.get(span.range()).unwrap_or_default()

@@ -21,6 +21,6 @@ pub use context::{CheckOptions, Context, Level};
 pub use diagnostic::*;
 pub use finding::{Finding, ProposedFix, Sink, list};
 pub use fix::{AppliedFix, FixOptions, FixOutcome, UnappliedFix, fix};
-pub use proof::{Doubt, Refusal};
+pub use proof::{Doubt, MAX_PROOFS, Refusal};
 pub use rule::{FixAvailability, Group, Meta, Rule};
 pub use runner::check;

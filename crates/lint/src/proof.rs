@@ -11,6 +11,7 @@
 
 use std::{
     borrow::Cow,
+    cell::Cell,
     collections::{BTreeMap, HashMap},
 };
 
@@ -91,6 +92,12 @@ pub enum Doubt {
         /// The platform that is right.
         like: Platform,
     },
+    /// Each proof looks at the whole file again, and there were very many.
+    #[error(
+        "it was not proved by itself: the file has more than {MAX_PROOFS} fixes; apply those \
+         that are proved and check again"
+    )]
+    NotProved,
     /// The rule itself knows that it needs a look.
     #[error("{0}")]
     Known(String),
@@ -104,11 +111,16 @@ pub(crate) enum Proof {
     Refused(Refusal),
 }
 
+/// How many fixes of one file are proved one by one: a proof costs what a check of the file costs,
+/// and the cost of a check is to grow with the file and no faster.
+pub const MAX_PROOFS: usize = 100;
+
 /// Proves fixes for one file.
 pub(crate) struct Prover<'a> {
     lab: &'a Lab<'a>,
     analysis: &'a Analysis<'a>,
     counts: Counts,
+    left: Cell<usize>,
 }
 
 /// Findings per rule and platform.
@@ -116,7 +128,7 @@ pub(crate) type Counts = BTreeMap<(&'static str, Platform), (usize, Severity)>;
 
 impl<'a> Prover<'a> {
     pub(crate) fn new(lab: &'a Lab<'a>, analysis: &'a Analysis<'a>) -> Self {
-        Self { lab, analysis, counts: counts(&analysis.drafts) }
+        Self { lab, analysis, counts: counts(&analysis.drafts), left: Cell::new(MAX_PROOFS) }
     }
 
     pub(crate) fn prove(
@@ -135,6 +147,10 @@ impl<'a> Prover<'a> {
         {
             return Proof::Holds;
         }
+        let Some(left) = self.left.get().checked_sub(1) else {
+            return Proof::Demoted(Doubt::NotProved);
+        };
+        self.left.set(left);
         let after = self.lab.analyse(Cow::Owned(fixed));
         if let Err(refusal) = no_foreign_run(self.analysis, &after) {
             return Proof::Refused(refusal);

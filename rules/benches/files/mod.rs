@@ -63,7 +63,19 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "commands", counts: "commands in one RUN", sizes: MANY, make: commands },
     Family { name: "runs", counts: "RUN instructions", sizes: MANY, make: runs },
     Family { name: "files", counts: "files through three stages", sizes: MANY, make: files },
+    Family {
+        name: "inherit",
+        counts: "stages, each with more to inherit",
+        sizes: STAGES,
+        make: inherit,
+    },
     Family { name: "binds", counts: "RUNs with bind mounts", sizes: HUNDREDS, make: binds },
+    Family {
+        name: "mounted",
+        counts: "RUNs that mount as many files",
+        sizes: HUNDREDS,
+        make: mounted,
+    },
     Family { name: "findings", counts: "findings with fixes", sizes: FEW, make: findings },
     Family { name: "goarch", counts: "stages with a finding each", sizes: FEW, make: goarch },
     Family { name: "case", counts: "arms of one case", sizes: MANY, make: wide_case },
@@ -98,7 +110,7 @@ fn repeat(head: &str, n: usize, tail: &str, part: impl Fn(&mut String, usize)) -
 }
 
 /// The clean file's stages again and again under other names, each time with a file of the time
-/// before, cut at a number of lines.
+/// before, until there are so many lines: the end of a file needs all of it.
 fn lines(n: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for round in 0.. {
@@ -123,15 +135,23 @@ fn lines(n: usize) -> String {
             break;
         }
     }
-    lines.truncate(n);
-    let last = lines.last_mut().map(|line| line.trim_end_matches('\\').to_owned());
-    if let (Some(last), Some(line)) = (last, lines.last_mut()) {
-        *line = last;
-    }
     lines.join("\n")
 }
 
 fn chain(n: usize) -> String {
+    repeat("FROM debian:12 AS s0\nARG A=v\nENV E=$A\n", n, "", |text, i| {
+        let _ = write!(
+            text,
+            "FROM s{i} AS s{next}\nARG A=v{i}\nENV E=$A\n\
+             RUN curl -fsSLo /usr/bin/f https://example.org/f-$(uname -m) && chmod +x /usr/bin/f\n",
+            next = i + 1
+        );
+    })
+}
+
+/// Each stage adds variables and a file to what all later ones have: the sum of what the stages
+/// hold grows with the square of their number.
+fn inherit(n: usize) -> String {
     repeat("FROM debian:12 AS s0\n", n, "", |text, i| {
         let _ = write!(
             text,
@@ -207,6 +227,16 @@ fn files(n: usize) -> String {
 }
 
 fn binds(n: usize) -> String {
+    let head = "FROM --platform=$BUILDPLATFORM golang:1.25 AS a\nARG TARGETARCH\n\
+                RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -o /out/f ./cmd/f\n\
+                FROM debian:12\n";
+    repeat(head, n, "", |text, i| {
+        let _ = writeln!(text, "RUN --mount=from=a,source=/out,target=/in cp /in/f /usr/bin/f{i}");
+    })
+}
+
+/// Each of the mounts brings all the files, so their number grows with the square.
+fn mounted(n: usize) -> String {
     let mut head =
         String::from("FROM --platform=$BUILDPLATFORM golang:1.25 AS a\nARG TARGETARCH\n");
     for i in 0..n {

@@ -85,13 +85,13 @@ impl Rule for UnmarkedArchAsset {
     }
 
     fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
-        for evaluation in cx.evaluations.iter().filter(|e| !collects_platforms(e)) {
+        for evaluation in cx.evaluations.iter().filter(|e| !collects_platforms(cx, e)) {
             for (stage, step, effect) in evaluation.effects() {
                 if let EffectKind::Download(download) = &effect.kind
                     && !is_deliberate(effect)
                     && download.tool != Fetcher::Git
                 {
-                    let url = shown(&download.url);
+                    let url = shown(&download.url).into_owned();
                     let Some(asset) = Unmarked::of(&url) else { continue };
                     let site = Site { evaluation, stage, step, effect, download, url, asset };
                     check_download(cx, &site, sink);

@@ -40,7 +40,7 @@ pub(crate) fn wrong_downloads<'e>(
     cx: &Context<'_>,
     evaluation: &'e Evaluation,
 ) -> Vec<WrongDownload<'e>> {
-    if collects_platforms(evaluation) {
+    if collects_platforms(cx, evaluation) {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -61,7 +61,7 @@ fn wrong_download<'e>(
     (stage, step, effect): (&'e Stage, &'e Step, &'e Effect),
     download: &'e Download,
 ) -> Option<WrongDownload<'e>> {
-    let url = shown(&download.url);
+    let url = shown(&download.url).into_owned();
     if names_something_else(&url) {
         return None;
     }
@@ -148,7 +148,11 @@ impl WrongDownload<'_> {
     }
 }
 fn is_default_of_platform_arg(cx: &Context<'_>, found: &FoundWord) -> bool {
-    let before = cx.file.text.get(..found.span.start as usize).unwrap_or_default();
+    // No name is longer, and the file may be long.
+    const NEAR: usize = 40;
+    let end = found.span.start as usize;
+    let near = (end.saturating_sub(NEAR)..=end).find(|&at| cx.file.text.is_char_boundary(at));
+    let before = near.and_then(|at| cx.file.text.get(at..end)).unwrap_or_default();
     let Some((_, inner)) = before.rsplit_once("${") else { return false };
     let name = inner.strip_suffix(":-").or_else(|| inner.strip_suffix('-'));
     name.is_some_and(|name| automatic::NAMES.contains(&name))

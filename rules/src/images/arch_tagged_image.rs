@@ -79,7 +79,7 @@ fn check_image(cx: &Context<'_>, evaluation: &Evaluation, used: &ImageUse, sink:
         return;
     }
     let text = shown(&used.reference);
-    let (image, meant) = (text.clone(), word.word.platforms[0].to_string());
+    let (image, meant) = (text.clone().into_owned(), word.word.platforms[0].to_string());
     let finding = Finding::new(word.span, &evaluation.platform, move |on| {
         format!("{image} is for {meant} by its name, also in the build for {on}")
     })

@@ -67,7 +67,7 @@ impl Rule for BuildArchInTargetStage {
     }
 
     fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
-        for evaluation in cx.evaluations.iter().filter(|e| !collects_platforms(e)) {
+        for evaluation in cx.evaluations.iter().filter(|e| !collects_platforms(cx, e)) {
             let chain = final_chain(evaluation);
             for artifact in evaluation.wrong_artifacts() {
                 by_artifact(cx, evaluation, artifact, sink);

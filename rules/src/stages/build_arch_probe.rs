@@ -68,7 +68,7 @@ impl Rule for BuildArchProbe {
     }
 
     fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
-        for evaluation in cx.evaluations.iter().filter(|e| !collects_platforms(e)) {
+        for evaluation in cx.evaluations.iter().filter(|e| !collects_platforms(cx, e)) {
             for artifact in evaluation.wrong_artifacts() {
                 check_artifact(cx, evaluation, artifact, sink);
             }

@@ -62,7 +62,7 @@ impl Rule for HostBinaryCopy {
     }
 
     fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
-        for evaluation in cx.evaluations.iter().filter(|e| !collects_platforms(e)) {
+        for evaluation in cx.evaluations.iter().filter(|e| !collects_platforms(cx, e)) {
             // An image that is itself of another platform is the matter of the rules on stages.
             if !matches!(image_role(evaluation), Some(RunsOn::Target)) {
                 continue;

@@ -85,7 +85,7 @@ impl Rule for HardcodedGoarch {
 
     fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
         for evaluation in cx.evaluations {
-            for (stage, step, effect, compile) in compilations(evaluation) {
+            for (stage, step, effect, compile) in compilations(cx, evaluation) {
                 fixed_target::check(cx, evaluation, stage, effect, compile, sink);
                 check_go(cx, evaluation, (stage, step, effect), compile, sink);
             }
@@ -95,9 +95,12 @@ impl Rule for HardcodedGoarch {
 
 /// The compilations whose result counts: it reaches the image, and nothing says that the one for
 /// the target is made elsewhere in the stage.
-pub(crate) fn compilations(evaluation: &Evaluation) -> Vec<(&Stage, &Step, &Effect, &Compile)> {
+pub(crate) fn compilations<'e>(
+    cx: &Context<'_>,
+    evaluation: &'e Evaluation,
+) -> Vec<(&'e Stage, &'e Step, &'e Effect, &'e Compile)> {
     let mut found = Vec::new();
-    if collects_platforms(evaluation) {
+    if collects_platforms(cx, evaluation) {
         return found;
     }
     let chain = final_chain(evaluation);

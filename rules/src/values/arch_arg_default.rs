@@ -137,7 +137,7 @@ fn downloads(cx: &Context<'_>, evaluation: &Evaluation, found: &mut Found) {
 }
 
 fn compiles(cx: &Context<'_>, evaluation: &Evaluation, found: &mut Found) {
-    for (stage, step, effect, compile) in compilations(evaluation) {
+    for (stage, step, effect, compile) in compilations(cx, evaluation) {
         let Some(tied) = tied_to(evaluation, stage, effect, compile) else { continue };
         if is_arch_arg_default(&tied.found.piece) {
             found.add(tied.found.span, effect.span, || {
@@ -173,7 +173,7 @@ fn image(cx: &Context<'_>, evaluation: &Evaluation, used: &ImageUse, found: &mut
 
 /// Files that are copied by a name with the default in it.
 fn copies(cx: &Context<'_>, evaluation: &Evaluation, found: &mut Found) {
-    if collects_platforms(evaluation) {
+    if collects_platforms(cx, evaluation) {
         return;
     }
     for artifact in evaluation.wrong_artifacts() {
