@@ -23,6 +23,8 @@ struct Case {
     #[serde(default)]
     bases: Vec<String>,
     #[serde(default)]
+    text: Vec<Text>,
+    #[serde(default)]
     program: Vec<Program>,
     before: Expected,
     after: Expected,
@@ -41,6 +43,14 @@ struct Program {
     linkage: Linkage,
     #[serde(default, rename = "in")]
     place: Place,
+}
+
+/// A text on the file server.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    path: String,
+    text: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -207,6 +217,10 @@ impl Prover {
         for program in &case.program {
             let root = if program.place == Place::Server { &served } else { &context };
             program.put(root)?;
+        }
+        for text in &case.text {
+            let path = served.join(&text.path);
+            fs::write(&path, &text.text).map_err(Error::file(&path))?;
         }
         let files = Files::serve(&served)?;
         let build = Build {

@@ -1,9 +1,11 @@
 ARG REGISTRY=docker.io/library
-FROM --platform=$BUILDPLATFORM ${REGISTRY}/debian:bookworm AS build
+FROM --platform=$BUILDPLATFORM ${REGISTRY}/busybox:1.35 AS fetch
 ARG FILES=https://downloads.example.com
 ARG BUILDARCH
-ADD ${FILES}/gen-linux-${BUILDARCH} /usr/local/bin/gen
-RUN chmod 0755 /usr/local/bin/gen
+RUN wget -q -O /gen "${FILES}/gen-linux-${BUILDARCH}" && chmod 0755 /gen
+
+FROM --platform=$BUILDPLATFORM ${REGISTRY}/debian:bookworm AS build
+COPY --from=fetch /gen /usr/local/bin/gen
 RUN gen -c "echo generated" > /out.txt
 
 FROM ${REGISTRY}/busybox:1.35

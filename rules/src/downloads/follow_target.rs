@@ -56,12 +56,16 @@ pub(super) fn fix(cx: &Context<'_>, site: &Site<'_>) -> Option<ProposedFix> {
     let in_run = homes.iter().all(|&i| i == site.step.instruction && is_run(cx, i));
     let mut edits = EditSet::new();
     let mut known = true;
+    let mut names = Vec::new();
     let mut cases: Option<Vec<(String, String)>> = None;
     let mut needs_arg = false;
     let variable = || shell_case::free_name(cx, VARIABLES);
     for (word, place) in &places {
         let mapping = mapping(cx, site, word)?;
         known &= mapping.known;
+        if mapping.known && names.is_empty() {
+            names.clone_from(&mapping.words);
+        }
         let text = match expression(site, &mapping, in_run)? {
             Expression::TargetArch(before, after) => {
                 needs_arg = true;
@@ -94,7 +98,7 @@ pub(super) fn fix(cx: &Context<'_>, site: &Site<'_>) -> Option<ProposedFix> {
             ProposedFix::needs_look(title, edits).because(caution).revealing("single-arch-checksum")
         }
     };
-    Some(fix.keeping(site.from).or_nothing())
+    Some(fix.keeping(site.from).alike(names).or_nothing())
 }
 
 /// Makes one word of a download follow the target.

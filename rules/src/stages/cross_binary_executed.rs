@@ -177,7 +177,12 @@ fn report(cx: &Context<'_>, run: &Run<'_>, sink: &mut Sink<'_>) {
     if let Some(flag) = root_stage(evaluation, stage).platform.flag_span {
         finding = finding.related(flag, "this decides what the stage runs on");
     }
+    let from_image = artifact.is_some_and(|a| matches!(a.made, Made::Image { .. }));
     finding = finding.help(match run.role() {
+        RunsOn::Build if from_image => {
+            "COPY --from=IMAGE takes the image for the target: name it in a stage of its own, FROM \
+             --platform=$BUILDPLATFORM IMAGE AS …, and copy from that"
+        }
         RunsOn::Build => {
             "a tool that is run here is for the build machine: BUILDARCH, not TARGETARCH; a program \
              for the image is better not run in this stage"
@@ -314,6 +319,21 @@ mod tests {
             COPY --from=build /out/app /app
             ",
         );
+    }
+
+    #[test]
+    fn a_tool_of_an_image_is_for_the_target() {
+        let found = harness().check(
+            r"
+            FROM --platform=$BUILDPLATFORM debian:12 AS build
+            COPY --from=ghcr.io/astral-sh/uv:0.5 /uv /usr/local/bin/uv
+            RUN uv sync
+                ^^ warning: cross-binary-executed
+            FROM debian:12
+            COPY --from=build /out.txt /
+            ",
+        );
+        assert!(found[0].help.as_ref().unwrap().starts_with("COPY --from=IMAGE"));
     }
 
     #[test]
