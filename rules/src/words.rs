@@ -151,12 +151,20 @@ pub(crate) fn told<'e>(
     stage: &'e Stage,
     text: &Value,
 ) -> Option<Told<'e>> {
+    let is_clear = |p: &Piece| p.origin == Origin::Literal || p.origin.follows_platform();
+    if !text.pieces().iter().all(is_clear) {
+        return None;
+    }
+    told_within(evaluation, stage, text)
+}
+
+/// The platform that the parts of a text name which tell an architecture, if it is one.
+fn told_within<'e>(evaluation: &'e Evaluation, stage: &'e Stage, text: &Value) -> Option<Told<'e>> {
     let mut found: Option<Told<'e>> = None;
     for piece in text.pieces() {
         let is_arch =
             |part: &PlatformPart| matches!(part, PlatformPart::Arch | PlatformPart::Platform);
         let next = match &piece.origin {
-            Origin::Literal => continue,
             Origin::Target(part) | Origin::Build(part) if !is_arch(part) => continue,
             Origin::Target(part) => Told {
                 platform: &evaluation.platform,
@@ -180,8 +188,7 @@ pub(crate) fn told<'e>(
                     Source::Probe(*probe)
                 },
             },
-            Origin::Probe(_) => continue,
-            _ => return None,
+            _ => continue,
         };
         match &found {
             Some(known) if known.platform != next.platform => return None,
@@ -271,7 +278,7 @@ pub(crate) fn build_word<'e>(
     maker: &'e Stage,
     value: &Value,
 ) -> Option<Told<'e>> {
-    let direct = told(evaluation, maker, value).filter(|t| is_build_s(evaluation, maker, t));
+    let direct = told_within(evaluation, maker, value).filter(|t| is_build_s(evaluation, maker, t));
     direct.or_else(|| {
         let mut literals = value.pieces().iter().filter(|p| p.is_literal());
         literals.find_map(|piece| guarded_by_build(evaluation, piece))

@@ -1,7 +1,7 @@
 //! What must hold for every rule on every Dockerfile of the corpus: fixes are as available as the
 //! rule says, converge, bring no syntax error, lose no comment, and leave nothing to do.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use mlint_lint::{CheckOptions, FixOptions, Report, Severity, check, fix, testing::Harness};
 use mlint_model::ImageFacts;
@@ -30,11 +30,12 @@ fn files() -> Vec<(PathBuf, String)> {
 
 #[test]
 fn every_rule_keeps_the_contract() {
-    let files = files();
-    for rule in mlint_rules::all() {
-        let harness = Harness::new(mlint_rules::all(), rule.meta().name);
-        for (path, text) in &files {
-            if let Err(why) = harness.check_fix_contract(text) {
+    for (path, text) in files() {
+        // A rule that finds nothing in a file has nothing to keep.
+        let found: BTreeSet<&str> = run(&text).diagnostics.iter().map(|d| d.rule).collect();
+        for rule in mlint_rules::all().iter().filter(|r| found.contains(r.meta().name)) {
+            let harness = Harness::new(mlint_rules::all(), rule.meta().name);
+            if let Err(why) = harness.check_fix_contract(&text) {
                 panic!("{} on {}: {why}", rule.meta().name, path.display());
             }
         }

@@ -221,6 +221,20 @@ mod tests {
     }
 
     #[test]
+    fn from_a_server_that_is_given() {
+        harness().build_arg("MIRROR", "https://mirror.example.org").check(
+            r#"
+            FROM --platform=$BUILDPLATFORM debian:12 AS fetch
+            ARG MIRROR
+            RUN curl -fsSLo /tool "$MIRROR/tool-$(uname -m)"
+                                                  ^^^^^^^^ error: build-arch-probe
+            FROM debian:12
+            COPY --from=fetch /tool /usr/local/bin/tool
+            "#,
+        );
+    }
+
+    #[test]
     fn debian_s_words_are_docker_s() {
         harness().check_fix(
             r#"

@@ -66,6 +66,11 @@ mlint_lint::declare_rule! {
     /// The word is said as the project says it: by `${TARGETARCH}`, `$(uname -m)`, or a `case` with
     /// its words and a branch that fails for the rest. Safe if the platforms that were right stay
     /// as they are.
+    ///
+    /// ## Proof
+    ///
+    /// Not by a build: the files that it knows of lie on their projects' servers, and the proofs
+    /// use no network.
     pub struct ArchNameMismatch {
         name: "arch-name-mismatch",
         group: Values,

@@ -18,7 +18,7 @@ mlint_lint::declare_rule! {
     /// reaches from its line to the end of its stage, and into the stages that start from it; one
     /// before the first `FROM` serves the `FROM` lines only. Elsewhere the argument is empty: a URL
     /// lacks its architecture, and `GOARCH=$TARGETARCH` builds for the machine that the build runs
-    /// on.
+    /// on. The other way round, a `FROM` line does not see what a stage declares.
     ///
     /// It holds for `TARGETARCH` and its kin as well as for arguments of the file's own that are
     /// set to a platform or made from one.
@@ -80,6 +80,7 @@ impl Rule for PlatformArgOutOfScope {
                 }
                 own_arguments(cx, evaluation, stage, sink);
             }
+            from_lines(evaluation, sink);
         }
     }
 }
@@ -128,7 +129,7 @@ fn own_arguments(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage, sink:
             }
             seen.push(name);
             let global = global(evaluation, name);
-            let Some(span) = global.or_else(|| other_stage(evaluation, stage, name)) else {
+            let Some(span) = global.or_else(|| in_stage(evaluation, Some(stage), name)) else {
                 continue;
             };
             let place = if global.is_some() { Elsewhere::Global } else { Elsewhere::Stage };
@@ -152,6 +153,27 @@ fn own_arguments(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage, sink:
     }
 }
 
+/// Arguments of a stage that a later FROM line uses.
+fn from_lines(evaluation: &Evaluation, sink: &mut Sink<'_>) {
+    for unset in &evaluation.unset {
+        let name = unset.name.as_str();
+        if evaluation.globals.iter().any(|g| g.name == name) {
+            continue;
+        }
+        let Some(declared) = in_stage(evaluation, None, name) else { continue };
+        let owned = name.to_owned();
+        let finding = Finding::new(unset.span, &evaluation.platform, move |on| {
+            format!(
+                "{owned} is empty here in the build for {on}: it is declared in a stage, and FROM \
+                 lines see what is declared before the first FROM"
+            )
+        })
+        .related(declared, "this declaration is a stage's")
+        .help(format!("declare `ARG {name}` before the first FROM, with its value"));
+        sink.report(finding);
+    }
+}
+
 /// Whether nothing is found without the value: a download, a file that is copied. A script may go
 /// another way without it.
 fn needs_it(cx: &Context<'_>, step: &Step, at: Span) -> bool {
@@ -172,15 +194,14 @@ fn global(evaluation: &Evaluation, name: &str) -> Option<Span> {
     is_platform(found.value.as_ref()?).then_some(found.span)
 }
 
-/// Where another stage declares it with a platform in it.
-fn other_stage(evaluation: &Evaluation, stage: &Stage, name: &str) -> Option<Span> {
-    evaluation.effects().filter(|(s, _, _)| s.index != stage.index).find_map(|(_, _, effect)| {
-        match &effect.kind {
-            EffectKind::SetEnv { name: n, value, kept: false } if n == name => {
-                is_platform(value).then_some(effect.span)
-            }
-            _ => None,
+/// Where a stage, other than that one, declares it with a platform in it.
+fn in_stage(evaluation: &Evaluation, but: Option<&Stage>, name: &str) -> Option<Span> {
+    let others = evaluation.effects().filter(|(s, _, _)| but.is_none_or(|b| b.index != s.index));
+    others.into_iter().find_map(|(_, _, effect)| match &effect.kind {
+        EffectKind::SetEnv { name: n, value, kept: false } if n == name => {
+            is_platform(value).then_some(effect.span)
         }
+        _ => None,
     })
 }
 
@@ -271,6 +292,21 @@ mod tests {
             COPY dist/app-${SUFFIX} /app
                           ^^^^^^^^^ error: platform-arg-out-of-scope: SUFFIX is empty here
             COPY --from=fetch /tool /usr/local/bin/tool
+            ",
+        );
+    }
+
+    #[test]
+    fn a_stage_s_argument_in_a_from_line() {
+        harness().check(
+            r"
+            FROM debian:12 AS fetch
+            ARG TARGETARCH
+            ARG FLAVOR=${TARGETARCH}-slim
+            ADD https://example.org/tool-${FLAVOR} /tool
+            FROM example.org/base:${FLAVOR}
+                                  ^^^^^^^^^ error: platform-arg-out-of-scope: FROM lines see what is declared before the first FROM
+            COPY --from=fetch /tool /tool
             ",
         );
     }
