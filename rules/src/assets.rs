@@ -43,6 +43,15 @@ impl Scheme {
         self.words.iter().any(|(_, words)| words.iter().any(|w| w.eq_ignore_ascii_case(word)))
     }
 
+    /// The platform that the project means by `written`, which may hold more than its word; `None`
+    /// if it does not use that word.
+    pub(crate) fn platform_of(&self, written: &str) -> Option<&Platform> {
+        let written = written.to_ascii_lowercase();
+        let says =
+            |words: &[&str]| words.iter().any(|w| written.ends_with(&w.to_ascii_lowercase()));
+        self.words.iter().find(|(_, words)| says(words)).map(|(platform, _)| platform)
+    }
+
     /// Whether the project has files for a platform at all.
     pub(crate) fn offers(&self, platform: &Platform) -> bool {
         self.words(platform).is_some()
@@ -212,6 +221,10 @@ mod tests {
         assert!(!node.offers(&Platform::linux("riscv64")));
         assert_eq!(node.translate("x86", &amd64, &arm64), None);
         assert_eq!(node.words(&arm64), Some(&["arm64"][..]));
+        assert_eq!(node.platform_of("linux-x64"), Some(&amd64));
+        assert_eq!(node.platform_of("x86"), None);
+        let gcloud = Scheme::of("https://dl.google.com/dl/cloudsdk/channels/rapid/f").unwrap();
+        assert_eq!(gcloud.platform_of("linux-arm"), Some(&arm64));
     }
 
     #[test]

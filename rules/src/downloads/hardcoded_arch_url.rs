@@ -302,6 +302,17 @@ mod tests {
     }
 
     #[test]
+    fn a_vendor_s_word_means_what_the_vendor_says() {
+        let text = r"
+            FROM debian:12
+            ADD https://dl.google.com/dl/cloudsdk/channels/rapid/downloads/google-cloud-cli-linux-arm.tar.gz /
+        ";
+        harness().platforms(&["linux/arm64"]).silent(text);
+        let report = harness().report(text);
+        assert!(report.diagnostics[0].message.contains("the file for linux/arm64"));
+    }
+
+    #[test]
     fn silent_where_the_word_means_something_else() {
         for text in [
             "FROM debian:12\nADD https://example.org/qemu-aarch64-static /usr/bin/\n",

@@ -9,7 +9,7 @@ use mlint_oci::{Platform, arch::find_words};
 use mlint_syntax::Span;
 
 use crate::{
-    assets::Scheme,
+    assets::{Scheme, is_same},
     automatic,
     downloads::follow_target::{self, Site},
     support::{
@@ -81,8 +81,14 @@ fn wrong_download<'e>(
     words.retain(|w| is_arch_arg_default(&w.piece) || !belongs_elsewhere(evaluation, &w.piece));
     words.retain(|w| !follows_another_platform(&w.piece, role));
     words.retain(|w| !base_says_the_same(evaluation, stage, &w.word));
-    let from = words.last()?.word.platforms.first()?.clone();
+    let main = words.last()?;
+    // A project's own word may mean something else than it does elsewhere: gcloud's `arm`.
     let scheme = Scheme::of(&url);
+    let told = scheme.as_ref().and_then(|s| s.platform_of(&main.text));
+    if told.is_some_and(|platform| is_same(platform, expected)) {
+        return None;
+    }
+    let from = told.or(main.word.platforms.first())?.clone();
     Some(WrongDownload { evaluation, stage, step, effect, download, url, words, from, scheme })
 }
 
