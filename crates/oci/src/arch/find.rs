@@ -91,7 +91,10 @@ pub fn find_words(text: &str) -> Vec<ArchWord> {
             from = host.end;
             continue;
         }
-        let hit = lexicon().starting_with(bytes[at]).iter().find(|e| fits(bytes, at, e));
+        let second = second_letter(bytes, at);
+        let may_fit = |e: &&Entry| e.text.as_bytes().get(1).copied() == second;
+        let mut entries = lexicon().starting_with(bytes[at]).iter().filter(may_fit);
+        let hit = entries.find(|e| fits(bytes, at, e));
         let Some(entry) = hit else { continue };
         let range = at..at + entry.text.len();
         if !entry.after_os || follows_system(bytes, &systems, at) {
@@ -191,10 +194,18 @@ fn ends_word(bytes: &[u8], end: usize) -> bool {
     bytes.get(end).is_none_or(|b| !b.is_ascii_alphanumeric() && b.is_ascii())
 }
 
+/// What follows the first letter of a word, in lower case: most words of a text differ there from
+/// all that are looked for.
+fn second_letter(bytes: &[u8], at: usize) -> Option<u8> {
+    bytes.get(at + 1).map(u8::to_ascii_lowercase)
+}
+
 fn find_systems(bytes: &[u8]) -> Vec<System> {
     let mut out = Vec::new();
     for at in word_starts(bytes) {
+        let second = second_letter(bytes, at);
         let best = systems_starting_with(bytes[at])
+            .filter(|(word, _)| word.as_bytes().get(1).copied() == second)
             .filter(|(word, _)| {
                 let end = at + word.len();
                 bytes.get(at..end).is_some_and(|b| b.eq_ignore_ascii_case(word.as_bytes()))
