@@ -6,6 +6,8 @@ mod cross;
 pub mod downloads;
 pub mod images;
 pub mod libc;
+pub mod metadata;
+pub mod packages;
 pub mod stages;
 mod support;
 mod table;
@@ -47,7 +49,12 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &toolchains::emulation_unsafe_toolchain::EmulationUnsafeToolchain,
         &libc::cgo_cross_compile::CgoCrossCompile,
         &libc::libc_mismatch::LibcMismatch,
+        &packages::arch_specific_package::ArchSpecificPackage,
+        &packages::arch_library_path::ArchLibraryPath,
         &images::base_image_platform::BaseImagePlatform,
+        &images::single_arch_digest::SingleArchDigest,
         &images::arch_tagged_image::ArchTaggedImage,
+        &images::unknown_image_platform::UnknownImagePlatform,
+        &metadata::arch_in_label::ArchInLabel,
     ]
 }

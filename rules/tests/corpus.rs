@@ -84,11 +84,12 @@ fn told_images(folder: &Path) -> Vec<(String, ImageInfo)> {
     let Ok(text) = fs::read_to_string(folder.join("images")) else { return Vec::new() };
     text.lines()
         .map(|line| {
-            let mut words = line.split_whitespace();
+            let is_index = !line.contains(" = ");
+            let mut words = line.split_whitespace().filter(|word| *word != "=");
             let reference = words.next().unwrap().to_owned();
             let platforms: Vec<Platform> = words.map(|p| p.parse().unwrap()).collect();
             let source = FactSource::Registry;
-            (reference, ImageInfo { platforms, is_index: true, source })
+            (reference, ImageInfo { platforms, is_index, source })
         })
         .collect()
 }

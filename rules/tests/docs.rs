@@ -59,9 +59,19 @@ fn facts() -> ImageFacts {
         let info = ImageInfo { platforms, is_index: true, source: FactSource::Registry };
         (ImageQuery { reference: reference.to_owned() }, Fact::Known(info))
     };
+    let single = |reference: &str, platform: &Platform| {
+        let platforms = vec![platform.clone()];
+        let info = ImageInfo { platforms, is_index: false, source: FactSource::Registry };
+        (ImageQuery { reference: reference.to_owned() }, Fact::Known(info))
+    };
+    let silent = Fact::Unavailable("connection refused".to_owned());
     ImageFacts::new([
         image("mysql:5.7", vec![amd64.clone()]),
-        image("mysql:8.4", vec![amd64, arm64]),
+        single(&format!("debian:12@sha256:{}", "8a3d".repeat(16)), &amd64),
+        image("debian:12", vec![amd64.clone(), arm64.clone()]),
+        image("mysql:8.4", vec![amd64.clone(), arm64.clone()]),
+        (ImageQuery { reference: "registry.example.org/team/base:1".to_owned() }, silent),
+        image("ghcr.io/example/base:1", vec![amd64, arm64]),
     ])
 }
 

@@ -169,6 +169,7 @@ fn effect_line(effect: &Effect) -> Option<String> {
             let words: Vec<String> = f.literals.iter().map(|l| l.value.to_string()).collect();
             format!("foreign {:?} {}", f.language, words.join(" "))
         }
+        EffectKind::Label { key, value } => format!("label {key}={}", value.value),
         // A question changes nothing; what is done with the answer shows elsewhere.
         EffectKind::Ask { .. } => return None,
         // A kind of effect that is not known here can't be compared: any change of it counts.
@@ -202,7 +203,6 @@ fn fixed_text(file: &Dockerfile, instruction: usize) -> Option<String> {
     match instruction.kind {
         InstructionKind::Cmd(_)
         | InstructionKind::Entrypoint(_)
-        | InstructionKind::Label(_)
         | InstructionKind::Expose(_)
         | InstructionKind::User(_)
         | InstructionKind::Workdir(_)

@@ -98,6 +98,15 @@ impl<'r> Harness<'r> {
         self
     }
 
+    /// Lets a registry say that a reference is that of one platform's image, not of an index.
+    #[must_use]
+    pub fn single_image(mut self, reference: &str, name: &str) -> Self {
+        let platforms = vec![platform(name)];
+        let info = ImageInfo { platforms, is_index: false, source: FactSource::Registry };
+        self.images.insert(reference.to_owned(), Fact::Known(info));
+        self
+    }
+
     /// Lets the facts about an image be unavailable.
     #[must_use]
     pub fn no_image(mut self, reference: &str, why: &str) -> Self {

@@ -300,6 +300,7 @@ fn note(site: &mut Site, effect: &Effect, evaluation: &Evaluation) {
         EffectKind::SetEnv { value, .. } => {
             site.relevant(value.follows_platform(), is_spoilt(value), Cause::Word);
         }
+        EffectKind::Label { .. } => {}
         // Not followed: whatever it does with these words is not known.
         EffectKind::Foreign(_) => site.relevant(true, true, Cause::Program),
         EffectKind::Copy(copy) => {

@@ -202,6 +202,7 @@ impl Dumper {
                 let what = if *kept { "env" } else { "arg" };
                 format!("{what} {name}={}", described(value))
             }
+            EffectKind::Label { key, value } => format!("label {key}={}", described(&value.value)),
         };
         let line = self.line(effect.span);
         let maybe = if effect.certain { "" } else { "maybe " };

@@ -142,6 +142,13 @@ pub enum EffectKind {
         /// Whether it stays in the image (ENV).
         kept: bool,
     },
+    /// LABEL: something that the image says about itself.
+    Label {
+        /// The key.
+        key: Value,
+        /// The value; empty if there is none.
+        value: Argument,
+    },
 }
 
 /// `sharing` of a cache mount.

@@ -29,6 +29,7 @@ mod files;
 pub mod foreign;
 mod glob;
 pub mod knowledge;
+mod label;
 pub mod machine;
 mod plan;
 pub mod prepare;

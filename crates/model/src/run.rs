@@ -15,7 +15,7 @@ use crate::{
     facts::{Fact, ImageFacts},
     files::{Files, absolute},
     foreign::{Foreign, Language, literals},
-    knowledge,
+    knowledge, label,
     machine::Libc,
     plan::{Plan, Trigger, unwrap_onbuild},
     prepare::{Prepared, Program, is_posix_shell, json_text, program},
@@ -379,6 +379,7 @@ fn run_step(world: &World<'_>, state: &mut StageState, site: &Site<'_>) -> Step 
         InstructionKind::Label(pairs) => {
             for pair in pairs {
                 expand_words(state, &mut step, [&pair.key].into_iter().chain(&pair.value));
+                label::label(&state.scope, &mut step, pair);
             }
         }
         InstructionKind::Expose(words) | InstructionKind::Volume(words) => {

@@ -12,7 +12,7 @@ mlint_lint::declare_rule! {
     ///
     /// mlint asks the registry. Offline, or when the registry does not answer, it looks the tag up
     /// in its table of official images; the table is as old as its date says, so it gives a
-    /// warning at most. What neither knows is a note.
+    /// warning at most. What neither knows is said by `unknown-image-platform`.
     ///
     /// ## Example
     ///
@@ -32,7 +32,8 @@ mlint_lint::declare_rule! {
     ///
     /// - for stages that the target does not need;
     /// - when the reference, or the platform it is needed for, depends on something unknown;
-    /// - for a variant that runs on the target: an arm/v6 image serves arm/v7.
+    /// - for a variant that runs on the target: an arm/v6 image serves arm/v7;
+    /// - for the digest of a single image, which `single-arch-digest` has.
     ///
     /// ## Fix
     ///
@@ -62,32 +63,37 @@ impl Rule for BaseImagePlatform {
                 else {
                     continue;
                 };
-                match cx.facts.image(&reference) {
-                    Fact::Known(info) => check_image(evaluation, image, platform, &info, sink),
-                    Fact::Unavailable(why) => unknown(evaluation, image, &reference, why, sink),
-                    Fact::NotAsked => {}
+                if let Fact::Known(info) = cx.facts.image(&reference)
+                    && !offers(&info, platform)
+                    && !is_digest_of_one(&reference, &info)
+                {
+                    report(evaluation, image, platform, &info, sink);
                 }
             }
         }
     }
 }
 
-fn offers(info: &ImageInfo, want: &Platform) -> bool {
+/// Whether the image can be had for a platform, as far as is known.
+pub(super) fn offers(info: &ImageInfo, want: &Platform) -> bool {
     // A single manifest may not say its platform.
     info.platforms.is_empty()
         || info.platforms.iter().any(|have| matching::compatibility(want, have).is_some())
 }
 
-fn check_image(
+/// Whether the reference pins one platform's image where the name may well have more:
+/// `single-arch-digest`.
+pub(super) fn is_digest_of_one(reference: &str, info: &ImageInfo) -> bool {
+    !info.is_index && reference.contains("@sha256:")
+}
+
+fn report(
     evaluation: &Evaluation,
     image: &ImageUse,
     platform: &Platform,
     info: &ImageInfo,
     sink: &mut Sink<'_>,
 ) {
-    if offers(info, platform) {
-        return;
-    }
     let reference = image.reference.to_string();
     let have = list(&info.platforms);
     let needed = match image.user {
@@ -119,24 +125,6 @@ fn check_image(
             finding.severity(Severity::Warning).confidence(Confidence::Medium)
         }
     });
-}
-
-fn unknown(
-    evaluation: &Evaluation,
-    image: &ImageUse,
-    reference: &str,
-    why: String,
-    sink: &mut Sink<'_>,
-) {
-    let reference = reference.to_owned();
-    sink.report(
-        Finding::new(image.span, &evaluation.platform, move |on| {
-            format!("whether {reference} is offered for {on} could not be found out: {why}")
-        })
-        .severity(Severity::Note)
-        .confidence(Confidence::Low)
-        .effect(Effect::Latent),
-    );
 }
 
 #[cfg(test)]
@@ -175,18 +163,6 @@ mod tests {
     }
 
     #[test]
-    fn nobody_knows() {
-        let h = harness().no_image("example.org/app:1", "offline");
-        h.check(
-            r"
-            FROM example.org/app:1
-                 ^^^^^^^^^^^^^^^^^ note: base-image-platform: could not be found out: offline
-            ",
-        );
-        harness().silent("FROM example.org/app:1\n");
-    }
-
-    #[test]
     fn images_of_copies() {
         let h = harness().image("example.org/tool:1", &["linux/amd64"]);
         h.check(
@@ -208,5 +184,6 @@ mod tests {
         h.silent("FROM --platform=$BUILDPLATFORM example.org/x86:1 AS b\nRUN echo > /a\nFROM example.org/app:1\nCOPY --from=b /a /a\n");
         let h = harness().platforms(&["linux/arm/v7"]).image("a/b:1", &["linux/arm/v6"]);
         h.silent("FROM a/b:1\nRUN true\n");
+        harness().no_image("example.org/app:1", "offline").silent("FROM example.org/app:1\n");
     }
 }

@@ -2,7 +2,8 @@
 
 use mlint_lint::{Confidence, Context, Finding, Meta, ProposedFix, Rule, Severity, Sink, edit};
 use mlint_model::{
-    Artifact, Copy, CopyFrom, Effect, EffectKind, Evaluation, Made, RunsOn, Stage, Station, Tool,
+    Artifact, Copy, CopyFrom, Effect, EffectKind, Evaluation, MachineSource, Made, Manager, RunsOn,
+    Stage, Station, Tool,
 };
 use mlint_syntax::{Edit, EditSet, Span};
 
@@ -96,7 +97,9 @@ impl Rule for WrongArchCopy {
                 if guess || !matches!(cause, Cause::BuildStage | Cause::Name) {
                     continue;
                 }
-                if has_undeclared_target(cx, evaluation, artifact) {
+                if has_undeclared_target(cx, evaluation, artifact)
+                    || is_refused_package(evaluation, artifact)
+                {
                     continue;
                 }
                 let Some(station) = arrival(evaluation, artifact) else { continue };
@@ -110,6 +113,14 @@ impl Rule for WrongArchCopy {
             }
         }
     }
+}
+
+/// A package of npm for one machine, installed on the target: `arch-specific-package` has that.
+fn is_refused_package(evaluation: &Evaluation, artifact: &Artifact) -> bool {
+    let maker = artifact.way.first().and_then(|s| evaluation.stages.get(s.stage));
+    matches!(artifact.made, Made::Installed { manager: Manager::Npm })
+        && matches!(artifact.machine.source, MachineSource::Name { .. })
+        && maker.is_some_and(|s| root_stage(evaluation, s).platform.role == RunsOn::Target)
 }
 
 /// Whether the target was meant, by an argument that is empty there: `undeclared-platform-arg`

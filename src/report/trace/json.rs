@@ -294,6 +294,9 @@ impl Writer<'_> {
                     "from": from(source_of), "source": source, "target": target,
                 }),
             ),
+            EffectKind::Label { key, value } => {
+                ("label", json!({ "key": self.value(key), "value": self.argument(value) }))
+            }
             EffectKind::SetEnv { name, value, kept } => (
                 "variable",
                 json!({
@@ -395,6 +398,7 @@ fn values(kind: &EffectKind) -> Vec<&Value> {
         EffectKind::Copy(c) => c.sources.iter().chain([&c.dest]).map(|a| &a.value).collect(),
         EffectKind::CacheMount { id, target, .. } => vec![id, target],
         EffectKind::SetEnv { value, .. } => vec![value],
+        EffectKind::Label { value, .. } => vec![&value.value],
         _ => Vec::new(),
     }
 }

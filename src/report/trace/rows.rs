@@ -370,10 +370,7 @@ impl Teller<'_> {
             EffectKind::Copy(copy) => self.copy(copy, span, evaluation),
             EffectKind::CacheMount { id, target, .. } => {
                 let (name, path) = (words::value(id), words::value(target));
-                let text = match name == path {
-                    true => path,
-                    false => format!("{name} at {path}"),
-                };
+                let text = if name == path { path } else { format!("{name} at {path}") };
                 let row = Row::new("cache", span, "cache mount".to_owned(), text);
                 self.valued(row, id, None)
             }
@@ -384,8 +381,12 @@ impl Teller<'_> {
                 Row::new("mount", span, head, text)
             }
             EffectKind::SetEnv { name, value, kept } => {
-                let head = format!("{} {}", if *kept { "ENV" } else { "ARG" }, one_line(name));
-                self.variable(head, name, Some(value), span)
+                let keyword = if *kept { "ENV" } else { "ARG" };
+                self.variable(format!("{keyword} {}", one_line(name)), name, Some(value), span)
+            }
+            EffectKind::Label { key, value } => {
+                let key = one_line(&words::value(key)).to_string();
+                self.variable(format!("LABEL {key}"), "", Some(&value.value), span)
             }
             other => {
                 Row::new("other", span, "does".to_owned(), words::plain(&format!("{other:?}")))

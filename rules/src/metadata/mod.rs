@@ -1,0 +1,3 @@
+//! What an image says about itself.
+
+pub mod arch_in_label;
