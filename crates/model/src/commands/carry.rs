@@ -7,7 +7,7 @@ use crate::{
     effect::Argument,
     files::{UNKNOWN_NAME, file_name, join},
     machine::{Linkage, MachineKind},
-    shell::{Call, Interpreter},
+    shell::{Call, Interpreter, Status},
     value::{Origin, Value},
 };
 
@@ -155,7 +155,8 @@ pub(super) fn find(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
                 false => word.clone(),
             })
             .collect();
-        let _ = shell.simple_call(Call { argv, prefix: call.prefix.clone(), span: call.span });
+        let inner = Call { argv, prefix: call.prefix.clone(), span: call.span };
+        shell.if_any(|shell| shell.run_found(inner));
         return true;
     }
     for path in found {
@@ -169,8 +170,10 @@ pub(super) fn find(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
                 false => word.clone(),
             })
             .collect();
-        let _ = shell.simple_call(Call { argv, prefix: call.prefix.clone(), span: call.span });
+        shell.run_found(Call { argv, prefix: call.prefix.clone(), span: call.span });
     }
+    // With `;`, a failure is not told; with `+`, it is that of the last group.
+    shell.set_status(Status::Assumed);
     true
 }
 

@@ -192,6 +192,7 @@ impl Interpreter<'_, '_> {
         if !printed {
             self.print(&Value::unknown(Origin::CommandOutput, call.span));
         }
+        self.foreign_question(name, call);
         Flow::Next
     }
 

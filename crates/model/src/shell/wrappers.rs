@@ -214,6 +214,21 @@ impl Interpreter<'_, '_> {
         self.run_each(&inner, words, (replace.as_deref(), each))
     }
 
+    /// A command that `find` runs, in a process of its own.
+    pub(crate) fn run_found(&mut self, call: Call) {
+        self.subshell(call.span, |this| this.simple_call(call));
+    }
+
+    /// What is run for each of some things that are not known: where there are none, it is not run,
+    /// and that is no failure. So nothing of it is certain, and it decides nothing.
+    pub(crate) fn if_any(&mut self, run: impl FnOnce(&mut Self)) {
+        let (certain, here) = (self.certain, self.here);
+        (self.certain, self.here) = (false, false);
+        run(self);
+        (self.certain, self.here) = (certain, here);
+        self.set_status(Status::Assumed);
+    }
+
     fn run_each(
         &mut self,
         inner: &Call,
@@ -221,8 +236,12 @@ impl Interpreter<'_, '_> {
         (replace, each): (Option<&str>, usize),
     ) -> Option<Flow> {
         let span = inner.span;
-        let unknown = || vec![Value::unknown(Origin::CommandOutput, span)];
-        let words = words.unwrap_or_else(unknown);
+        let Some(words) = words else {
+            let unknown = vec![Value::unknown(Origin::CommandOutput, span)];
+            let mut flow = None;
+            self.if_any(|this| flow = this.run_each(inner, Some(unknown), (replace, each)));
+            return flow;
+        };
         let runs: Vec<Call> = match replace {
             Some(mark) => words.iter().map(|word| replaced(inner, mark, word)).collect(),
             None if words.is_empty() => vec![inner.clone()],

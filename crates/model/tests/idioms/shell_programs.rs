@@ -1,7 +1,9 @@
 //! The shell: programs that tell the machine, and filters.
 
+use mlint_model::EffectKind;
+
 use crate::{
-    has,
+    evaluate, has, lacks,
     shell::{same, word},
 };
 
@@ -140,4 +142,54 @@ fn commands_that_exist() {
         &["maybe a", "maybe b"],
     );
     same("f() { :; }; type f && curl -O https://h/a", &["a"]);
+}
+
+#[test]
+fn what_runs_for_each_of_nothing_decides_nothing() {
+    for run in [
+        "find /t -newer /x -exec false {} +",
+        "find /t -mtime +3 -exec false {} ';'",
+        "find /t -perm 700 -exec sh -c 'exit 3' ';'",
+        "ls /t | xargs -r false",
+        "ls /t | xargs -I% sh -c 'exit 3'",
+    ] {
+        lacks(&format!("FROM debian:12\nRUN {run}\n"), "linux/amd64", &["fails"]);
+        let text = format!("FROM debian:12\nRUN {run} && curl -O https://h/a\n");
+        has(&text, "linux/amd64", &["2: download https://h/a -> /a"]);
+    }
+    let text = "FROM debian:12\nRUN ls /t | xargs -I% curl -O https://h/a\n";
+    let evaluation = evaluate(text, "linux/amd64");
+    let found = evaluation.effects().find(|(_, _, e)| matches!(e.kind, EffectKind::Download(_)));
+    assert!(!found.expect("a download").2.certain);
+    // With words that are known, it runs.
+    let text = "FROM debian:12\nRUN echo a | xargs -I% sh -c 'exit 3'\n";
+    assert!(evaluate(text, "linux/amd64").effects().all(|(_, _, e)| e.certain));
+}
+
+#[test]
+fn programs_of_other_languages_ask_for_the_machine() {
+    for run in [
+        "node -p \"process.arch === 'arm64' ? 'skip' : process.exit(1)\" || curl -O https://h/amd64",
+        "node -e \"process.exit(process.arch === 'arm64' ? 0 : 1)\" || (curl -O https://h/amd64)",
+        "python3 -c 'import platform,sys; sys.exit(platform.machine() != \"x86_64\")' && curl -O https://h/amd64",
+        "if python3 -c 'import os; assert os.uname().machine == \"x86_64\"'; then curl -O https://h/amd64; fi",
+        "if ! ruby -e 'exit RUBY_PLATFORM.start_with?(\"arm\")'; then curl -O https://h/amd64; fi",
+        "php -r 'exit(php_uname(\"m\") == \"x86_64\" ? 0 : 1);' && curl -O https://h/amd64",
+    ] {
+        let evaluation = evaluate(&format!("FROM debian:12\nRUN {run}\n"), "linux/arm64");
+        let found =
+            evaluation.effects().find(|(_, _, e)| matches!(e.kind, EffectKind::Download(_)));
+        let (_, _, download) = found.expect(run);
+        assert!(!download.certain && download.is_guarded_by_platform(), "{run}");
+    }
+    // One that only tells what it is on decides nothing.
+    for run in [
+        "node -e 'console.log(\"on \" + process.arch)' && curl -O https://h/a",
+        "A=$(python3 -c 'import platform; exit(platform.machine())') && curl -O https://h/a",
+    ] {
+        let evaluation = evaluate(&format!("FROM debian:12\nRUN {run}\n"), "linux/arm64");
+        let found =
+            evaluation.effects().find(|(_, _, e)| matches!(e.kind, EffectKind::Download(_)));
+        assert!(found.expect(run).2.certain, "{run}");
+    }
 }
