@@ -216,6 +216,19 @@ pub(crate) fn final_chain(evaluation: &Evaluation) -> Vec<usize> {
     chain
 }
 
+/// Whether all instructions of the stages that make up the image are of certain kinds.
+pub(crate) fn image_is_made_by(
+    cx: &Context<'_>,
+    evaluation: &Evaluation,
+    kinds: fn(&InstructionKind) -> bool,
+) -> bool {
+    final_chain(evaluation).iter().filter_map(|i| evaluation.stages.get(*i)).all(|stage| {
+        let end = edit::end_of(cx.file, stage);
+        let own = cx.file.instructions.get(stage.from + 1..end).unwrap_or_default();
+        own.iter().all(|instruction| kinds(&instruction.kind))
+    })
+}
+
 /// The stage whose FROM decides the platform of `stage`: itself, or the one it descends from.
 pub(crate) fn root_stage<'e>(evaluation: &'e Evaluation, stage: &'e Stage) -> &'e Stage {
     let mut at = stage;

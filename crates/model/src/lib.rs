@@ -42,6 +42,7 @@ pub mod stage;
 pub mod value;
 
 pub use artifact::{Artifact, Made, Station};
+pub use commands::is_package_index;
 pub use context::{
     BuildContext, BuildContextError, ContextEntry, ContextFacts, ContextFile, ContextPath,
     ContextSource,

@@ -38,7 +38,9 @@ mlint_lint::declare_rule! {
     /// - in a stage on the build platform or on a constant one, unless the file reaches the image;
     /// - in a stage whose base image is by its name for the same architecture (`arm64v8/debian`),
     ///   and in an image that collects programs for several platforms;
-    /// - for repositories that are cloned, and for other systems than Linux.
+    /// - for repositories that are cloned, for the index of a package repository
+    ///   (`binary-amd64/Packages`, `x86_64/APKINDEX.tar.gz`), which is read for a version, and for
+    ///   other systems than Linux.
     ///
     /// ## Fix
     ///
@@ -313,6 +315,18 @@ mod tests {
     }
 
     #[test]
+    fn the_package_beside_an_index_is_found() {
+        harness().check(
+            r"
+            FROM debian:13
+            RUN curl -fsSLO https://repo.example.org/dists/trixie/main/binary-amd64/Packages.xz
+            RUN curl -fsSLo /a.deb https://repo.example.org/dists/trixie/main/binary-amd64/app.deb
+                                                                                     ^^^^^ error: hardcoded-arch-url
+            ",
+        );
+    }
+
+    #[test]
     fn silent_where_the_word_means_something_else() {
         for text in [
             "FROM debian:12\nADD https://example.org/qemu-aarch64-static /usr/bin/\n",
@@ -320,6 +334,19 @@ mod tests {
             "FROM debian:12\nADD https://example.org/tool-darwin-arm64 /t\n",
             "FROM debian:12\nRUN git clone https://example.org/amd64-notes.git\n",
             "FROM debian:12\nADD https://developer.arm.com/files/manual.pdf /\n",
+            // An index that is read for a version.
+            r"
+            FROM debian:13
+            RUN REL=$(curl -s https://repo.example.org/dists/trixie/main/binary-amd64/Packages \
+                  | grep -A7 -m1 '^Package: app$' | awk '/^Version/{print $2}') \
+             && apt-get install -y app=$REL
+            ",
+            r"
+            FROM alpine:3.22
+            RUN wget -q -O /tmp/index.tar.gz https://repo.example.org/v3.22/main/x86_64/APKINDEX.tar.gz \
+             && tar -xzf /tmp/index.tar.gz -C /tmp APKINDEX \
+             && apk add app=$(grep -A1 '^P:app$' /tmp/APKINDEX | sed -n 's/^V://p')
+            ",
             // A build tool, where it runs.
             r"
             FROM --platform=$BUILDPLATFORM debian:12 AS build

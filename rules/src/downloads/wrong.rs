@@ -4,6 +4,7 @@
 use mlint_lint::{Confidence, Context, Effect as Harm, Finding, ProposedFix, Severity};
 use mlint_model::{
     Artifact, Download, Effect, EffectKind, Evaluation, Fetcher, RunsOn, Stage, Step,
+    is_package_index,
 };
 use mlint_oci::{Platform, arch::find_words};
 use mlint_syntax::Span;
@@ -62,7 +63,7 @@ fn wrong_download<'e>(
     download: &'e Download,
 ) -> Option<WrongDownload<'e>> {
     let url = shown(&download.url).into_owned();
-    if names_something_else(&url) {
+    if names_something_else(&url) || is_package_index(&url) {
         return None;
     }
     let role = root_stage(evaluation, stage).platform.role;

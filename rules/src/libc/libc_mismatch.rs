@@ -1,10 +1,15 @@
 //! `libc-mismatch`
 
 use mlint_lint::{Confidence, Context, Finding, Meta, ProposedFix, Rule, Severity, Sink};
-use mlint_model::{Artifact, EffectKind, Evaluation, Libc, Linkage, Made, Stage, Tool, Truth};
-use mlint_syntax::{Edit, EditSet, Span};
+use mlint_model::{
+    Artifact, Base, EffectKind, Evaluation, Libc, Linkage, Made, Stage, Tool, Truth,
+};
+use mlint_syntax::{Edit, EditSet, InstructionKind, Span};
 
-use crate::cross;
+use crate::{
+    cross,
+    support::{image_is_made_by, root_stage},
+};
 
 mlint_lint::declare_rule! {
     /// A dynamically linked program goes into an image whose C library is another one, or that has
@@ -41,6 +46,8 @@ mlint_lint::declare_rule! {
     /// - when the program is linked statically, or how it is linked is not known; a Go program
     ///   for which nothing says `CGO_ENABLED=1` is mostly static;
     /// - when the image's C library is not known;
+    /// - when the image is `scratch` with files in it and nothing else, as one that others take
+    ///   files from with `COPY --from`: nothing is started there;
     /// - when the image gets a compatibility layer (`gcompat`, `libc6-compat`), or the loader and
     ///   its libraries are copied too.
     ///
@@ -68,7 +75,7 @@ impl Rule for LibcMismatch {
     fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
         for evaluation in cx.evaluations {
             let Some(image) = evaluation.final_stage() else { continue };
-            if brings_loader(evaluation) {
+            if brings_loader(evaluation) || only_carries(cx, evaluation, image) {
                 continue;
             }
             let mut seen: Vec<Span> = Vec::new();
@@ -82,6 +89,20 @@ impl Rule for LibcMismatch {
             }
         }
     }
+}
+
+/// Whether the image is nothing but files, and not said to start one.
+fn only_carries(cx: &Context<'_>, evaluation: &Evaluation, image: &Stage) -> bool {
+    matches!(root_stage(evaluation, image).base, Base::Scratch)
+        && image_is_made_by(cx, evaluation, |kind| {
+            matches!(
+                kind,
+                InstructionKind::Copy { .. }
+                    | InstructionKind::Add { .. }
+                    | InstructionKind::Arg(_)
+                    | InstructionKind::Label(_)
+            )
+        })
 }
 
 /// Whether the image is given the other library, by a package or by copying its loader.
@@ -231,6 +252,7 @@ mod tests {
             FROM {base}
             COPY --from=build /hello /bin/hello
             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ error: libc-mismatch: /bin/hello does not start
+            CMD /bin/hello
             "
             ));
             assert_eq!(found[0].platforms.len(), 2);
@@ -282,6 +304,7 @@ mod tests {
                 -o /hello /src/hello.c
             FROM scratch
             COPY --from=build /hello /hello
+            ENTRYPOINT /hello
             ",
             r"
             FROM gcc:12 AS build
@@ -290,6 +313,7 @@ mod tests {
                 -o /hello /src/hello.c
             FROM scratch
             COPY --from=build /hello /hello
+            ENTRYPOINT /hello
             ",
         );
     }
@@ -332,6 +356,13 @@ mod tests {
             FROM gcc:12 AS build
             RUN gcc -o /hello /hello.c
             FROM some/unknown-image
+            COPY --from=build /hello /hello
+            ",
+            // Others take the file from it.
+            r"
+            FROM gcc:12 AS build
+            RUN gcc -o /hello /hello.c
+            FROM scratch
             COPY --from=build /hello /hello
             ",
         ] {

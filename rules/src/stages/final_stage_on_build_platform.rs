@@ -1,10 +1,10 @@
 //! `final-stage-on-build-platform`
 
 use mlint_lint::{Context, Finding, Meta, ProposedFix, Rule, Sink, edit};
-use mlint_model::RunsOn;
-use mlint_syntax::EditSet;
+use mlint_model::{CopyFrom, EffectKind, Evaluation, RunsOn, Stage};
+use mlint_syntax::{EditSet, InstructionKind};
 
-use crate::support::{is_bare_base, root_stage};
+use crate::support::{final_chain, image_is_made_by, is_bare_base, root_stage};
 
 mlint_lint::declare_rule! {
     /// The stage that becomes the image, or the one that it starts from, runs on the platform that
@@ -38,8 +38,10 @@ mlint_lint::declare_rule! {
     ///
     /// - where BuildKit ignores the flag: the base is another stage, or scratch;
     /// - where the base holds no machine code (`distroless/static`) and nothing is run;
-    /// - for a target that is no image to run (`--target` names a stage that checks or tests): say
-    ///   so with `# mlint ignore=final-stage-on-build-platform: why`.
+    /// - where the stage only checks: its commands see the sources through `RUN --mount=type=bind`,
+    ///   nothing that is known is copied, installed or made, and nothing says what to start;
+    /// - for another target that is no image to run (`--target` names a stage that tests): say so
+    ///   with `# mlint ignore=final-stage-on-build-platform: why`.
     ///
     /// ## Fix
     ///
@@ -70,6 +72,7 @@ impl Rule for FinalStageOnBuildPlatform {
                 || role.ignored
                 || is_bare_base(stage)
                 || evaluation.platform == evaluation.build_platform
+                || only_checks(cx, evaluation)
             {
                 continue;
             }
@@ -100,6 +103,35 @@ impl Rule for FinalStageOnBuildPlatform {
     }
 }
 
+/// Whether the stages of the image only look at files that are mounted, as one for a linter does:
+/// there is nothing in them to ship.
+fn only_checks(cx: &Context<'_>, evaluation: &Evaluation) -> bool {
+    let chain = final_chain(evaluation);
+    let stages = || chain.iter().filter_map(|i| evaluation.stages.get(*i));
+    let looks = stages().flat_map(Stage::effects).any(|(_, effect)| {
+        matches!(&effect.kind, EffectKind::BindMount { from: CopyFrom::Context, .. })
+    });
+    let makes = stages().any(|stage| !stage.files.is_empty())
+        || stages().flat_map(Stage::effects).any(|(_, effect)| match &effect.kind {
+            EffectKind::Install(_) | EffectKind::Download(_) | EffectKind::Copy(_) => true,
+            EffectKind::Compile(compile) => !compile.outputs.is_empty(),
+            _ => false,
+        });
+    let is_plain = image_is_made_by(cx, evaluation, |kind| {
+        matches!(
+            kind,
+            InstructionKind::Run(_)
+                | InstructionKind::Arg(_)
+                | InstructionKind::Env(_)
+                | InstructionKind::Label(_)
+                | InstructionKind::Shell(_)
+                | InstructionKind::User(_)
+                | InstructionKind::Workdir(_)
+        )
+    });
+    looks && !makes && is_plain
+}
+
 #[cfg(test)]
 mod tests {
     use mlint_lint::testing::Harness;
@@ -128,6 +160,29 @@ mod tests {
             "FROM --platform=${BUILDPLATFORM} node:20 AS app\nRUN npm ci\n",
             "FROM node:20 AS app\nRUN npm ci\n",
         );
+    }
+
+    #[test]
+    fn silent_where_it_only_checks() {
+        harness().silent(
+            r"
+            FROM --platform=$BUILDPLATFORM golang:1.26-alpine AS lint
+            WORKDIR /src
+            RUN --mount=type=bind,target=. go vet ./...
+            ",
+        );
+        for more in [
+            "CMD [\"app\"]",
+            "COPY . /app",
+            "RUN apt-get update && apt-get install -y curl",
+            "RUN --mount=type=bind,target=/src cd /src && go build -o /usr/local/bin/app .",
+        ] {
+            let text = format!(
+                "FROM --platform=$BUILDPLATFORM golang:1.26\nWORKDIR /src\n\
+                 RUN --mount=type=bind,target=. go vet ./...\n{more}\n"
+            );
+            assert_eq!(harness().report(&text).diagnostics.len(), 1, "{more}");
+        }
     }
 
     #[test]

@@ -302,6 +302,25 @@ mod tests {
     }
 
     #[test]
+    fn a_text_about_an_architecture_is_for_all() {
+        harness().silent(
+            r"
+            FROM alpine:3.22
+            COPY loongarch64-unknown-linux-musl.config /
+            COPY aarch64.cmake x86_64.mk amd64.patch riscv64.toml s390x.json /etc/
+            ",
+        );
+        harness().check(
+            r"
+            FROM alpine:3.22
+            COPY app-arm64.config /srv/app.config
+            COPY app-arm64 /srv/app
+                 ^^^^^^^^^ error: wrong-arch-copy: /srv/app in the image for linux/amd64
+            ",
+        );
+    }
+
+    #[test]
     fn go_without_goarch() {
         let found = harness().check(
             r"

@@ -57,7 +57,8 @@ mlint_lint::declare_rule! {
     /// - when the value follows `TARGETARCH`, or was given with `--build-arg`;
     /// - for the default of an `ARG`: that is `arch-arg-default`;
     /// - inside a branch that asks for the platform;
-    /// - when the image collects programs for several platforms;
+    /// - when the image collects programs for several platforms, or the program is for another
+    ///   system (`GOOS=windows`), which no Linux image runs;
     /// - when the same stage also builds for the target, as a loop over architectures does;
     /// - when what is built stays in its stage.
     ///
@@ -119,12 +120,28 @@ pub(crate) fn compilations<'e>(
                     && stage.toolchains.contains(&Toolchain::Go)
                     && is_copied_from(evaluation, stage, &chain)
             };
-            if !is_deliberate(effect) && (*counts.get_or_init(ask) || may_make_go()) {
+            if !is_deliberate(effect)
+                && !is_for_another_system(evaluation, compile)
+                && (*counts.get_or_init(ask) || may_make_go())
+            {
                 found.push((stage, step, effect, compile));
             }
         }
     }
     found
+}
+
+/// Whether the program is for another system than Linux and the image's: one to hand out.
+fn is_for_another_system(evaluation: &Evaluation, compile: &Compile) -> bool {
+    let is_other = |os: &str| !os.is_empty() && os != "linux" && os != evaluation.platform.os();
+    match compile.machine.platform() {
+        Some(platform) => is_other(platform.os()),
+        None => compile
+            .settings
+            .iter()
+            .filter(|s| s.name == "GOOS")
+            .any(|s| s.value.as_known().is_some_and(|os| is_other(&os))),
+    }
 }
 
 /// Whether the image's own stages copy from a stage. What `make` leaves is not known by name.
@@ -374,6 +391,21 @@ mod tests {
     }
 
     #[test]
+    fn a_program_for_another_system_excuses_no_other() {
+        harness().check(
+            r"
+            FROM golang:1.23 AS build
+            RUN GOOS=windows GOARCH=amd64 go build -o /out/app.exe /src
+            RUN GOOS=linux GOARCH=amd64 go build -o /out/app /src
+                                  ^^^^^ error: hardcoded-goarch
+            FROM debian:12
+            COPY --from=build /out/app.exe /srv/app.exe
+            COPY --from=build /out/app /usr/local/bin/app
+            ",
+        );
+    }
+
+    #[test]
     fn silent_where_it_follows_the_target_or_is_meant() {
         for text in [
             r"
@@ -397,6 +429,15 @@ mod tests {
             FROM scratch
             COPY --from=build /app /app
             "#,
+            // Programs to hand out, for other systems.
+            r"
+            FROM golang:1.23 AS build
+            RUN GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go build -o /out/app.exe /src
+            RUN GOOS=darwin GOARCH=arm64 go build -o /out/app-mac /src
+            FROM debian:12
+            COPY --from=build /out/app.exe /srv/downloads/app.exe
+            COPY --from=build /out/app-mac /srv/downloads/app-mac
+            ",
             // A generator that runs on the build machine.
             r"
             FROM --platform=$BUILDPLATFORM golang:1.23 AS build

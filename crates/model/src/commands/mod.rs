@@ -42,6 +42,7 @@ pub(crate) use cross_images::cross_image;
 pub(crate) use download::{fetches, url_file_name};
 pub(crate) use files::{name_by_pattern, place};
 pub(crate) use go::go_setting;
+pub use names::is_package_index;
 pub(crate) use names::machine_of_name;
 
 /// A file that this Dockerfile made or fetched is run.

@@ -15,7 +15,9 @@ const DATA: &[&str] = &[
     "asc",
     "cer",
     "cfg",
+    "cmake",
     "conf",
+    "config",
     "crt",
     "css",
     "csv",
@@ -29,6 +31,7 @@ const DATA: &[&str] = &[
     "md",
     "md5",
     "minisig",
+    "mk",
     "otf",
     "patch",
     "pem",
@@ -97,6 +100,9 @@ pub(crate) fn machine_of_name(name: &Value, target: &Platform) -> Machine {
     let file = file_of(&text);
     let lower = file.to_ascii_lowercase();
     let extension = lower.rsplit_once('.').map_or("", |(_, e)| e);
+    if is_package_index(&text) {
+        return Machine::independent();
+    }
     if DATA.contains(&extension) || FOR_ALL.iter().any(|mark| lower.contains(mark)) {
         return Machine::independent();
     }
@@ -116,6 +122,25 @@ pub(crate) fn machine_of_name(name: &Value, target: &Platform) -> Machine {
         None if is_raw_text(&text, extension) => Machine::independent(),
         None => Machine::unknown(),
     }
+}
+
+/// Whether an address is that of a package repository's index (`binary-amd64/Packages.xz`,
+/// `x86_64/APKINDEX.tar.gz`, `repodata/repomd.xml`): a text about packages for an architecture, that
+/// holds no program.
+pub fn is_package_index(address: &str) -> bool {
+    const NAMES: &[&str] = &["APKINDEX", "InRelease", "Packages", "Release"];
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    let mut parts = path.rsplit('/');
+    let file = parts.next().unwrap_or_default();
+    let stem = file.split('.').next().unwrap_or_default();
+    NAMES.contains(&stem) && is_packed_text(&file[stem.len()..])
+        || stem.starts_with("Contents-") && parts.clone().any(|part| part == "dists")
+        || parts.next() == Some("repodata")
+}
+
+/// Whether the end of an index's name says how it is packed, or that it is its signature.
+fn is_packed_text(end: &str) -> bool {
+    ["", ".bz2", ".gpg", ".gz", ".lz4", ".tar.gz", ".xz", ".zst"].contains(&end)
 }
 
 /// Whether an address is that of a single file of a repository's tree, and no archive: a script or
@@ -199,6 +224,16 @@ mod tests {
             ("https://h/amd64/app.jar", "any ?"),
             ("https://h/tcnative-2-linux-x86_64.jar", "linux/amd64 ?"),
             ("https://h/x_amd64.tar.gz.sha256", "any ?"),
+            ("https://h/dists/trixie/main/binary-amd64/Packages", "any ?"),
+            ("https://h/dists/trixie/main/binary-amd64/Packages.xz?x=1", "any ?"),
+            ("https://h/dists/trixie/main/Contents-amd64.gz", "any ?"),
+            ("https://h/v3.22/main/x86_64/APKINDEX.tar.gz", "any ?"),
+            ("https://h/9/x86_64/repodata/primary.xml.zst", "any ?"),
+            ("https://h/x86_64/Packages-1.0.run", "linux/amd64 ?"),
+            ("https://h/x86_64/release", "linux/amd64 ?"),
+            ("aarch64-unknown-linux-musl.config", "any static"),
+            ("toolchain-x86_64.cmake", "any ?"),
+            ("rules-arm64.mk", "any ?"),
             ("https://h/x.tar.gz", "? ?"),
             ("https://h/arm-tools.tar.gz", "? ?"),
             ("https://h/x.zip?arch=amd64", "linux/amd64 ?"),
