@@ -189,10 +189,10 @@ fn mismatch<'v>(
     download: &'v Download,
 ) -> Option<(Scheme, Following<'v>)> {
     let (url, words) = following(evaluation, stage, &download.url);
-    let scheme = Scheme::of(&url)?;
     if words.is_empty() || names_something_else(&url) {
         return None;
     }
+    let scheme = Scheme::of(&url)?;
     let theirs = scheme.words(&evaluation.platform)?;
     let lower = url.to_ascii_lowercase();
     let is_said = |range: &std::ops::Range<usize>| {

@@ -104,6 +104,10 @@ fn check_value(
     value: &Value,
     sink: &mut Sink<'_>,
 ) {
+    // Hardly any value has such a piece, and to look for words costs more.
+    if !value.pieces().iter().any(|piece| stands_in_for(piece).is_some()) {
+        return;
+    }
     for found in literal_words(value) {
         let Some(name) = stands_in_for(&found.piece) else { continue };
         if !found.word.is_linux() || found.word.means(&evaluation.platform) {
