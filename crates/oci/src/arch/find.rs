@@ -1,10 +1,10 @@
 //! Finds architecture words in URLs, file names and other text.
 
-use std::ops::Range;
+use std::{ops::Range, sync::OnceLock};
 
 use super::{
     Vocabularies, Vocabulary,
-    lexicon::{Entry, lexicon, systems_starting_with},
+    lexicon::{Entry, lexicon, systems, systems_starting_with},
     words_of,
 };
 use crate::platform::Platform;
@@ -79,11 +79,16 @@ impl ArchWord {
 /// nothing about what is fetched from it.
 pub fn find_words(text: &str) -> Vec<ArchWord> {
     let bytes = text.as_bytes();
-    let systems = find_systems(bytes);
+    let starts: Vec<usize> = word_starts(bytes).filter(|&at| may_begin(bytes, at)).collect();
+    // Most texts name neither an architecture nor a system.
+    if starts.is_empty() {
+        return Vec::new();
+    }
+    let systems = find_systems(bytes, &starts);
     let hosts = url_hosts(text);
     let mut found: Vec<ArchWord> = Vec::new();
     let mut from = 0;
-    for at in word_starts(bytes) {
+    for &at in &starts {
         if at < from {
             continue;
         }
@@ -200,9 +205,28 @@ fn second_letter(bytes: &[u8], at: usize) -> Option<u8> {
     bytes.get(at + 1).map(u8::to_ascii_lowercase)
 }
 
-fn find_systems(bytes: &[u8]) -> Vec<System> {
+/// Whether a word that is looked for begins with the two letters at a place.
+fn may_begin(bytes: &[u8], at: usize) -> bool {
+    static PAIRS: OnceLock<[u128; 128]> = OnceLock::new();
+    let pairs = PAIRS.get_or_init(|| {
+        let mut pairs = [0; 128];
+        for word in lexicon().words().chain(systems()) {
+            if let [first, second, ..] = word.as_bytes()
+                && let Some(seconds) = pairs.get_mut(usize::from(*first))
+            {
+                *seconds |= 1 << (second & 127);
+            }
+        }
+        pairs
+    });
+    let first = usize::from(bytes[at].to_ascii_lowercase());
+    let seconds = pairs.get(first).copied().unwrap_or_default();
+    second_letter(bytes, at).is_some_and(|second| second < 128 && (seconds >> second) & 1 == 1)
+}
+
+fn find_systems(bytes: &[u8], starts: &[usize]) -> Vec<System> {
     let mut out = Vec::new();
-    for at in word_starts(bytes) {
+    for &at in starts {
         let second = second_letter(bytes, at);
         let best = systems_starting_with(bytes[at])
             .filter(|(word, _)| word.as_bytes().get(1).copied() == second)

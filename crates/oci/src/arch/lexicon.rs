@@ -37,6 +37,11 @@ pub(super) struct Lexicon {
 }
 
 impl Lexicon {
+    /// All words; each has two letters or more.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.buckets.iter().flatten().map(|entry| entry.text)
+    }
+
     pub fn starting_with(&self, byte: u8) -> &[Entry] {
         self.buckets.get(usize::from(byte.to_ascii_lowercase())).map_or(&[], Vec::as_slice)
     }
@@ -66,6 +71,11 @@ const SYSTEMS: &[(&str, &str)] = &[
     ("illumos", "illumos"),
     ("wasi", "wasi"),
 ];
+
+/// All names of systems.
+pub(super) fn systems() -> impl Iterator<Item = &'static str> {
+    SYSTEMS.iter().map(|(word, _)| *word)
+}
 
 /// The systems whose names begin so.
 pub(super) fn systems_starting_with(
