@@ -95,7 +95,7 @@ fn only_the_rules_asked_for() {
 #[test]
 fn what_is_not_applied_is_said_with_the_reason() {
     let text = "FROM gcc:12 AS build\nCOPY main.c .\nRUN gcc -O2 -o /app main.c\nFROM scratch\n\
-                COPY --from=build /app /app\n";
+                COPY --from=build /app /app\nENTRYPOINT [\"/app\"]\n";
     let place = Place::new(&[("Dockerfile", text)]);
     let json = place.run(&["check", "--offline", "--format", "json"]).json();
     let unsafe_fixes = json["files"][0]["findings"]
