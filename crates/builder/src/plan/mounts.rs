@@ -266,7 +266,7 @@ mod tests {
     use super::*;
 
     fn mount(text: &str) -> Result<RunMount, Problem> {
-        parse(text)?.resolve(MountSource::Context, "linux/arm64", "/work")
+        parse(text)?.resolve(MountSource::Context, "linux/arm64", "/pack")
     }
 
     #[test]
@@ -285,7 +285,7 @@ mod tests {
             RunMount::Bind { read_only, target, .. } => (read_only, target),
             other => panic!("{other:?}"),
         };
-        assert_eq!(read_only("target=src"), (true, "/work/src".to_owned()));
+        assert_eq!(read_only("target=src"), (true, "/pack/src".to_owned()));
         assert_eq!(read_only("type=bind,source=a,target=/b,rw"), (false, "/b".to_owned()));
         assert_eq!(read_only("type=bind,target=/b,readonly=false"), (false, "/b".to_owned()));
     }
