@@ -4,7 +4,7 @@ use mlint_oci::Platform;
 
 use crate::table::Table;
 
-static TABLE: Table = Table(include_str!("../data/release-assets.tsv"));
+static TABLE: Table = Table::new(include_str!("../data/release-assets.tsv"));
 
 /// One naming scheme.
 #[derive(Debug, PartialEq, Eq)]

@@ -77,9 +77,10 @@ pub(crate) fn literal_words(value: &Value) -> Vec<FoundWord> {
 
 /// The known text, with a star for each unknown part, and where each piece begins in it.
 fn flat_text(value: &Value) -> (String, Vec<usize>) {
-    let mut text = String::new();
-    let mut starts = Vec::new();
-    for piece in value.pieces() {
+    let pieces = value.pieces();
+    let mut text = String::with_capacity(pieces.iter().map(|p| p.text().map_or(1, str::len)).sum());
+    let mut starts = Vec::with_capacity(pieces.len());
+    for piece in pieces {
         starts.push(text.len());
         text.push_str(piece.text().unwrap_or("*"));
     }

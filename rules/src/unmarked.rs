@@ -9,7 +9,7 @@ use crate::{
     table::Table,
 };
 
-static TABLE: Table = Table(include_str!("../data/unmarked-assets.tsv"));
+static TABLE: Table = Table::new(include_str!("../data/unmarked-assets.tsv"));
 
 /// A file whose name does not say which machine it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]

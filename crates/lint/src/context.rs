@@ -1,9 +1,6 @@
 //! What a rule sees: the file, its evaluations, facts and options.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, HashMap},
-};
+use std::{cell::RefCell, collections::BTreeMap};
 
 use mlint_model::{BuildContext, ContextFacts, Evaluation, ImageFacts, Options};
 use mlint_oci::Platform;
@@ -95,7 +92,7 @@ pub struct Context<'a> {
 
 /// Answers about evaluations that are the same for all rules.
 #[derive(Debug, Default)]
-pub(crate) struct Answers(RefCell<HashMap<(&'static str, usize), bool>>);
+pub(crate) struct Answers(RefCell<Vec<(&'static str, usize, bool)>>);
 
 impl<'a> Context<'a> {
     /// The answer to a question about one of [`Context::evaluations`] that several rules ask, worked
@@ -109,11 +106,13 @@ impl<'a> Context<'a> {
         let Some(at) = self.evaluations.iter().position(|e| std::ptr::eq(e, evaluation)) else {
             return answer();
         };
-        if let Some(known) = self.answers.0.borrow().get(&(question, at)) {
+        // A handful of questions: looking through them is quicker than a map.
+        let is_same = |(q, e, _): &&(&str, usize, bool)| *e == at && *q == question;
+        if let Some((.., known)) = self.answers.0.borrow().iter().find(is_same) {
             return *known;
         }
         let known = answer();
-        self.answers.0.borrow_mut().insert((question, at), known);
+        self.answers.0.borrow_mut().push((question, at, known));
         known
     }
 

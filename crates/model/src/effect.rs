@@ -1,10 +1,11 @@
 //! Effects: what the steps of a stage do, in order.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use mlint_syntax::Span;
 
 use crate::{
+    files::last_part,
     foreign::Foreign,
     machine::{Linkage, Machine},
     probe::Probe,
@@ -177,9 +178,11 @@ pub struct Command {
 
 impl Command {
     /// The command's name without its folder, if known: `go` of `/usr/local/go/bin/go`.
-    pub fn name(&self) -> Option<String> {
-        let text = self.argv.first()?.value.as_known()?;
-        Some(text.rsplit('/').next().unwrap_or_default().to_owned())
+    pub fn name(&self) -> Option<Cow<'_, str>> {
+        Some(match self.argv.first()?.value.as_known()? {
+            Cow::Borrowed(text) => Cow::Borrowed(last_part(text)),
+            Cow::Owned(text) => Cow::Owned(last_part(&text).to_owned()),
+        })
     }
 }
 

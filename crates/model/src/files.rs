@@ -7,9 +7,11 @@ use std::{
 };
 
 mod layers;
+mod paths;
 mod products;
 
 use layers::{is_layer, unlayered};
+pub(crate) use paths::{absolute, archive_word, file_name, join, last_part};
 pub(crate) use products::is_text;
 use products::{may_be_product, may_be_unnamed};
 
@@ -58,30 +60,8 @@ fn belongs_to_system(folder: &str, path: &str) -> bool {
     SYSTEM.iter().any(|root| path.starts_with(root) && !folder.starts_with(root))
 }
 
-/// Makes an absolute, clean path of `path`, relative to `directory`.
-pub(crate) fn absolute(directory: &str, path: &str) -> String {
-    let base = if path.starts_with('/') { "" } else { directory };
-    let mut clean = String::with_capacity(base.len() + path.len() + 2);
-    for part in base.split('/').chain(path.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." => clean.truncate(clean.rfind('/').unwrap_or(0)),
-            part => {
-                clean.push('/');
-                clean.push_str(part);
-            }
-        }
-    }
-    if clean.is_empty() {
-        clean.push('/');
-    }
-    clean
-}
-
-/// The last part of a path.
-pub(crate) fn file_name(path: &str) -> &str {
-    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
-}
+/// With more archives, each may be the one.
+const MANY: usize = 32;
 
 /// One of 64 bits for a name: most names that are asked for are at no path at all, and this tells
 /// it without a look at the paths.
@@ -93,11 +73,6 @@ fn name_bit(name: &str) -> u64 {
     1 << (hash >> 58)
 }
 
-/// `folder/name`.
-pub(crate) fn join(folder: &str, name: &str) -> String {
-    absolute(folder, name)
-}
-
 /// Files by absolute path. Where a folder of unknown names got its contents from several sources
 /// that have little in common, those after the first are kept apart (see [`layers`]).
 #[derive(Clone, Debug, Default)]
@@ -107,8 +82,8 @@ pub(crate) struct Files {
     folders: Arc<BTreeSet<String>>,
     /// Which names were ever put here: a bit for each, by [`name_bit`].
     names: u64,
-    /// Something was downloaded and unpacked, at some time.
-    unpacked: bool,
+    /// The first words of the names of what was downloaded and unpacked, at some time.
+    unpacked: Arc<BTreeSet<String>>,
     /// What was at a path before it changed, as long as somebody may want it back.
     journal: Vec<(String, Option<Arc<Artifact>>)>,
     watchers: u32,
@@ -219,9 +194,10 @@ impl Files {
         })
     }
 
-    /// Whether something may have been downloaded and unpacked: it has files of any name then.
-    pub(crate) fn has_unpacked(&self) -> bool {
-        self.unpacked
+    /// Whether an archive may have been downloaded and unpacked, the first word of whose name
+    /// `fits`: it has files of any name then.
+    pub(crate) fn has_unpacked(&self, fits: impl Fn(&str) -> bool) -> bool {
+        self.unpacked.len() > MANY || self.unpacked.iter().any(|word| fits(word))
     }
 
     fn at_mut(&mut self, path: &str) -> Option<&mut Artifact> {
@@ -291,7 +267,16 @@ impl Files {
         let key = self.key_for(&artifact);
         self.note(&key);
         self.names |= name_bit(file_name(&key));
-        self.unpacked |= artifact.folder && matches!(artifact.made, Made::Downloaded { .. });
+        if let Made::Downloaded { url } = &artifact.made
+            && artifact.folder
+            && self.unpacked.len() <= MANY
+        {
+            let url = url.spelling();
+            let word = archive_word(&url);
+            if !self.unpacked.contains(word) {
+                Arc::make_mut(&mut self.unpacked).insert(word.to_owned());
+            }
+        }
         let entries = Arc::make_mut(&mut self.entries);
         if artifact.certain && !artifact.folder {
             entries.insert(key, Arc::new(artifact));

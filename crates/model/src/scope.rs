@@ -62,6 +62,14 @@ pub const PROXY_ARGS: [&str; 10] = [
     "all_proxy",
 ];
 
+/// The automatic arguments about the platform that builds.
+const BUILD_ARGS: [&str; 5] =
+    ["BUILDPLATFORM", "BUILDOS", "BUILDOSVERSION", "BUILDARCH", "BUILDVARIANT"];
+
+/// The automatic arguments about the platform that the image is for.
+const TARGET_ARGS: [&str; 5] =
+    ["TARGETPLATFORM", "TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT"];
+
 /// The automatic argument of this name.
 pub fn automatic_arg(name: &str) -> Option<Origin> {
     if name == "TARGETSTAGE" {
@@ -95,13 +103,18 @@ struct Environment {
 
 impl Environment {
     fn set(&mut self, name: &str, value: Value) {
+        self.set_shared(name, || name.into(), value);
+    }
+
+    /// As [`Environment::set`]; the name is made only if it is new.
+    fn set_shared(&mut self, name: &str, shared: impl FnOnce() -> Arc<str>, value: Value) {
         self.clock += 1;
         let entry = (self.clock, value);
         let variables = Arc::make_mut(&mut self.variables);
         match variables.get_mut(name) {
             Some(old) => *old = entry,
             None => {
-                variables.insert(name.into(), entry);
+                variables.insert(shared(), entry);
             }
         }
     }
@@ -199,12 +212,13 @@ impl GlobalScope {
             };
             env.set(name, value);
         };
-        for (prefix, platform) in [("BUILD", build), ("TARGET", target)] {
-            set(&format!("{prefix}PLATFORM"), &platform.to_string());
-            set(&format!("{prefix}OS"), platform.os());
-            set(&format!("{prefix}OSVERSION"), "");
-            set(&format!("{prefix}ARCH"), platform.arch());
-            set(&format!("{prefix}VARIANT"), platform.variant().unwrap_or_default());
+        for (names, platform) in [(BUILD_ARGS, build), (TARGET_ARGS, target)] {
+            let [whole, os, os_version, arch, variant] = names;
+            set(whole, &platform.to_string());
+            set(os, platform.os());
+            set(os_version, "");
+            set(arch, platform.arch());
+            set(variant, platform.variant().unwrap_or_default());
         }
         set("TARGETSTAGE", target_stage.filter(|s| !s.is_empty()).unwrap_or("default"));
         Self { env, build_args: Arc::new(build_args), declared: Vec::new(), escape, open: false }
@@ -348,8 +362,8 @@ impl StageScope {
     }
 
     fn apply_image_env(&mut self) {
-        for (name, value) in &self.image.items {
-            self.env.set(name, value.clone());
+        for (name, value) in self.image.iter() {
+            self.env.set_shared(name, || Arc::clone(name), value.clone());
         }
     }
 
@@ -456,8 +470,8 @@ impl StageScope {
     }
 
     /// The image configuration's environment.
-    pub fn image_env(&self) -> &[(String, Value)] {
-        &self.image.items
+    pub fn image_env(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.image.iter().map(|(name, value)| (&**name, value))
     }
 
     /// The ARGs that RUN's history entry names (`|2 A=1 B=2`), in the order of their first
@@ -466,7 +480,7 @@ impl StageScope {
         let now = |name: &str, declared: &Option<Value>| {
             self.env.get(name).or(declared.as_ref()).cloned().unwrap_or_default()
         };
-        self.args.items.iter().map(|(name, value)| (name.as_str(), now(name, value))).collect()
+        self.args.iter().map(|(name, value)| (&**name, now(name, value))).collect()
     }
 
     /// The global scope that it hangs on.

@@ -152,7 +152,12 @@ impl Value {
         match &*self.pieces {
             [] => Some(Cow::Borrowed("")),
             [one] => one.text().map(Cow::Borrowed),
-            many => many.iter().map(Piece::text).collect::<Option<String>>().map(Cow::Owned),
+            many => {
+                let len = many.iter().try_fold(0, |len, p| Some(len + p.text()?.len()))?;
+                let mut text = String::with_capacity(len);
+                many.iter().filter_map(Piece::text).for_each(|part| text.push_str(part));
+                Some(Cow::Owned(text))
+            }
         }
     }
 
@@ -278,7 +283,7 @@ impl Value {
     /// Its text with [`GAP`] for every part that is not known, and which piece stands where. For
     /// searches: words do not reach over a gap.
     pub fn spelled(&self) -> Spelled<'_> {
-        let mut text = String::new();
+        let mut text = String::with_capacity(self.text_len());
         let mut pieces = Vec::with_capacity(self.pieces.len());
         for piece in self.pieces.iter() {
             let start = text.len();
@@ -291,13 +296,18 @@ impl Value {
         Spelled { text, pieces }
     }
 
+    /// Bytes of [`Value::spelling`].
+    fn text_len(&self) -> usize {
+        self.pieces.iter().map(|p| p.text().map_or(GAP.len_utf8(), str::len)).sum()
+    }
+
     /// The text of [`Value::spelled`] alone.
     pub fn spelling(&self) -> Cow<'_, str> {
         match &*self.pieces {
             [] => Cow::Borrowed(""),
             [one] if one.text().is_some() => text_of(&self.pieces),
             many => {
-                let mut text = String::with_capacity(64);
+                let mut text = String::with_capacity(self.text_len());
                 for piece in many {
                     match piece.text() {
                         Some(known) => text.push_str(known),

@@ -99,14 +99,16 @@ impl Reference {
         if input.is_empty() {
             return Err(ReferenceProblem::Empty);
         }
-        if input.contains(|c: char| c.is_whitespace()) {
-            return Err(ReferenceProblem::Blank);
-        }
-        if let Some(at) = input.find("://") {
-            return Err(ReferenceProblem::Scheme { scheme: input[..at + 3].to_owned() });
-        }
-        if input.contains('$') {
-            return Err(ReferenceProblem::Variable);
+        if !is_ordinary(input) {
+            if input.contains(|c: char| c.is_whitespace()) {
+                return Err(ReferenceProblem::Blank);
+            }
+            if let Some(at) = input.find("://") {
+                return Err(ReferenceProblem::Scheme { scheme: input[..at + 3].to_owned() });
+            }
+            if input.contains('$') {
+                return Err(ReferenceProblem::Variable);
+            }
         }
         let (rest, digest) = match input.split_once('@') {
             Some((rest, digest)) => {
@@ -132,7 +134,7 @@ impl Reference {
             }
         }
         let repository = if registry == DOCKER_HUB && !path.contains('/') {
-            format!("library/{path}")
+            ["library/", path].concat()
         } else {
             path.to_owned()
         };
@@ -243,6 +245,16 @@ impl FromStr for Reference {
     fn from_str(input: &str) -> Result<Self, ReferenceError> {
         Self::parse(input)
     }
+}
+
+/// Whether nothing in a reference needs a word of its own: no blank, no scheme, no variable.
+fn is_ordinary(input: &str) -> bool {
+    let mut before = 0;
+    input.bytes().all(|b| {
+        let doubled = b == b'/' && before == b'/';
+        before = b;
+        b.is_ascii_graphic() && b != b'$' && !doubled
+    })
 }
 
 /// Splits off the registry as Docker does: the first component is a host when it has a dot, a

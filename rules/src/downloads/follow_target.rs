@@ -184,7 +184,7 @@ fn values_beside(step: &Step) -> impl Iterator<Item = &Value> {
             let installs_file = |v: &Value| {
                 [".deb", ".rpm", ".apk"].iter().any(|end| v.known_suffix().ends_with(end))
             };
-            let named = ABOUT_ARCHITECTURES.contains(&name.as_str());
+            let named = ABOUT_ARCHITECTURES.contains(&&*name);
             command
                 .argv
                 .iter()

@@ -184,7 +184,7 @@ fn provides(site: &Site<'_>, path: &str) -> bool {
             // `mkdir -p`, `ln -s … /usr/lib/jvm/java-17-openjdk-amd64`
             EffectKind::Command(c) => {
                 let makes = ["mkdir", "ln", "install", "update-alternatives"];
-                let named = c.name().is_some_and(|n| makes.contains(&n.as_str()));
+                let named = c.name().is_some_and(|n| makes.contains(&&*n));
                 let last = c.argv.last().map(|a| shown(&a.value)).unwrap_or_default();
                 named
                     && last.trim_end_matches('/') == path
@@ -362,11 +362,11 @@ fn check_command(
 ) {
     let Some(name) = command.name() else { return };
     let links = name == "ln";
-    if !links && !STOPS.contains(&name.as_str()) || is_tolerated(site.cx, effect.span) {
+    if !links && !STOPS.contains(&&*name) || is_tolerated(site.cx, effect.span) {
         return;
     }
     // The last word of a copy is where it goes.
-    let to = matches!(name.as_str(), "cp" | "mv" | "install" | "ln");
+    let to = matches!(&*name, "cp" | "mv" | "install" | "ln");
     let count = command.argv.len() - usize::from(to && command.argv.len() > 2);
     for argument in command.argv.iter().take(count).skip(1) {
         let option = shown(&argument.value).starts_with('-') && !name.contains("configure");

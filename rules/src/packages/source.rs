@@ -51,7 +51,7 @@ pub(super) fn comes_from_download(stage: &Stage, file: &str, word: &FoundWord) -
         // A folder or a list of addresses.
         EffectKind::Command(c) => {
             let fetches = ["wget", "curl", "aria2c", "gh", "aws", "gsutil"];
-            c.name().is_some_and(|n| fetches.contains(&n.as_str()))
+            c.name().is_some_and(|n| fetches.contains(&&*n))
                 && c.argv.iter().any(|a| shown(&a.value).contains(&ours))
         }
         _ => false,

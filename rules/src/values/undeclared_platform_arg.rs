@@ -196,27 +196,25 @@ fn defaulted_uses<'e>(cx: &Context<'_>, evaluation: &Evaluation, stage: &'e Stag
     for step in &stage.steps {
         let Some(instruction) = cx.file.instructions.get(step.instruction) else { continue };
         let text = cx.text(instruction.span);
-        if !text.contains("${") {
-            continue;
-        }
-        for &name in automatic::NAMES {
-            let opening = format!("${{{name}");
-            for (at, _) in text.match_indices(&opening) {
-                let rest = &text[at + opening.len()..];
-                let start = instruction.span.start + at as u32;
-                let default = rest.strip_prefix(":-").or_else(|| rest.strip_prefix('-'));
-                let comment = instruction.trivia.iter().any(|t| t.contains(Span::empty(start)));
-                let Some((value, _)) = default.and_then(|d| d.split_once('}')) else { continue };
-                if comment
-                    || edit::declares(cx.file, evaluation, stage, step.instruction, name)
-                    || is_assigned(cx, stage, name)
-                {
-                    continue;
-                }
-                let close = rest.find('}').unwrap_or_default();
-                let span = Span::new(start, start + (opening.len() + close + 1) as u32);
-                found.push(Use { name, step, span, value: value.to_owned() });
+        for (at, _) in text.match_indices('$') {
+            let Some(rest) = text[at + 1..].strip_prefix('{') else { continue };
+            // Letters end where a default may begin.
+            let len = rest.bytes().position(|b| !b.is_ascii_uppercase()).unwrap_or(rest.len());
+            let (name, rest) = rest.split_at(len);
+            let Some(&name) = automatic::NAMES.iter().find(|n| **n == name) else { continue };
+            let start = instruction.span.start + at as u32;
+            let default = rest.strip_prefix(":-").or_else(|| rest.strip_prefix('-'));
+            let comment = instruction.trivia.iter().any(|t| t.contains(Span::empty(start)));
+            let Some((value, _)) = default.and_then(|d| d.split_once('}')) else { continue };
+            if comment
+                || edit::declares(cx.file, evaluation, stage, step.instruction, name)
+                || is_assigned(cx, stage, name)
+            {
+                continue;
             }
+            let close = rest.find('}').unwrap_or_default();
+            let span = Span::new(start, start + (2 + len + close + 1) as u32);
+            found.push(Use { name, step, span, value: value.to_owned() });
         }
     }
     found

@@ -64,7 +64,7 @@ pub fn plan_platform(
     let mut config = state.config;
     config.set_platform(target);
     config.config.env =
-        state.scope.image_env().iter().map(|(n, v)| format!("{n}={}", text_of(v))).collect();
+        state.scope.image_env().map(|(n, v)| format!("{n}={}", text_of(v))).collect();
     for (key, value) in labels {
         config.config.labels.insert(key.clone(), value.clone());
     }

@@ -35,7 +35,8 @@ const DOCKCROSS: &[(&str, &str)] = &[
 
 /// What the image of this name sets; it runs on `platform`.
 pub(crate) fn cross_image(reference: &str, platform: Option<&Platform>) -> Option<CrossImage> {
-    let reference = Reference::parse(reference).ok()?;
+    // All of them have an owner; most images have none.
+    let reference = reference.contains('/').then(|| Reference::parse(reference))?.ok()?;
     let repository = reference.repository();
     let (owner, name) = repository.rsplit_once('/')?;
     let tag = reference.tag().unwrap_or("latest");

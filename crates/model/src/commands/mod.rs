@@ -33,7 +33,7 @@ mod zig;
 
 use crate::{
     effect::EffectKind,
-    files::{Files, file_name, join},
+    files::{Files, archive_word, file_name, join},
     machine::{Machine, MachineKind},
     shell::{Call, Interpreter},
 };
@@ -96,21 +96,18 @@ pub(crate) fn execute(shell: &mut Interpreter<'_, '_>, call: &Call) {
 fn unpacked_program(shell: &Interpreter<'_, '_>, name: &str) -> Option<crate::Artifact> {
     const SHORTEST: usize = 3;
     let folders = ["/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/bin"];
-    if !shell.state.files.has_unpacked() {
+    let alike = |word: &str| {
+        word.len() >= SHORTEST
+            && name.len() >= SHORTEST
+            && (name.starts_with(word) || word.starts_with(name))
+    };
+    if !shell.state.files.has_unpacked(alike) {
         return None;
     }
     folders.iter().find_map(|folder| {
         let found = shell.state.files.find(&format!("{folder}/{name}"))?;
         let crate::Made::Downloaded { url } = &found.made else { return None };
-        let url = url.spelling();
-        let file = url.rsplit('/').next().unwrap_or_default();
-        let words = file.split(|c: char| !c.is_ascii_alphanumeric());
-        let alike = |word: &str| {
-            word.len() >= SHORTEST
-                && name.len() >= SHORTEST
-                && (name.starts_with(word) || word.starts_with(name))
-        };
-        let named = words.take(1).any(alike);
+        let named = alike(archive_word(&url.spelling()));
         (named && found.machine.platform().is_some()).then_some(found)
     })
 }
@@ -177,6 +174,9 @@ fn only_asks(name: &str, call: &Call) -> bool {
             | "ninja-build" | "samu" | "cmake" | "meson" | "bazel" | "bazelisk" | "scons" | "just" | "task"
             | "mage" | "waf" | "b2" | "gox" | "npm" | "npx" | "yarn" | "pnpm" | "bun" | "node" | "configure"
     );
+    if !is_tool {
+        return false;
+    }
     // To others it means to tell more.
     let short = matches!(
         name,
@@ -189,7 +189,7 @@ fn only_asks(name: &str, call: &Call) -> bool {
             || short && text == "-v";
         text.starts_with('-')
     });
-    is_tool && asks && only_options
+    asks && only_options
 }
 
 /// What a program does. `true` if it printed, or prints nothing.

@@ -23,7 +23,7 @@ impl Line {
     }
 
     fn read_style(words: &[Argument], with_value: &[&str], clusters: bool) -> Self {
-        let mut line = Self::default();
+        let mut line = Self { options: Vec::new(), operands: Vec::with_capacity(words.len()) };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let prefix = word.value.known_prefix();
@@ -59,7 +59,8 @@ impl Line {
         words: &mut impl Iterator<Item = &'w Argument>,
     ) {
         for (i, c) in prefix.char_indices().skip(1) {
-            let option = format!("-{c}");
+            let mut option = String::from("-");
+            option.push(c);
             if !with_value.contains(&option.as_str()) {
                 self.options.push((option, None));
                 continue;

@@ -115,6 +115,12 @@ pub(crate) fn needs_of(instruction: &Instruction, index: usize, needs: &mut Vec<
         }
         InstructionKind::Run(_) => {
             for flag in instruction.flags.iter().filter(|f| f.name == "mount") {
+                let names_a_source = |v: &Word| {
+                    v.as_str().as_bytes().windows(4).any(|w| w.eq_ignore_ascii_case(b"from"))
+                };
+                if !flag.value.as_ref().is_some_and(names_a_source) {
+                    continue;
+                }
                 let Some(options) = mount(flag) else { continue };
                 if let Some(word) = mount_option(&options, &["from"]) {
                     need(word, ImageUser::Mount);

@@ -1,17 +1,18 @@
 //! A map that keeps the order of its names.
 
-use std::collections::HashMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-/// Names in the order of their first appearance, with what they have now.
+/// Names in the order of their first appearance, with what they have now. Stages copy it, so names
+/// are shared.
 #[derive(Clone, Debug)]
 pub(super) struct Ordered<T> {
-    pub(super) items: Vec<(String, T)>,
-    index: HashMap<String, usize>,
+    items: Vec<(Arc<str>, T)>,
+    index: BTreeMap<Arc<str>, usize>,
 }
 
 impl<T> Default for Ordered<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), index: HashMap::new() }
+        Self { items: Vec::new(), index: BTreeMap::new() }
     }
 }
 
@@ -20,13 +21,18 @@ impl<T> Ordered<T> {
         match self.index.get(name) {
             Some(at) => self.items[*at].1 = value,
             None => {
-                self.index.insert(name.to_owned(), self.items.len());
-                self.items.push((name.to_owned(), value));
+                let name: Arc<str> = name.into();
+                self.index.insert(Arc::clone(&name), self.items.len());
+                self.items.push((name, value));
             }
         }
     }
 
     pub(super) fn contains(&self, name: &str) -> bool {
         self.index.contains_key(name)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &T)> {
+        self.items.iter().map(|(name, value)| (name, value))
     }
 }

@@ -147,7 +147,7 @@ fn global_arguments_reach_from_and_bare_declarations_only() {
 fn the_last_of_arg_and_env_counts() {
     let scope = run("FROM x\nENV A=env\nARG A=arg\n", &[]);
     assert_eq!(get(&scope, "A").as_deref(), Some("arg"));
-    let image = scope.image_env().iter().find(|(n, _)| n == "A").unwrap();
+    let image = scope.image_env().find(|(n, _)| *n == "A").unwrap();
     assert!(image.1.is("env"), "the image keeps the ENV");
 
     check_with("FROM x\nARG A=arg\nENV A=env\n", &[("A", "given")], &[("A", Some("env"))]);
@@ -180,7 +180,7 @@ fn environment_is_in_the_order_of_the_last_setting() {
     let scope = run("FROM scratch\nENV A=1 B=2\nARG C=3\nENV A=4\n", &[]);
     let names: Vec<_> = scope.environment().into_iter().map(|(n, _)| n).collect();
     assert_eq!(names, ["PATH", "B", "C", "A"]);
-    let image: Vec<_> = scope.image_env().iter().map(|(n, _)| n.as_str()).collect();
+    let image: Vec<_> = scope.image_env().map(|(n, _)| n).collect();
     assert_eq!(image, ["PATH", "A", "B"]);
     assert_eq!(get(&scope, "PATH").as_deref(), Some(DEFAULT_PATH));
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use mlint_syntax::{
-    Span,
+    LogicalText, Span,
     shell::{Param, Quote, ShellWord, WordPart},
 };
 
@@ -32,7 +32,10 @@ impl Interpreter<'_, '_> {
     pub(super) fn arguments(&mut self, words: &[ShellWord]) -> Vec<Argument> {
         let mut out = Vec::with_capacity(words.len());
         for word in words {
-            out.extend(self.fields(word));
+            match plain(word) {
+                Some(text) => out.push(Argument { value: self.literal(text), span: word.span }),
+                None => out.extend(self.fields(word)),
+            }
             if out.len() > MAX_FIELDS {
                 out.truncate(MAX_FIELDS);
                 let value = Value::unknown(Origin::Opaque, word.span);
@@ -47,10 +50,7 @@ impl Interpreter<'_, '_> {
     /// vanish if empty.
     pub(super) fn fields(&mut self, word: &ShellWord) -> Vec<Argument> {
         let span = word.span;
-        if let [WordPart::Literal { text, quote: Quote::None, .. }] = &word.parts[..]
-            && !text.starts_with('~')
-            && !text.contains('{')
-        {
+        if let Some(text) = plain(word) {
             return vec![Argument { value: self.literal(text), span }];
         }
         if !braces::has_braces(word) || matches!(self.dialect, Dialect::Dash | Dialect::Ash) {
@@ -139,6 +139,16 @@ impl Interpreter<'_, '_> {
             },
             _ => Cow::Borrowed(" \t\n"),
         }
+    }
+}
+
+/// A word that stands for itself.
+fn plain(word: &ShellWord) -> Option<&LogicalText> {
+    match &word.parts[..] {
+        [WordPart::Literal { text, quote: Quote::None, .. }] => {
+            (!text.starts_with('~') && !text.contains('{')).then_some(text)
+        }
+        _ => None,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     commands,
     effect::{Argument, Command, EffectKind},
     expand::Binding,
+    files::last_part,
     value::{HopKind, Origin, Value},
 };
 
@@ -30,10 +31,6 @@ pub(crate) struct Call {
     /// The assignments in front of it.
     pub(crate) prefix: Vec<(String, Argument)>,
     pub(crate) span: Span,
-}
-
-fn last_part(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
 }
 
 impl Call {

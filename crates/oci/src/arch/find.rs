@@ -79,7 +79,7 @@ impl ArchWord {
 /// nothing about what is fetched from it.
 pub fn find_words(text: &str) -> Vec<ArchWord> {
     let bytes = text.as_bytes();
-    let starts: Vec<usize> = word_starts(bytes).filter(|&at| may_begin(bytes, at)).collect();
+    let starts = word_starts(bytes);
     // Most texts name neither an architecture nor a system.
     if starts.is_empty() {
         return Vec::new();
@@ -96,9 +96,8 @@ pub fn find_words(text: &str) -> Vec<ArchWord> {
             from = host.end;
             continue;
         }
-        let second = second_letter(bytes, at);
-        let may_fit = |e: &&Entry| e.text.as_bytes().get(1).copied() == second;
-        let mut entries = lexicon().starting_with(bytes[at]).iter().filter(may_fit);
+        let Some(second) = second_letter(bytes, at) else { continue };
+        let mut entries = lexicon().starting_with(bytes[at].to_ascii_lowercase(), second).iter();
         let hit = entries.find(|e| fits(bytes, at, e));
         let Some(entry) = hit else { continue };
         let range = at..at + entry.text.len();
@@ -168,31 +167,42 @@ fn add_systems(found: &mut Vec<ArchWord>, systems: &[System], hosts: &[Range<usi
 
 fn fits(bytes: &[u8], at: usize, entry: &Entry) -> bool {
     let end = at + entry.text.len();
+    // Most words that do not fit do not end there.
+    if end > bytes.len() || !ends_word(bytes, end) {
+        return false;
+    }
+    if !bytes[at..end].eq_ignore_ascii_case(entry.text.as_bytes()) {
+        return false;
+    }
     // x86_640 and x86_32 in a name that only looks like x86: what follows belongs to the word.
     let goes_on = entry.text.ends_with("x86")
         && matches!(bytes.get(end), Some(b'_' | b'-'))
         && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
-    bytes.get(at..end).is_some_and(|found| found.eq_ignore_ascii_case(entry.text.as_bytes()))
-        && ends_word(bytes, end)
-        && !goes_on
+    !goes_on
 }
 
-/// Where a word may begin: it may not follow a letter or a digit, nor be a variable's name.
-fn word_starts(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
-    // Bytes of other scripts are letters, as far as we care.
-    let goes_on = |b: u8| b.is_ascii_alphanumeric() || !b.is_ascii();
-    bytes.iter().enumerate().filter_map(move |(at, b)| {
-        if !b.is_ascii_alphanumeric() {
-            return None;
+/// Where a word that is looked for may begin: it may not follow a letter or a digit, nor be a
+/// variable's name.
+fn word_starts(bytes: &[u8]) -> Vec<usize> {
+    let pairs = pairs();
+    let mut starts = Vec::new();
+    let mut goes_on = false;
+    for (at, &b) in bytes.iter().enumerate() {
+        let is_letter = b.is_ascii_alphanumeric();
+        if is_letter && !goes_on && may_begin(pairs, bytes, at) {
+            let names_a_variable = match at.checked_sub(1).map(|before| bytes[before]) {
+                Some(b'$') => true,
+                Some(b'{') => at >= 2 && bytes[at - 2] == b'$',
+                _ => false,
+            };
+            if !names_a_variable {
+                starts.push(at);
+            }
         }
-        let is_start = match at.checked_sub(1).map(|before| bytes[before]) {
-            None => true,
-            Some(b'$') => false,
-            Some(b'{') => at < 2 || bytes[at - 2] != b'$',
-            Some(before) => !goes_on(before),
-        };
-        is_start.then_some(at)
-    })
+        // Bytes of other scripts are letters, as far as we care.
+        goes_on = is_letter || !b.is_ascii();
+    }
+    starts
 }
 
 fn ends_word(bytes: &[u8], end: usize) -> bool {
@@ -205,10 +215,10 @@ fn second_letter(bytes: &[u8], at: usize) -> Option<u8> {
     bytes.get(at + 1).map(u8::to_ascii_lowercase)
 }
 
-/// Whether a word that is looked for begins with the two letters at a place.
-fn may_begin(bytes: &[u8], at: usize) -> bool {
+/// By the first letter of the words that are looked for, a bit for each second one.
+fn pairs() -> &'static [u128; 128] {
     static PAIRS: OnceLock<[u128; 128]> = OnceLock::new();
-    let pairs = PAIRS.get_or_init(|| {
+    PAIRS.get_or_init(|| {
         let mut pairs = [0; 128];
         for word in lexicon().words().chain(systems()) {
             if let [first, second, ..] = word.as_bytes()
@@ -218,7 +228,11 @@ fn may_begin(bytes: &[u8], at: usize) -> bool {
             }
         }
         pairs
-    });
+    })
+}
+
+/// Whether a word that is looked for begins with the two letters at a place.
+fn may_begin(pairs: &[u128; 128], bytes: &[u8], at: usize) -> bool {
     let first = usize::from(bytes[at].to_ascii_lowercase());
     let seconds = pairs.get(first).copied().unwrap_or_default();
     second_letter(bytes, at).is_some_and(|second| second < 128 && (seconds >> second) & 1 == 1)
@@ -232,8 +246,9 @@ fn find_systems(bytes: &[u8], starts: &[usize]) -> Vec<System> {
             .filter(|(word, _)| word.as_bytes().get(1).copied() == second)
             .filter(|(word, _)| {
                 let end = at + word.len();
-                bytes.get(at..end).is_some_and(|b| b.eq_ignore_ascii_case(word.as_bytes()))
+                end <= bytes.len()
                     && ends_word(bytes, end)
+                    && bytes[at..end].eq_ignore_ascii_case(word.as_bytes())
             })
             .max_by_key(|(word, _)| word.len());
         if let Some((word, name)) = best {

@@ -1,6 +1,6 @@
 //! The words to look for in text: those of the table, and those that vendors made up.
 
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::{collections::BTreeMap, ops::Range, sync::OnceLock};
 
 use super::{ALL, Vocabularies, Vocabulary};
 use crate::platform::Platform;
@@ -31,19 +31,24 @@ impl Entry {
     }
 }
 
-/// Entries by first byte, longest first.
+/// Entries by their first two bytes, longest first.
 pub(super) struct Lexicon {
-    buckets: [Vec<Entry>; 128],
+    entries: Vec<Entry>,
+    /// Where the entries of two letters begin and end; by the first letter, each with its second.
+    pairs: [Vec<(u8, Range<usize>)>; 128],
 }
 
 impl Lexicon {
     /// All words; each has two letters or more.
     pub fn words(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.buckets.iter().flatten().map(|entry| entry.text)
+        self.entries.iter().map(|entry| entry.text)
     }
 
-    pub fn starting_with(&self, byte: u8) -> &[Entry] {
-        self.buckets.get(usize::from(byte.to_ascii_lowercase())).map_or(&[], Vec::as_slice)
+    /// The words that begin with these two bytes, in lower case.
+    pub fn starting_with(&self, first: u8, second: u8) -> &[Entry] {
+        let seconds = self.pairs.get(usize::from(first)).map_or(&[][..], Vec::as_slice);
+        let found = seconds.iter().find(|(byte, _)| *byte == second);
+        found.and_then(|(_, range)| self.entries.get(range.clone())).unwrap_or_default()
     }
 }
 
@@ -211,8 +216,8 @@ fn build() -> Lexicon {
     for (text, os, arch, variant) in WITH_SYSTEM {
         add(text, Vocabulary::Vendor, (arch, variant), Some(os));
     }
-    let mut buckets: [Vec<Entry>; 128] = std::array::from_fn(|_| Vec::new());
-    for (text, mut entry) in all {
+    let mut entries: Vec<Entry> = Vec::with_capacity(all.len());
+    for mut entry in all.into_values() {
         let main = |v: Vocabulary| v != Vocabulary::Vendor;
         // What some vocabulary owns is not "the vendor's own".
         if entry.vocabularies.iter().any(main) {
@@ -221,17 +226,33 @@ fn build() -> Lexicon {
         if entry.os.is_none_or(|os| os == "linux") {
             entry.on_linux = entry.on("linux");
         }
-        buckets[usize::from(text.as_bytes()[0])].push(entry);
+        entries.push(entry);
     }
-    for bucket in &mut buckets {
-        bucket.sort_by_key(|e| std::cmp::Reverse(e.text.len()));
+    let letters = |entry: &Entry| (entry.text.as_bytes()[0], entry.text.as_bytes()[1]);
+    entries.sort_by_key(|e| (letters(e), std::cmp::Reverse(e.text.len())));
+    let mut pairs: [Vec<(u8, Range<usize>)>; 128] = std::array::from_fn(|_| Vec::new());
+    let mut start = 0;
+    for group in entries.chunk_by(|a, b| letters(a) == letters(b)) {
+        let (first, second) = letters(&group[0]);
+        pairs[usize::from(first)].push((second, start..start + group.len()));
+        start += group.len();
     }
-    Lexicon { buckets }
+    Lexicon { entries, pairs }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_word_is_found_by_its_first_two_letters() {
+        for word in lexicon().words() {
+            let [first, second, ..] = *word.as_bytes() else { panic!("{word}") };
+            let found = lexicon().starting_with(first, second);
+            assert!(found.iter().any(|e| e.text == word), "{word}");
+            assert!(found.is_sorted_by_key(|e| std::cmp::Reverse(e.text.len())), "{word}");
+        }
+    }
 
     #[test]
     fn every_system_is_found_by_its_first_letter() {

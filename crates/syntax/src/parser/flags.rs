@@ -107,6 +107,12 @@ fn check_value(
 }
 
 fn check_fields(name: &'static str, flag: &Flag, errors: &mut Vec<SyntaxError>) {
+    let value = flag.value.as_ref().map_or("", Word::as_str);
+    let is_plain = !value.is_empty() && !value.bytes().any(|b| matches!(b, b'"' | b'$'));
+    if name == "mount" && is_plain {
+        // Nothing in it can be wrong.
+        return;
+    }
     let fields = match mount_options(flag) {
         Ok(fields) => fields,
         Err(FieldsError { span }) => {

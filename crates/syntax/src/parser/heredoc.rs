@@ -63,23 +63,39 @@ fn is_plain(text: &str) -> bool {
     !text.bytes().any(|b| matches!(b, b'\'' | b'"' | b'\\' | b'$'))
 }
 
-/// The words of a plain text, as offsets. The blanks after `<<` do not end a word.
-fn plain_words(text: &str) -> Vec<Range<usize>> {
-    let mut words = Vec::new();
-    let mut chars = text.char_indices().peekable();
-    let mut start = None;
-    while let Some((at, c)) = chars.next() {
-        if c.is_whitespace() {
-            words.extend(start.take().map(|start| start..at));
-            continue;
+/// The words of a plain text from the first one with `<<` in it, as offsets. The blanks after `<<`
+/// do not end a word.
+fn plain_words(text: &str) -> PlainWords<'_> {
+    let first = memchr::memmem::find(text.as_bytes(), b"<<").unwrap_or(text.len());
+    let blank = text[..first].char_indices().rfind(|(_, c)| c.is_whitespace());
+    PlainWords { text, at: blank.map_or(0, |(at, c)| at + c.len_utf8()) }
+}
+
+struct PlainWords<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl Iterator for PlainWords<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let rest = &self.text[self.at..];
+        let start = self.at + (rest.len() - rest.trim_start().len());
+        let mut chars = self.text[start..].char_indices().peekable();
+        let mut end = self.text.len();
+        while let Some((at, c)) = chars.next() {
+            if c.is_whitespace() {
+                end = start + at;
+                break;
+            }
+            if c == '<' && chars.next_if(|&(_, c)| c == '<').is_some() {
+                while chars.next_if(|&(_, c)| matches!(c, '\t' | '\r' | ' ')).is_some() {}
+            }
         }
-        start.get_or_insert(at);
-        if c == '<' && chars.next_if(|&(_, c)| c == '<').is_some() {
-            while chars.next_if(|&(_, c)| matches!(c, '\t' | '\r' | ' ')).is_some() {}
-        }
+        self.at = end;
+        (start < end).then_some(start..end)
     }
-    words.extend(start.map(|start| start..text.len()));
-    words
 }
 
 fn quotes_in(text: &str) -> usize {
@@ -121,7 +137,7 @@ fn written(variable: &Variable) -> String {
 /// The markers in an instruction's line.
 fn markers(line: &LogicalText) -> Result<Vec<(Marker, Span)>, (Span, word::WordErrorKind)> {
     if is_plain(line) {
-        let found = plain_words(line).into_iter().filter_map(|range| {
+        let found = plain_words(line).filter_map(|range| {
             let marker = heredoc_marker(&line[range.clone()])?;
             Some((marker, line.span(range.start as u32, range.end as u32)))
         });
@@ -168,7 +184,8 @@ impl<'t> Terminators<'t> {
 }
 
 fn trim_line_end(line: &str) -> &str {
-    line.trim_end_matches(['\r', '\n'])
+    let kept = line.bytes().rev().position(|b| !matches!(b, b'\r' | b'\n'));
+    &line[..kept.map_or(0, |dropped| line.len() - dropped)]
 }
 
 fn ends(line: &str, marker: &Marker) -> bool {
@@ -244,11 +261,15 @@ impl<'t> Parser<'t> {
         let from = self.lines.position();
         if self.terminators.index.is_none() {
             let mut at = from;
-            for line in text[from..].split_inclusive('\n') {
-                if ends(line, marker) {
+            for newline in memchr::memchr_iter(b'\n', &text.as_bytes()[from..]) {
+                let next = from + newline + 1;
+                if ends(&text[at..next], marker) {
                     return Some(at);
                 }
-                at += line.len();
+                at = next;
+            }
+            if at < text.len() && ends(&text[at..], marker) {
+                return Some(at);
             }
             self.terminators.build(text, from);
             return None;

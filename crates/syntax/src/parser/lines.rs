@@ -47,6 +47,10 @@ impl<'t> Lines<'t> {
 
     /// Goes on at `at`, which lies further on, and looks at the lines between.
     pub(super) fn skip_over(&mut self, at: usize) {
+        if at - self.at.min(at) < MAX_LINE {
+            // No line between can be too long.
+            self.at = at.max(self.at);
+        }
         while self.at < at && self.next().is_some() {}
     }
 
