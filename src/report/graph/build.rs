@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use mlint_model::{
-    Artifact, Base, EffectKind, Evaluation, Libc, Machine, MachineKind, Made, RunsOn, Stage,
-};
+use mlint_model::{Artifact, Base, Evaluation, Libc, Machine, MachineKind, Made, RunsOn, Stage};
 use mlint_oci::Platform;
 use mlint_syntax::{Dockerfile, InstructionKind, Span};
 
@@ -14,7 +12,7 @@ use super::{
 use crate::report::{
     lines::Lines,
     text::style::one_line,
-    trace::{Traced, stage_name, words},
+    trace::{Traced, stage_name, unloadable, words},
 };
 
 /// The picture of a file.
@@ -292,27 +290,6 @@ impl<'t> Builder<'t> {
             }
         }
     }
-}
-
-/// Files that do not find their loader in the image, as far as that is beyond doubt: nothing there
-/// looks like the other library, and how Go linked is known of no build.
-fn unloadable(evaluation: &Evaluation) -> Vec<&Artifact> {
-    let libraries = evaluation.final_artifacts().any(|a| {
-        let below = ["/lib", "/usr/lib"].iter().any(|l| a.path.starts_with(l));
-        below || a.path == "/" || a.path.contains("/ld-")
-    });
-    let installs = evaluation.final_stage().is_some_and(|stage| {
-        stage.effects().any(|(_, e)| matches!(e.kind, EffectKind::Install(_)))
-            || matches!(stage.base, Base::Stage(_))
-    });
-    if libraries || installs {
-        return Vec::new();
-    }
-    let doubtful = |a: &Artifact| {
-        let is_go = matches!(a.made, Made::Compiled { tool: mlint_model::Tool::Go, .. });
-        is_go || a.folder || !a.certain || a.way.len() < 2
-    };
-    evaluation.libc_mismatches().filter(|a| !doubtful(a)).collect()
 }
 
 fn joined(lines: &[Line]) -> String {

@@ -11,7 +11,7 @@ mod tests;
 pub mod text;
 pub mod words;
 
-use mlint_model::Evaluation;
+use mlint_model::{Artifact, Base, EffectKind, Evaluation, Made, Tool};
 use mlint_syntax::Dockerfile;
 
 use self::merge::Merged;
@@ -97,4 +97,25 @@ impl Selection {
             .is_none_or(|name| rows().any(|row| row.names.iter().any(|n| n == name)));
         on_line && of_variable
     }
+}
+
+/// Files that do not find their loader in the image, as far as that is beyond doubt: nothing there
+/// looks like the other library, and how Go linked is known of no build.
+pub fn unloadable(evaluation: &Evaluation) -> Vec<&Artifact> {
+    let libraries = evaluation.final_artifacts().any(|a| {
+        let below = ["/lib", "/usr/lib"].iter().any(|l| a.path.starts_with(l));
+        below || a.path == "/" || a.path.contains("/ld-")
+    });
+    let installs = evaluation.final_stage().is_some_and(|stage| {
+        stage.effects().any(|(_, e)| matches!(e.kind, EffectKind::Install(_)))
+            || matches!(stage.base, Base::Stage(_))
+    });
+    if libraries || installs {
+        return Vec::new();
+    }
+    let doubtful = |a: &Artifact| {
+        let is_go = matches!(a.made, Made::Compiled { tool: Tool::Go, .. });
+        is_go || a.folder || !a.certain || a.way.len() < 2
+    };
+    evaluation.libc_mismatches().filter(|a| !doubtful(a)).collect()
 }

@@ -312,7 +312,7 @@ impl Printer<'_> {
         if foreign > 0 {
             said.push(format!("{} for another machine", counted(foreign, "file")));
         }
-        let unloadable = evaluation.libc_mismatches().count();
+        let unloadable = super::unloadable(evaluation).len();
         if unloadable > 0 {
             said.push(format!("{} without its C library", counted(unloadable, "file")));
         }
