@@ -103,18 +103,13 @@ struct Environment {
 
 impl Environment {
     fn set(&mut self, name: &str, value: Value) {
-        self.set_shared(name, || name.into(), value);
-    }
-
-    /// As [`Environment::set`]; the name is made only if it is new.
-    fn set_shared(&mut self, name: &str, shared: impl FnOnce() -> Arc<str>, value: Value) {
         self.clock += 1;
         let entry = (self.clock, value);
         let variables = Arc::make_mut(&mut self.variables);
         match variables.get_mut(name) {
             Some(old) => *old = entry,
             None => {
-                variables.insert(shared(), entry);
+                variables.insert(name.into(), entry);
             }
         }
     }
@@ -140,12 +135,6 @@ impl Environment {
                     .variables()
                     .iter()
                     .any(|v| v.op.is_none() && self.lacking.contains(&v.name))
-    }
-
-    fn in_order(&self) -> Vec<(&str, &Value)> {
-        let mut all: Vec<_> = self.variables.iter().collect();
-        all.sort_by_key(|(_, (time, _))| *time);
-        all.into_iter().map(|(name, (_, value))| (&**name, value)).collect()
     }
 }
 
@@ -305,6 +294,10 @@ pub struct StageScope {
     env: Environment,
     /// The image configuration's environment.
     image: Arc<Ordered<Value>>,
+    /// Variables of the image's environment over which an ARG was set.
+    shadowed: BTreeSet<String>,
+    /// When all of the image's environment was set again.
+    applied: u32,
     /// Every ARG so far, with its last value: what RUN's history shows.
     args: Arc<Ordered<Option<Value>>>,
     complete: bool,
@@ -334,10 +327,12 @@ impl StageScope {
             global: Arc::clone(global),
             env: Environment::default(),
             image: Arc::new(image),
+            shadowed: BTreeSet::new(),
+            applied: 0,
             args: Arc::default(),
             complete: base.complete,
         };
-        scope.apply_image_env();
+        scope.set_image_env();
         scope
     }
 
@@ -350,20 +345,27 @@ impl StageScope {
                 Arc::make_mut(&mut self.image).set(name, value);
             }
         }
-        self.apply_image_env();
+        self.set_image_env();
         self
     }
 
     /// The scope of a stage on another stage, from that one's scope at its end.
     pub fn from_stage(parent: &StageScope) -> Self {
         let mut scope = parent.clone();
-        scope.apply_image_env();
+        // Those that an ARG was not set over are what they are.
+        for name in std::mem::take(&mut scope.shadowed) {
+            if let Some(value) = scope.image.get(&name) {
+                scope.env.set(&name, value.clone());
+            }
+        }
+        scope.env.clock += 1;
+        scope.applied = scope.env.clock;
         scope
     }
 
-    fn apply_image_env(&mut self) {
+    fn set_image_env(&mut self) {
         for (name, value) in self.image.iter() {
-            self.env.set_shared(name, || Arc::clone(name), value.clone());
+            self.env.set(name, value.clone());
         }
     }
 
@@ -387,6 +389,9 @@ impl StageScope {
             if let Some(value) = &value {
                 self.env.set(name, value.clone());
                 self.env.mark(name, lacks);
+                if self.image.contains(name) {
+                    self.shadowed.insert(name.to_owned());
+                }
                 outcome.set.push((name.to_owned(), value.clone(), pair.span));
             }
             Arc::make_mut(&mut self.args).set(name, value);
@@ -415,6 +420,7 @@ impl StageScope {
         for ((name, value, _), lacks) in expanded.iter().zip(marks) {
             self.env.set(name, value.clone());
             self.env.mark(name, lacks);
+            self.shadowed.remove(name);
             Arc::make_mut(&mut self.image).set(name, value.clone());
         }
         outcome.set = expanded;
@@ -466,7 +472,14 @@ impl StageScope {
 
     /// What RUN sees: ARGs and ENVs in the order in which they were last set.
     pub fn environment(&self) -> Vec<(&str, &Value)> {
-        self.env.in_order()
+        let mut all: Vec<_> = self.env.variables.iter().collect();
+        all.sort_by_key(|(name, (time, _))| match self.image.position(name) {
+            Some(at) if *time <= self.applied && !self.shadowed.contains(&***name) => {
+                (self.applied, at)
+            }
+            _ => (*time, 0),
+        });
+        all.into_iter().map(|(name, (_, value))| (&**name, value)).collect()
     }
 
     /// The image configuration's environment.

@@ -32,6 +32,15 @@ impl<T> Ordered<T> {
         self.index.contains_key(name)
     }
 
+    pub(super) fn get(&self, name: &str) -> Option<&T> {
+        self.position(name).map(|at| &self.items[at].1)
+    }
+
+    /// How many names appeared before this one.
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &T)> {
         self.items.iter().map(|(name, value)| (name, value))
     }

@@ -186,6 +186,22 @@ fn environment_is_in_the_order_of_the_last_setting() {
 }
 
 #[test]
+fn what_a_base_stage_sets_is_set_again_in_the_order_of_its_first_setting() {
+    let text = "FROM scratch AS a\nENV A=1\nARG B=2\nENV C=3 A=4\nARG C=5\n\
+                FROM a AS b\nENV A=6\nARG B=7\nFROM b\nARG A=8\n";
+    let orders: Vec<String> = run_all(text, &[])
+        .iter()
+        .map(|scope| {
+            let all = scope.environment().into_iter().filter(|(n, _)| *n != "PATH");
+            all.map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    assert_eq!(orders[0], "B=2 A=4 C=5");
+    assert_eq!(orders[1], "C=3 A=6 B=7");
+    assert_eq!(orders[2], "B=7 C=3 A=8");
+}
+
+#[test]
 fn history_names_arguments_once_with_their_current_values() {
     let scope = run("FROM x\nARG A=1\nARG B\nARG A=2\nENV A=3\n", &[]);
     let args: Vec<String> = scope.run_args().iter().map(|(n, v)| format!("{n}={v}")).collect();
