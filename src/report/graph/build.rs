@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use mlint_model::{Artifact, Base, Evaluation, Libc, Machine, MachineKind, Made, RunsOn, Stage};
+use mlint_model::{
+    Artifact, Base, EffectKind, Evaluation, Libc, Machine, MachineKind, Made, RunsOn, Stage,
+};
 use mlint_oci::Platform;
 use mlint_syntax::{Dockerfile, InstructionKind, Span};
 
