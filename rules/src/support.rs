@@ -150,6 +150,11 @@ pub(crate) fn collects_platforms(cx: &Context<'_>, evaluation: &Evaluation) -> b
 }
 
 fn collects(evaluation: &Evaluation) -> bool {
+    let mut machines = evaluation.final_artifacts().filter_map(|a| a.machine.platform());
+    let first = machines.next();
+    if machines.all(|machine| Some(machine) == first) {
+        return false;
+    }
     let mut programs: HashMap<String, &Platform> = HashMap::new();
     for artifact in evaluation.final_artifacts().filter(|a| a.machine.platform().is_some()) {
         let literal = match &artifact.machine.source {

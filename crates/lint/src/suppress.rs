@@ -116,7 +116,10 @@ impl Suppressions {
             return;
         }
         let text = &file.text[instruction.span.range()];
-        for (at, _) in text.match_indices("# mlint ") {
+        for (at, _) in text.match_indices('#') {
+            if !text[at..].starts_with("# mlint ") {
+                continue;
+            }
             let start = instruction.span.start + at as u32;
             let blank_before = text[..at].chars().next_back().is_some_and(char::is_whitespace);
             let known = instruction.trivia.iter().any(|t| t.start <= start && start < t.end);

@@ -206,5 +206,10 @@ pub fn expand_word(
     escape: char,
     lookup: &dyn Fn(&str) -> Binding,
 ) -> Expansion {
+    let is_special = |c: char| matches!(c, '$' | '\'' | '"') || c == escape;
+    if !word.raw.contains(is_special) {
+        // Most words stand for themselves.
+        return Expansion { value: Value::literal(&word.raw), ..Expansion::default() };
+    }
     expand(&word::parse_word(&word.raw, escape), lookup)
 }

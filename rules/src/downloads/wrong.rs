@@ -41,6 +41,12 @@ pub(crate) fn wrong_downloads<'e>(
     cx: &Context<'_>,
     evaluation: &'e Evaluation,
 ) -> Vec<WrongDownload<'e>> {
+    // Two rules ask; mostly there are none.
+    let some = cx.once("wrong downloads", evaluation, || !all_of(cx, evaluation).is_empty());
+    if some { all_of(cx, evaluation) } else { Vec::new() }
+}
+
+fn all_of<'e>(cx: &Context<'_>, evaluation: &'e Evaluation) -> Vec<WrongDownload<'e>> {
     if collects_platforms(cx, evaluation) {
         return Vec::new();
     }
