@@ -2,7 +2,9 @@
 //! architectures made by mlint itself, QEMU, and skopeo as the reader of what was pushed.
 
 mod failures;
+mod features;
 mod images;
 mod interrupt;
 mod local;
 mod support;
+mod web;

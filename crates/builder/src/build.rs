@@ -103,6 +103,9 @@ fn make_plan(
         build: &build,
         build_args: &request.build_args,
         has_context: request.context.is_some(),
+        run: &request.run,
+        secrets: request.secrets.iter().map(|s| s.id.clone()).collect(),
+        agents: request.agents.iter().map(|(id, _)| id.clone()).collect(),
     };
     let mut targets: Vec<Platform> = Vec::new();
     for text in &request.platforms {

@@ -15,6 +15,7 @@ pub mod problem;
 pub mod proof;
 pub mod prove;
 pub mod push;
+pub mod remote;
 pub mod request;
 pub mod sandbox;
 pub mod store;

@@ -70,6 +70,20 @@ pub enum Problem {
     VariableInFrom { value: String },
     #[error("there is no build context, and this line needs one")]
     NoContext,
+    #[error("COPY takes no addresses; ADD fetches {address}")]
+    RemoteCopy { address: String },
+    #[error("--checksum is for one source, and one that is fetched: an http or git address")]
+    ChecksumOfMany,
+    #[error("the address and the flag say different things about {what}")]
+    GitDisagrees { what: &'static str },
+    #[error("the secret '{id}' is required and not given: --secret id={id},src=FILE")]
+    NoSecret { id: String },
+    #[error("the secret '{id}' is no text, and this line wants it in a variable")]
+    SecretIsNoText { id: String },
+    #[error("an ssh agent '{id}' is required and not given: --ssh {id}")]
+    NoAgent { id: String },
+    #[error(transparent)]
+    Remote(#[from] crate::remote::RemoteError),
     #[error(transparent)]
     Ignore(#[from] IgnoreError),
     #[error(transparent)]
@@ -121,6 +135,7 @@ impl Problem {
                 | Self::Step(StepError::Cancelled)
                 | Self::Layer(LayerStoreError::Interrupted)
                 | Self::Archive(ArchiveError::Interrupted)
+                | Self::Remote(crate::remote::RemoteError::Interrupted)
         ) || matches!(self, Self::Fs(e) if e.source.kind() == std::io::ErrorKind::Interrupted)
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::layer::Compression;
+use crate::{layer::Compression, sandbox::step::Limit};
 
 /// All that defines a build.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,6 +45,52 @@ pub struct BuildRequest {
     pub plain_http: Vec<String>,
     /// Where the cache is.
     pub cache_dir: PathBuf,
+    /// What commands run with.
+    pub run: RunOptions,
+    /// Secrets, for those that the file names.
+    pub secrets: Vec<Secret>,
+    /// Sockets of ssh agents by their ids.
+    pub agents: Vec<(String, PathBuf)>,
+}
+
+impl BuildRequest {
+    /// A secret's value.
+    pub fn secret(&self, id: &str) -> Option<&[u8]> {
+        self.secrets.iter().find(|s| s.id == id).map(|s| s.value.as_slice())
+    }
+
+    /// The socket of an ssh agent.
+    pub fn agent(&self, id: &str) -> Option<&PathBuf> {
+        self.agents.iter().find(|(name, _)| name == id).map(|(_, socket)| socket)
+    }
+}
+
+/// What commands run with.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RunOptions {
+    /// Lines for `/etc/hosts`: name and address.
+    pub hosts: Vec<(String, String)>,
+    /// The size of `/dev/shm` in bytes.
+    pub shm_size: Option<u64>,
+    /// Resource limits.
+    pub limits: Vec<Limit>,
+    /// Whether those that don't say which network they want see none.
+    pub no_network: bool,
+}
+
+/// A secret. Only the step that mounts it sees its value.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Secret {
+    /// Its name.
+    pub id: String,
+    /// Its value.
+    pub value: Vec<u8>,
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secret").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// A place for the result besides a registry.

@@ -22,6 +22,7 @@ pub mod testing;
 mod tests;
 mod transport;
 mod upload;
+mod web;
 
 pub use blob::Progress;
 pub use client::{Client, Resolved};
@@ -35,3 +36,4 @@ pub use push::{
     PushReport,
 };
 pub use upload::{BlobSource, Pushed, SharedProgress};
+pub use web::{WebAnswer, WebFile};

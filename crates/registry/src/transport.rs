@@ -150,7 +150,11 @@ impl Transport {
         Ok(schemes.entry(host.to_owned()).or_insert(scheme))
     }
 
-    fn client(&self, host: &str, direction: Direction) -> Result<&reqwest::Client, RegistryError> {
+    pub fn client(
+        &self,
+        host: &str,
+        direction: Direction,
+    ) -> Result<&reqwest::Client, RegistryError> {
         let direct = is_loopback(host);
         let up = matches!(direction, Direction::Up(_));
         let slot = &self.clients[usize::from(direct) * 2 + usize::from(up)];
@@ -313,7 +317,7 @@ impl Transport {
     }
 
     /// Sorts out why no answer came.
-    fn connection_failure(
+    pub fn connection_failure(
         &self,
         host: &str,
         direction: Direction,
@@ -374,9 +378,11 @@ impl Transport {
 }
 
 /// A failure that may go away.
-struct Failure {
-    error: RegistryError,
-    wait: Option<Duration>,
+pub(crate) struct Failure {
+    /// What failed.
+    pub error: RegistryError,
+    /// How long the server wants us to wait.
+    pub wait: Option<Duration>,
 }
 
 impl RegistryError {

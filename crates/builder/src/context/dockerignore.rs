@@ -67,6 +67,40 @@ impl Ignore {
         Ok(Self { rules })
     }
 
+    /// Rules from bare patterns, as `--exclude` and `--parents` have them: there are no comments, and
+    /// a leading slash is a slash.
+    pub fn of_patterns<'p>(
+        patterns: impl IntoIterator<Item = &'p str>,
+    ) -> Result<Self, PatternError> {
+        let mut rules = Vec::new();
+        for given in patterns {
+            let trimmed = given.trim();
+            if trimmed.is_empty() {
+                continue;
+            }
+            let (include, rest) = match trimmed.strip_prefix('!') {
+                Some(rest) => (true, rest),
+                None => (false, trimmed),
+            };
+            if rest.is_empty() {
+                let problem = "nothing follows the exclamation mark";
+                return Err(PatternError { pattern: given.to_owned(), problem });
+            }
+            let mut text = clean(rest);
+            if rest.starts_with('/') {
+                text.insert(0, '/');
+            }
+            let pattern = Pattern::ignore(&text)?;
+            rules.push(Rule { pattern, text, include });
+        }
+        Ok(Self { rules })
+    }
+
+    /// Whether some rule takes paths in again.
+    pub fn has_exceptions(&self) -> bool {
+        self.rules.iter().any(|rule| rule.include)
+    }
+
     /// Whether nothing is left out.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()

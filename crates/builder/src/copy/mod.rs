@@ -4,9 +4,13 @@
 //! layer is written from the sources' files straight away.
 
 pub mod archive;
+pub mod filter;
+pub mod mode;
 pub mod place;
 pub mod select;
 
+pub use filter::Filter;
+pub use mode::Mode;
 pub use place::{Content, Owner, Placed, Placement};
 pub use select::{Selected, select};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CopyError, Selected};
+use super::{CopyError, Filter, Mode, Selected, filter::Picked};
 use crate::layer::{
     Entry, EntryKind, IndexEntry, LayerIndex, Meta, View, entry::ImagePath, view::Lookup,
 };
@@ -15,8 +15,8 @@ pub type Owner = (u32, u32);
 pub enum Content {
     /// It has none.
     None,
-    /// The file at this path of the source.
-    Source(ImagePath),
+    /// The file at this path of the source with this number.
+    Source(usize, ImagePath),
     /// The Dockerfile itself.
     Inline(Vec<u8>),
 }
@@ -38,22 +38,31 @@ pub struct Placement {
     /// `--chown`.
     pub owner: Option<Owner>,
     /// `--chmod`.
-    pub mode: Option<u32>,
+    pub mode: Option<Mode>,
     /// The time of what has none of its own.
     pub now: i64,
+    /// The number of the source that is being placed.
+    pub source: usize,
 }
 
 impl Placement {
     /// Starts on top of a file system.
-    pub fn new(dest: View, owner: Option<Owner>, mode: Option<u32>, now: i64) -> Self {
-        Self { dest, added: BTreeMap::new(), owner, mode, now }
+    pub fn new(dest: View, owner: Option<Owner>, mode: Option<Mode>, now: i64) -> Self {
+        Self { dest, added: BTreeMap::new(), owner, mode, now, source: 0 }
     }
 
-    /// Places a source at the destination, as written there.
-    pub fn add(&mut self, view: &View, source: &Selected, dest: &str) -> Result<(), CopyError> {
+    /// Places a source at the destination, as written there. The filter is for what is in a
+    /// directory; a file that was asked for by its own name passes.
+    pub fn add(
+        &mut self,
+        view: &View,
+        source: &Selected,
+        filter: &Filter,
+        dest: &str,
+    ) -> Result<(), CopyError> {
         if source.is_dir {
             let target = self.directory(dest)?;
-            return self.tree(view, source, &target);
+            return self.tree(view, source, filter, &target);
         }
         let Some(node) = view.get(&source.path) else { return Ok(()) };
         let target = self.file_target(dest, &source.name)?;
@@ -115,20 +124,25 @@ impl Placement {
         &mut self,
         view: &View,
         source: &Selected,
+        filter: &Filter,
         target: &ImagePath,
     ) -> Result<(), CopyError> {
         let skip = if source.path.is_root() { 0 } else { source.path.0.len() + 1 };
+        let picked = filter.pick(view, &source.path);
         // Hard links stay hard links within what is copied together.
-        let targets: BTreeSet<(usize, &ImagePath)> = view
-            .below(&source.path)
-            .filter_map(|(_, node)| match &node.entry.kind {
-                EntryKind::Hardlink(to) => Some((node.layer, to)),
+        let targets: BTreeSet<(usize, &ImagePath)> = picked
+            .iter()
+            .filter_map(|picked| match &picked.node.entry.kind {
+                EntryKind::Hardlink(to) => Some((picked.node.layer, to)),
                 _ => None,
             })
             .collect();
         let mut first_names: BTreeMap<(usize, ImagePath), ImagePath> = BTreeMap::new();
-        for (path, node) in view.below(&source.path) {
+        for Picked { path, node, way } in picked {
             let to = target.join(&path.0[skip..]);
+            if way && self.lead_through(&to, node.entry.mode)? {
+                continue;
+            }
             let identity = match &node.entry.kind {
                 EntryKind::Hardlink(file) => Some((node.layer, file.clone())),
                 EntryKind::File(_) if targets.contains(&(node.layer, path)) => {
@@ -156,6 +170,23 @@ impl Placement {
         Ok(())
     }
 
+    /// A directory that only leads to something takes the source's mode where it is there already,
+    /// and keeps its owner. Gives whether it is there.
+    fn lead_through(&mut self, to: &ImagePath, mode: u32) -> Result<bool, CopyError> {
+        if !self.dest.get(to).is_some_and(|there| there.entry.is_dir()) {
+            return Ok(false);
+        }
+        let mut placed = match self.added.get(to) {
+            Some(added) => added.clone(),
+            None => self.existing_directory(to),
+        };
+        if placed.entry.meta.mode != mode {
+            placed.entry.meta.mode = mode;
+            self.put(to.clone(), placed)?;
+        }
+        Ok(true)
+    }
+
     fn put_node(
         &mut self,
         to: &ImagePath,
@@ -164,15 +195,21 @@ impl Placement {
     ) -> Result<(), CopyError> {
         let owner = (node.uid, node.gid);
         let (kind, content) = match &node.kind {
-            EntryKind::File(size) => (EntryKind::File(*size), Content::Source(from.clone())),
+            EntryKind::File(size) => {
+                (EntryKind::File(*size), Content::Source(self.source, from.clone()))
+            }
             // The first name that is met carries the content.
-            EntryKind::Hardlink(_) => (EntryKind::File(0), Content::Source(from.clone())),
+            EntryKind::Hardlink(_) => {
+                (EntryKind::File(0), Content::Source(self.source, from.clone()))
+            }
             EntryKind::Whiteout | EntryKind::Opaque => return Ok(()),
             kind => (kind.clone(), Content::None),
         };
         // Directories and links take their times from the source, too.
         let content = match (&kind, content) {
-            (EntryKind::Directory | EntryKind::Symlink(_), _) => Content::Source(from.clone()),
+            (EntryKind::Directory | EntryKind::Symlink(_), _) => {
+                Content::Source(self.source, from.clone())
+            }
             (_, content) => content,
         };
         let entry = self.new_entry(kind, node.mode, owner);
@@ -181,9 +218,11 @@ impl Placement {
 
     fn new_entry(&self, kind: EntryKind, mode: u32, owner: Owner) -> Entry {
         let (uid, gid) = self.owner.unwrap_or(owner);
-        let mode = match kind {
-            EntryKind::Symlink(_) => 0o777,
-            _ => self.mode.unwrap_or(mode),
+        let is_dir = kind == EntryKind::Directory;
+        let mode = match (&kind, &self.mode) {
+            (EntryKind::Symlink(_), _) => 0o777,
+            (_, Some(change)) => change.apply(mode, is_dir),
+            (_, None) => mode,
         };
         let meta = Meta { mode, uid, gid, mtime: self.now, ..Meta::default() };
         Entry { path: ImagePath::default(), kind, meta }
@@ -234,7 +273,9 @@ impl Placement {
                 Some(node) if node.entry.is_dir() => {}
                 Some(_) => return Err(CopyError::NotADirectory { path: at.display() }),
                 None => {
-                    let entry = self.new_entry(EntryKind::Directory, 0o755, (0, 0));
+                    let mut entry = self.new_entry(EntryKind::Directory, 0o755, (0, 0));
+                    let said = self.mode.as_ref().and_then(Mode::of_new_directories);
+                    entry.meta.mode = said.unwrap_or(0o755);
                     self.put(at.clone(), Placed { entry, content: Content::None })?;
                 }
             }
@@ -273,7 +314,7 @@ mod tests {
     impl Case {
         fn copy(&mut self, argument: &str, dest: &str) -> Result<(), CopyError> {
             for selected in select(&self.source, argument, &|_| String::new())? {
-                self.placement.add(&self.source, &selected, dest)?;
+                self.placement.add(&self.source, &selected, &Filter::default(), dest)?;
             }
             Ok(())
         }
@@ -316,11 +357,35 @@ mod tests {
     #[test]
     fn chown_and_chmod_reach_the_directories_made_on_the_way() {
         let mut c = case(&["f"], &["old/"]);
-        (c.placement.owner, c.placement.mode) = (Some((9, 9)), Some(0o600));
+        (c.placement.owner, c.placement.mode) = (Some((9, 9)), Some(Mode::Set(0o600)));
         c.copy("f", "/old/m/n/f").unwrap();
         assert_eq!(
             c.shown(),
             ["/old/ 750 3:4", "/old/m/ 600 9:9", "/old/m/n/ 600 9:9", "/old/m/n/f 600 9:9"]
+        );
+    }
+
+    #[test]
+    fn a_change_of_mode_is_for_what_is_copied_only() {
+        let mut c = case(&["d/", "d/sub/", "d/f"], &[]);
+        c.placement.mode = Mode::parse("u-w,o+X");
+        c.copy("d", "/m/n").unwrap();
+        assert_eq!(
+            c.shown(),
+            ["/m/ 755 0:0", "/m/n/ 755 0:0", "/m/n/f 440 3:4", "/m/n/sub/ 551 3:4"]
+        );
+    }
+
+    #[test]
+    fn parents_keep_their_owner_where_they_are_there() {
+        let mut c = case(&["a/", "a/b/", "a/b/f"], &["x/", "x/a/"]);
+        let root = Selected { path: ImagePath::default(), name: Vec::new(), is_dir: true };
+        let filter = Filter::default().only("a/b/f").unwrap();
+        c.placement.owner = Some((9, 9));
+        c.placement.add(&c.source, &root, &filter, "/x").unwrap();
+        assert_eq!(
+            c.shown(),
+            ["/x/ 750 3:4", "/x/a/ 750 3:4", "/x/a/b/ 750 9:9", "/x/a/b/f 640 9:9"]
         );
     }
 

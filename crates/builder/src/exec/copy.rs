@@ -5,7 +5,7 @@
 //! owner and mode; two platforms whose parents differ elsewhere share a layer by it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -14,31 +14,44 @@ use std::{
 
 use mlint_oci::Digest;
 
-use super::{Exec, LoadedContext, Made, Snapshot, cache_key::key, now};
+use super::{Exec, LoadedContext, Made, Snapshot, cache_key::key, now, remote::FetchedFile};
 use crate::{
     copy::{
-        Content, Placed, Placement, Selected,
+        Content, CopyError, Filter, Placed, Placement, Selected,
         archive::{is_archive, write_archive},
+        filter::pivot,
         select,
     },
     error::FsError,
     events::Event,
-    layer::{EntryKind, LayerWriter, View, diff::read_meta, entry::ImagePath},
-    plan::{CopyOp, MountSource, StepId},
+    layer::{EntryKind, LayerWriter, View, diff::read_meta, entry::ImagePath, view::Lookup},
+    pattern::is_pattern,
+    plan::{CopyItem, CopyOp, MountSource, StepId},
     problem::{BuildError, Problem},
     store::LayerRef,
 };
 
-/// Where the sources are.
-enum Sources {
+/// Where files come from.
+pub(super) enum Sources {
     Context(Arc<LoadedContext>),
     Image { snapshot: Snapshot, view: View },
+    Fetched { file: FetchedFile, view: View },
+}
+
+/// An archive to be unpacked.
+struct Archive {
+    path: PathBuf,
+    /// Where to.
+    base: ImagePath,
+    /// What identifies its content.
+    content: String,
 }
 
 /// A destination with what comes there.
 struct Work {
     placement: Placement,
-    archives: Vec<(PathBuf, ImagePath, String)>,
+    sources: Vec<Sources>,
+    archives: Vec<Archive>,
 }
 
 impl Exec<'_> {
@@ -50,38 +63,48 @@ impl Exec<'_> {
     ) -> Result<Made, BuildError> {
         let empty = Snapshot::empty();
         let parent = if op.link { &empty } else { parent };
-        let compression = self.request.compression;
-        if let MountSource::Step(source) = op.from {
-            // The source's content is known by its digest: no need to look at it for the key.
-            let snapshot = self.snapshot(source);
-            let key = key("copy", compression, &(op_key(op), &parent.chain, &snapshot.chain));
-            return self.cached_or("copy", &key, || {
-                let view = self.view(&snapshot)?;
-                self.copy_layer(id, op, parent, &Sources::Image { snapshot, view })
-            });
+        let content = self.content_key(op)?;
+        let parts = (op_key(op), &parent.chain, content);
+        let key = key("copy", self.request.compression, &parts);
+        self.cached_or("copy", &key, || self.copy_layer(id, op, parent))
+    }
+
+    /// What identifies the content of everything that is copied. A stage's or an image's is known by
+    /// its digest: no need to look at it.
+    fn content_key(&self, op: &CopyOp) -> Result<Vec<String>, BuildError> {
+        let mut parts = Vec::new();
+        for item in &op.sources {
+            match item {
+                CopyItem::Path(_) => {}
+                CopyItem::Url(item) => parts.push(self.url_key(item)?),
+                CopyItem::Git(item) => parts.push(self.git_key(item)?),
+            }
         }
-        if op.sources.is_empty() {
-            let key = key("copy", compression, &(op_key(op), &parent.chain));
-            let nothing = Sources::Image { snapshot: empty.clone(), view: View::default() };
-            return self.cached_or("copy", &key, || self.copy_layer(id, op, parent, &nothing));
+        if !op.sources.iter().any(|item| matches!(item, CopyItem::Path(_))) {
+            return Ok(parts);
         }
-        let sources = Sources::Context(self.context()?);
-        let content = self.context_digest(op, &sources)?;
-        let key = key("copy", compression, &(op_key(op), &parent.chain, content));
-        self.cached_or("copy", &key, || self.copy_layer(id, op, parent, &sources))
+        parts.push(match op.from {
+            MountSource::Step(source) => self.snapshot(source).chain.to_string(),
+            MountSource::Context => self.context_digest(op)?.to_string(),
+        });
+        Ok(parts)
     }
 
     /// The digest of everything that a COPY takes from the context.
-    fn context_digest(&self, op: &CopyOp, sources: &Sources) -> Result<Digest, BuildError> {
-        let Sources::Context(loaded) = sources else { return Ok(Digest::sha256(b"")) };
+    fn context_digest(&self, op: &CopyOp) -> Result<Digest, BuildError> {
+        let loaded = self.context()?;
+        let sources = Sources::Context(loaded.clone());
         let view = sources.view();
         let mut lines = Vec::new();
         let mut files = Vec::new();
-        for argument in &op.sources {
-            for selected in sources.select(argument)? {
+        for item in &op.sources {
+            let CopyItem::Path(argument) = item else { continue };
+            for (selected, filter) in sources.select(op, argument)? {
                 lines.push(format!("source {:?} {}", selected.name, selected.path.display()));
                 let own = view.get(&selected.path).map(|node| (&selected.path, node));
-                for (path, node) in own.into_iter().chain(view.below(&selected.path)) {
+                let below = filter.pick(view, &selected.path);
+                let below = below.iter().map(|picked| (picked.path, picked.node));
+                for (path, node) in own.into_iter().chain(below) {
                     if matches!(node.entry.kind, EntryKind::File(_)) {
                         files.push(path.clone());
                     }
@@ -101,61 +124,107 @@ impl Exec<'_> {
         id: StepId,
         op: &CopyOp,
         parent: &Snapshot,
-        sources: &Sources,
     ) -> Result<LayerRef, BuildError> {
         self.events.event(Event::Started { step: id });
-        let work = self.place(op, parent, sources)?;
+        let work = self.place(op, parent)?;
         let entries = work.placement.entries();
-        let identity = self.layer_identity(&entries, &work, sources)?;
+        let identity = self.layer_identity(&entries, &work)?;
         let key = key("copy-layer", self.request.compression, &identity);
-        let made =
-            self.cached_or("copy-layer", &key, || self.write_copy(&entries, &work, sources))?;
+        let made = self.cached_or("copy-layer", &key, || self.write_copy(&entries, &work))?;
         Ok(made.layer)
     }
 
-    fn place(&self, op: &CopyOp, parent: &Snapshot, sources: &Sources) -> Result<Work, BuildError> {
+    fn place(&self, op: &CopyOp, parent: &Snapshot) -> Result<Work, BuildError> {
         let dest = self.view(parent)?;
         let owner = match &op.chown {
             Some(spec) => Some(self.owner(spec, parent, &dest)?),
             None => None,
         };
-        let mut placement = Placement::new(dest, owner, op.chmod, now());
-        let mut archives = Vec::new();
-        let view = sources.view();
-        for argument in &op.sources {
-            for selected in sources.select(argument)? {
-                if op.unpack && !selected.is_dir {
-                    let path = self.on_disk(sources, &selected.path)?;
-                    if is_archive(&path)? {
-                        // --chmod is not for archives.
-                        let mode = placement.mode.take();
-                        let base = placement.directory(&op.dest)?;
-                        placement.mode = mode;
-                        archives.push((path, base, self.content_id(sources, &selected.path)?));
-                        continue;
+        let placement = Placement::new(dest, owner, op.chmod.clone(), now());
+        let mut work = Work { placement, sources: Vec::new(), archives: Vec::new() };
+        let mut paths = None;
+        let filter = Filter::new(&op.exclude).map_err(CopyError::from)?;
+        for item in &op.sources {
+            match item {
+                CopyItem::Path(argument) => {
+                    let number = match paths {
+                        Some(number) => number,
+                        None => *paths.insert(work.source(self.sources_of(op.from)?)),
+                    };
+                    for (selected, filter) in work.sources[number].select(op, argument)? {
+                        self.put(&mut work, number, &selected, &filter, op.unpack, &op.dest)?;
                     }
                 }
-                placement.add(view, &selected, &op.dest)?;
+                CopyItem::Url(item) => {
+                    let file = self.url_file(item)?;
+                    let view = file.view(&item.name);
+                    let path = ImagePath(item.name.clone().into_bytes());
+                    let number = work.source(Sources::Fetched { file, view });
+                    let selected = Selected { name: path.0.clone(), path, is_dir: false };
+                    self.put(&mut work, number, &selected, &filter, item.unpack, &op.dest)?;
+                }
+                CopyItem::Git(item) => {
+                    let number = work.source(Sources::Context(self.git_tree(item)?));
+                    let root =
+                        Selected { path: ImagePath::default(), name: Vec::new(), is_dir: true };
+                    self.put(&mut work, number, &root, &filter, false, &op.dest)?;
+                }
             }
         }
         for (name, text) in &op.inline {
-            placement.add_inline(name, text, &op.dest)?;
+            work.placement.add_inline(name, text, &op.dest)?;
         }
-        Ok(Work { placement, archives })
+        Ok(work)
+    }
+
+    /// Where an instruction's paths are.
+    fn sources_of(&self, from: MountSource) -> Result<Sources, BuildError> {
+        Ok(match from {
+            MountSource::Context => Sources::Context(self.context()?),
+            MountSource::Step(source) => {
+                let snapshot = self.snapshot(source);
+                let view = self.view(&snapshot)?;
+                Sources::Image { snapshot, view }
+            }
+        })
+    }
+
+    /// Places one source, or notes it down as an archive to be unpacked.
+    fn put(
+        &self,
+        work: &mut Work,
+        number: usize,
+        selected: &Selected,
+        filter: &Filter,
+        unpack: bool,
+        dest: &str,
+    ) -> Result<(), BuildError> {
+        let Work { placement, sources, archives } = work;
+        if unpack && !selected.is_dir {
+            let path = self.on_disk(&sources[number], &selected.path)?;
+            if is_archive(&path)? {
+                // --chmod is not for archives.
+                let mode = placement.mode.take();
+                let base = placement.directory(dest)?;
+                placement.mode = mode;
+                let content = self.content_id(&sources[number], &selected.path)?;
+                archives.push(Archive { path, base, content });
+                return Ok(());
+            }
+        }
+        placement.source = number;
+        Ok(placement.add(sources[number].view(), selected, filter, dest)?)
     }
 
     /// Everything that decides the layer's content, times left out.
-    fn layer_identity(
-        &self,
-        entries: &[Placed],
-        work: &Work,
-        sources: &Sources,
-    ) -> Result<Vec<String>, BuildError> {
+    fn layer_identity(&self, entries: &[Placed], work: &Work) -> Result<Vec<String>, BuildError> {
         let mut lines = Vec::with_capacity(entries.len());
         for Placed { entry, content } in entries {
             let content = match (content, &entry.kind) {
                 (Content::Inline(bytes), _) => Digest::sha256(bytes).to_string(),
-                (Content::Source(path), EntryKind::File(_)) => self.content_id(sources, path)?,
+                (Content::Source(number, path), EntryKind::File(_)) => {
+                    self.content_id(&work.sources[*number], path)?
+                }
                 _ => String::new(),
             };
             let meta = &entry.meta;
@@ -169,7 +238,7 @@ impl Exec<'_> {
                 entry.path.0, meta.mode, meta.uid, meta.gid
             ));
         }
-        for (_, base, content) in &work.archives {
+        for Archive { base, content, .. } in &work.archives {
             lines.push(format!("archive {:?} {content} {:?}", base.0, work.placement.owner));
         }
         Ok(lines)
@@ -185,29 +254,26 @@ impl Exec<'_> {
                 let layer = view.get(path).and_then(|node| snapshot.layers.get(node.layer));
                 Ok(format!("{:?} {:?}", layer.map(|l| l.diff_id.as_str()), path.0))
             }
+            // Its time is the server's, and so part of what it is.
+            Sources::Fetched { file, .. } => Ok(format!("{} {}", file.digest, file.modified)),
         }
     }
 
-    fn write_copy(
-        &self,
-        entries: &[Placed],
-        work: &Work,
-        sources: &Sources,
-    ) -> Result<LayerRef, BuildError> {
+    fn write_copy(&self, entries: &[Placed], work: &Work) -> Result<LayerRef, BuildError> {
         let path = self.store.temporary("layer.tar");
         let mut layer = LayerWriter::create(&path, self.request.compression)?;
         for placed in entries {
             if self.interrupted() {
                 return Err(Problem::Interrupted.into());
             }
-            self.write_entry(placed, sources, &mut layer)?;
+            self.write_entry(placed, &work.sources, &mut layer)?;
         }
         let mut written: BTreeSet<ImagePath> =
             entries.iter().map(|p| p.entry.path.clone()).collect();
-        for (archive, base, _) in &work.archives {
+        for Archive { path, base, .. } in &work.archives {
             let placement = &work.placement;
             let interrupted = || self.interrupted();
-            write_archive(archive, base, placement, &mut layer, &mut written, &interrupted)?;
+            write_archive(path, base, placement, &mut layer, &mut written, &interrupted)?;
         }
         Ok(self.store.put_layer(layer.finish()?, None)?)
     }
@@ -215,11 +281,11 @@ impl Exec<'_> {
     fn write_entry(
         &self,
         placed: &Placed,
-        sources: &Sources,
+        sources: &[Sources],
         layer: &mut LayerWriter,
     ) -> Result<(), BuildError> {
         let mut entry = placed.entry.clone();
-        let from = match &placed.content {
+        let (source, from) = match &placed.content {
             Content::None => {
                 let written = layer.add(&entry, &mut io::empty());
                 return Ok(written.map_err(FsError::new("write", layer.path()))?);
@@ -228,11 +294,17 @@ impl Exec<'_> {
                 let written = layer.add(&entry, &mut &bytes[..]);
                 return Ok(written.map_err(FsError::new("write", layer.path()))?);
             }
-            Content::Source(path) => self.on_disk(sources, path)?,
+            Content::Source(number, path) => {
+                let source = &sources[*number];
+                (source, self.on_disk(source, path)?)
+            }
         };
         let found = fs::symlink_metadata(&from).map_err(FsError::new("read", &from))?;
         let meta = read_meta(&from, &found)?;
-        (entry.meta.mtime, entry.meta.xattrs) = (meta.mtime, meta.xattrs);
+        (entry.meta.mtime, entry.meta.xattrs) = match source {
+            Sources::Fetched { file, .. } => (file.modified, BTreeMap::new()),
+            _ => (meta.mtime, meta.xattrs),
+        };
         let added = if let EntryKind::File(size) = &mut entry.kind {
             *size = found.len();
             let mut file = File::open(&from).map_err(FsError::new("read", &from))?;
@@ -247,6 +319,7 @@ impl Exec<'_> {
     fn on_disk(&self, sources: &Sources, path: &ImagePath) -> Result<PathBuf, BuildError> {
         let root: PathBuf = match sources {
             Sources::Context(loaded) => loaded.context.root.clone(),
+            Sources::Fetched { file, .. } => return Ok(file.path.clone()),
             Sources::Image { snapshot, view } => {
                 let layer = view.get(path).and_then(|node| snapshot.layers.get(node.layer));
                 match layer {
@@ -259,17 +332,49 @@ impl Exec<'_> {
     }
 }
 
+impl Work {
+    /// One more source; gives its number.
+    fn source(&mut self, source: Sources) -> usize {
+        self.sources.push(source);
+        self.sources.len() - 1
+    }
+}
+
 impl Sources {
     fn view(&self) -> &View {
         match self {
             Self::Context(loaded) => &loaded.context.view,
-            Self::Image { view, .. } => view,
+            Self::Image { view, .. } | Self::Fetched { view, .. } => view,
         }
     }
 
-    fn select(&self, argument: &str) -> Result<Vec<Selected>, BuildError> {
-        let missing = |path: &ImagePath| match self {
+    /// What a path or pattern names, and what of it is copied.
+    fn select(&self, op: &CopyOp, argument: &str) -> Result<Vec<(Selected, Filter)>, BuildError> {
+        let missing = |path: &ImagePath| self.missing(path);
+        let filter = Filter::new(&op.exclude).map_err(CopyError::from)?;
+        if !op.parents {
+            let selected = select(self.view(), argument, &missing)?;
+            return Ok(selected.into_iter().map(|s| (s, filter.clone())).collect());
+        }
+        let (base, path) = pivot(argument);
+        let full = ImagePath::clean(format!("{base}/{path}").as_bytes());
+        if !is_pattern(base)
+            && !is_pattern(&path)
+            && !matches!(self.view().resolve(&full, true), Lookup::Found(_))
+        {
+            let (path, hint) = (argument.to_owned(), missing(&full));
+            return Err(CopyError::NotFound { path, hint }.into());
+        }
+        let filter = filter.only(&path).map_err(CopyError::from)?;
+        let selected = select(self.view(), base, &missing)?;
+        Ok(selected.into_iter().map(|s| (s, filter.clone())).collect())
+    }
+
+    /// Where a path was looked for in vain.
+    fn missing(&self, path: &ImagePath) -> String {
+        match self {
             Self::Image { .. } => " in the stage or image that --from names".to_owned(),
+            Self::Fetched { .. } => " at that address".to_owned(),
             Self::Context(loaded) => {
                 let excluded = &loaded.context.excluded;
                 let ignored = excluded.iter().any(|dir| path == dir || path.is_below(dir));
@@ -279,13 +384,21 @@ impl Sources {
                     format!(" in the build context {}", loaded.context.root.display())
                 }
             }
-        };
-        Ok(select(self.view(), argument, &missing)?)
+        }
     }
 }
 
-/// What of a COPY goes into its key: not the number of the step that it takes from.
+/// What of a COPY goes into its key: not the number of the step that it takes from, and of what is
+/// fetched the content only.
 fn op_key(op: &CopyOp) -> impl serde::Serialize + '_ {
-    let CopyOp { from: _, sources, inline, dest, chown, chmod, unpack, link } = op;
-    (sources, inline, dest, chown, chmod, unpack, link)
+    let CopyOp { from: _, sources, inline, dest, chown, chmod, unpack, parents, exclude, link } =
+        op;
+    let paths: Vec<Option<&str>> = sources
+        .iter()
+        .map(|item| match item {
+            CopyItem::Path(path) => Some(path.as_str()),
+            CopyItem::Url(_) | CopyItem::Git(_) => None,
+        })
+        .collect();
+    (paths, inline, dest, chown, chmod, unpack, parents, exclude, link)
 }

@@ -3,15 +3,18 @@
 mod bases;
 mod cache_key;
 mod copy;
+mod memo;
 mod mounts;
 mod owner;
+mod remote;
 mod run;
 mod schedule;
 mod snapshot;
+mod ssh;
 mod workdir;
 
 use std::{
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -29,10 +32,15 @@ use crate::{
     layer::{LayerIndex, View},
     plan::{Op, Plan, StepId},
     problem::{At, BuildError, Problem},
+    remote::Commit,
     request::BuildRequest,
     sandbox::{Session, emulation::Emulation},
     store::{LayerRef, Store},
 };
+use memo::Memo;
+
+/// The name of the build context among what is remembered.
+const CONTEXT: &str = "context";
 
 /// Everything that executing steps needs.
 pub struct Exec<'a> {
@@ -52,7 +60,9 @@ pub struct Exec<'a> {
     pub events: &'a dyn Events,
     /// How programs of other platforms run.
     pub emulation: Option<Emulation>,
-    context: OnceLock<Result<Arc<LoadedContext>, Arc<BuildError>>>,
+    contexts: Memo<Arc<LoadedContext>>,
+    urls: Memo<remote::Known>,
+    commits: Memo<Commit>,
     results: Mutex<Vec<Option<Arc<StepResult>>>>,
 }
 
@@ -103,8 +113,20 @@ impl<'a> Exec<'a> {
         events: &'a dyn Events,
     ) -> Self {
         let results = Mutex::new((0..plan.steps.len()).map(|_| None).collect());
-        let (emulation, context) = (None, OnceLock::new());
-        Self { session, store, client, runtime, plan, request, events, emulation, context, results }
+        Self {
+            session,
+            store,
+            client,
+            runtime,
+            plan,
+            request,
+            events,
+            emulation: None,
+            contexts: Memo::default(),
+            urls: Memo::default(),
+            commits: Memo::default(),
+            results,
+        }
     }
 
     /// What a step made, once it is done.
@@ -122,7 +144,7 @@ impl<'a> Exec<'a> {
 
     /// Writes down what was learnt about the context's files.
     pub fn finish(&self) -> Result<(), BuildError> {
-        if let Some(Ok(loaded)) = self.context.get() {
+        if let Some(loaded) = self.contexts.known(CONTEXT) {
             loaded.digests.save(self.store)?;
         }
         Ok(())
@@ -195,12 +217,7 @@ impl<'a> Exec<'a> {
 
     /// The context, read when the first step needs it.
     fn context(&self) -> Result<Arc<LoadedContext>, BuildError> {
-        let loaded =
-            self.context.get_or_init(|| self.load_context().map(Arc::new).map_err(Arc::new));
-        match loaded {
-            Ok(loaded) => Ok(loaded.clone()),
-            Err(error) => Err(Problem::Shared(error.clone()).into()),
-        }
+        self.contexts.get(CONTEXT, || self.load_context().map(Arc::new))
     }
 
     fn load_context(&self) -> Result<LoadedContext, BuildError> {

@@ -8,7 +8,7 @@ use std::{
 
 use mlint_oci::Digest;
 
-use super::{Exec, run::WorkDirs};
+use super::{Exec, run::WorkDirs, ssh::AgentSocket};
 use crate::{
     error::FsError,
     layer::{EntryKind, entry::ImagePath, view::Lookup},
@@ -23,6 +23,11 @@ use crate::{
 pub(super) struct Prepared {
     pub mounts: Vec<Mount>,
     pub locks: Vec<Lock>,
+    /// Variables: secrets, and where an agent is.
+    pub env: Vec<(String, String)>,
+    pub agents: Vec<AgentSocket>,
+    /// How many agents the step asks for.
+    wanted_agents: usize,
 }
 
 impl Exec<'_> {
@@ -33,6 +38,11 @@ impl Exec<'_> {
             keys.push(match mount {
                 RunMount::Cache { id, target, .. } => format!("cache {id} {target}"),
                 RunMount::Tmpfs { target, size } => format!("tmpfs {target} {size:?}"),
+                // Whether they are given, and what they are, does not count.
+                RunMount::Secret { id, target, env, file } => {
+                    format!("secret {id} {target:?} {env:?} {file:?}")
+                }
+                RunMount::Ssh { id, target, file } => format!("ssh {id} {target:?} {file:?}"),
                 RunMount::Bind { from, source, target, read_only } => {
                     let content = match from {
                         MountSource::Step(step) => self.snapshot(*step).chain,
@@ -102,8 +112,65 @@ impl Exec<'_> {
                 let subpath = Some(source.clone()).filter(|s| !s.is_empty() && s != "/");
                 Mount::Layers { lower, writable, subpath, dest: target.clone() }
             }
+            RunMount::Secret { id, target, env, file } => {
+                return self.secret(id, target.as_deref(), env.as_deref(), *file, prepared);
+            }
+            RunMount::Ssh { id, target, file } => {
+                return self.agent(id, target.as_deref(), *file, prepared);
+            }
         };
         prepared.mounts.push(ready);
+        Ok(())
+    }
+
+    /// A secret that is not given and not required is not there.
+    fn secret(
+        &self,
+        id: &str,
+        target: Option<&str>,
+        env: Option<&str>,
+        (mode, uid, gid): (u32, u32, u32),
+        prepared: &mut Prepared,
+    ) -> Result<(), BuildError> {
+        let Some(value) = self.request.secret(id) else { return Ok(()) };
+        if let Some(name) = env {
+            let text = String::from_utf8(value.to_vec())
+                .map_err(|_| Problem::SecretIsNoText { id: id.to_owned() })?;
+            prepared.env.push((name.to_owned(), text));
+        }
+        if let Some(dest) = target {
+            let (dest, contents) = (dest.to_owned(), value.to_vec());
+            prepared.mounts.push(Mount::File { dest, contents, mode, uid, gid });
+        }
+        Ok(())
+    }
+
+    fn agent(
+        &self,
+        id: &str,
+        target: Option<&str>,
+        file: (u32, u32, u32),
+        prepared: &mut Prepared,
+    ) -> Result<(), BuildError> {
+        let number = prepared.wanted_agents;
+        prepared.wanted_agents += 1;
+        let usual = || format!("/run/buildkit/ssh_agent.{number}");
+        let dest = target.map_or_else(usual, str::to_owned);
+        if number == 0 {
+            prepared.env.push(("SSH_AUTH_SOCK".to_owned(), dest.clone()));
+        }
+        let Some(agent) = self.request.agent(id) else { return Ok(()) };
+        let name = self.store.temporary("agent");
+        let name = name.file_name().unwrap_or_default();
+        let socket = AgentSocket::open(&self.session.scratch().join(name), agent, file)?;
+        prepared.mounts.push(Mount::Bind {
+            source: socket.path().to_owned(),
+            subpath: None,
+            dest,
+            read_only: false,
+            recursive: false,
+        });
+        prepared.agents.push(socket);
         Ok(())
     }
 

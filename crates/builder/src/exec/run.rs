@@ -33,8 +33,12 @@ impl Exec<'_> {
         parent: &Snapshot,
     ) -> Result<Made, BuildError> {
         let mounts = self.mount_keys(&op.mounts)?;
-        let RunOp { argv, script, env, proxies: _, cwd, user, mounts: _, network, platform } = op;
-        let parts = (argv, script, env, cwd, user, mounts, network, platform, &parent.chain);
+        let RunOp {
+            argv, script, env, proxies: _, cwd, user, mounts: _, network, platform, ..
+        } = op;
+        let around = (&op.hosts, op.shm_size, &op.limits);
+        let parts =
+            (argv, script, env, cwd, user, mounts, network, platform, &parent.chain, around);
         let key = key("run", self.request.compression, &parts);
         self.cached_or("run", &key, || {
             self.events.event(Event::Started { step: id });
@@ -63,6 +67,15 @@ impl Exec<'_> {
         for mount in &op.mounts {
             self.prepare_mount(mount, dirs, &mut prepared)?;
         }
+        let named = |name: &str, list: &[(String, String)]| list.iter().any(|(n, _)| n == name);
+        for (name, value) in std::mem::take(&mut prepared.env) {
+            // An agent that the file points to itself is the one that is meant.
+            if name == "SSH_AUTH_SOCK" && named(&name, &env) {
+                continue;
+            }
+            env.retain(|(known, _)| *known != name);
+            env.push((name, value));
+        }
         if let Some((name, text)) = &op.script {
             prepared.mounts.push(Mount::File {
                 dest: format!("/dev/pipes/{name}"),
@@ -77,15 +90,15 @@ impl Exec<'_> {
             upper: dirs.upper.clone(),
             work: dirs.work.clone(),
             mounts: prepared.mounts,
-            shadow: vec![ShadowFile::hosts(HOSTNAME, &[]), ShadowFile::resolv_conf()],
+            shadow: vec![ShadowFile::hosts(HOSTNAME, &op.hosts), ShadowFile::resolv_conf()],
             argv: op.argv.clone(),
             env,
             cwd: op.cwd.clone(),
             user: Ids::from(&user),
             hostname: HOSTNAME.to_owned(),
             network: if op.network { Network::Host } else { Network::None },
-            shm_size: None,
-            limits: Vec::new(),
+            shm_size: op.shm_size,
+            limits: op.limits.clone(),
         };
         let cancel = self.session.cancel();
         let mut output = |stream: Stream, bytes: &[u8]| {

@@ -3,11 +3,18 @@
 use mlint_syntax::{CopySource, Instruction, Span, Word, word};
 
 use super::{
-    CopyOp, MountSource, Op, flags,
+    CopyItem, CopyOp, GitItem, MountSource, Op, UrlItem, flags,
     mounts::{absolute, clean},
     stage::{Planner, StageState, text_of},
 };
-use crate::problem::{BuildError, Problem};
+use crate::{
+    copy::Mode,
+    problem::{At, BuildError, Problem},
+    remote::{GitAddress, redacted},
+};
+
+/// What a file from the network is called whose address ends in no name.
+const UNNAMED: &str = "__unnamed__";
 
 impl Planner<'_> {
     pub(super) fn copy(
@@ -19,26 +26,32 @@ impl Planner<'_> {
         add: bool,
         span: Span,
     ) -> Result<(), BuildError> {
-        let known: &[&str] =
-            if add { &["chown", "chmod", "link"] } else { &["from", "chown", "chmod", "link"] };
-        flags::check(instruction, known)?;
+        flags::check(instruction, if add { ADD_FLAGS } else { COPY_FLAGS })?;
         let from = match instruction.flag("from").and_then(|f| f.value.as_ref()) {
             Some(word) => self.copy_source(state, word, true)?,
             None => MountSource::Context,
         };
-        let mut paths = Vec::new();
+        let checksum = state.flag_text(instruction, "checksum")?;
+        let mut items = Vec::new();
+        let mut said = Vec::new();
         let mut inline = Vec::new();
         for source in sources {
             match source {
                 CopySource::Path(word) => {
                     let path = state.expand(word)?;
-                    if add && is_remote(&path) {
-                        return Err(Problem::unsupported(format!("ADD {path}")).at(word.span()));
+                    said.push(redacted(&path));
+                    let item = match add {
+                        true => remote_item(instruction, &path, checksum.as_deref()),
+                        false => not_remote(&path).map(|()| None),
+                    };
+                    if let Some(item) = item.at(word.span())? {
+                        items.push(item);
+                        continue;
                     }
                     if from == MountSource::Context && !self.has_context() {
                         return Err(Problem::NoContext.at(word.span()));
                     }
-                    paths.push(path);
+                    items.push(CopyItem::Path(path));
                 }
                 CopySource::Heredoc(number) => {
                     let Some(heredoc) = instruction.heredocs.get(*number) else { continue };
@@ -46,23 +59,34 @@ impl Planner<'_> {
                 }
             }
         }
+        if let Some(flag) = instruction.flag("checksum").filter(|_| checksum.is_some()) {
+            let remote = matches!(&items[..], [CopyItem::Url(_) | CopyItem::Git(_)]);
+            if !remote || !inline.is_empty() {
+                return Err(Problem::ChecksumOfMany.at(flag.span));
+            }
+        }
         let workdir = state.config.config.working_dir.clone();
         let said_dest = state.expand(dest)?;
         let dest = destination(&said_dest, &workdir);
         let op = CopyOp {
             from,
-            sources: paths,
+            sources: items,
             inline,
             dest,
             chown: state.flag_text(instruction, "chown")?,
             chmod: state.chmod(instruction)?,
-            unpack: add,
+            unpack: flags::chosen(instruction.flag("unpack"))?.unwrap_or(add),
+            parents: flags::switch(instruction.flag("parents"))?,
+            exclude: state.excludes(instruction)?,
             link: flags::switch(instruction.flag("link"))?,
         };
         let mut words = vec![if add { "ADD".to_owned() } else { "COPY".to_owned() }];
+        if op.parents {
+            words.push("--parents".to_owned());
+        }
         words.extend(op.chown.iter().map(|c| format!("--chown={c}")));
         words.extend(state.flag_text(instruction, "chmod")?.map(|c| format!("--chmod={c}")));
-        words.extend(op.sources.iter().cloned());
+        words.extend(said);
         words.extend(op.inline.iter().map(|(name, _)| format!("<<{name}")));
         words.push(said_dest);
         let entry = format!("{} # buildkit", words.join(" "));
@@ -95,25 +119,129 @@ impl StageState {
         Ok(text.filter(|t| !t.is_empty()))
     }
 
-    fn chmod(&self, instruction: &Instruction) -> Result<Option<u32>, BuildError> {
+    fn chmod(&self, instruction: &Instruction) -> Result<Option<Mode>, BuildError> {
         let Some(text) = self.flag_text(instruction, "chmod")? else { return Ok(None) };
         let span = instruction.flag("chmod").map_or(instruction.span, |f| f.span);
-        match u32::from_str_radix(&text, 8) {
-            Ok(mode) if mode <= 0o7777 => Ok(Some(mode)),
-            _ if text
-                .starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '+' | '=' | '-')) =>
-            {
-                Err(Problem::unsupported(format!("--chmod={text} (other than an octal mode)"))
-                    .at(span))
-            }
-            _ => Err(Problem::BadValue {
+        match Mode::parse(&text) {
+            Some(mode) => Ok(Some(mode)),
+            None => Err(Problem::BadValue {
                 what: "--chmod".to_owned(),
                 value: text,
-                expected: "an octal mode, as in 755",
+                expected: "a mode, as in 755 or u=rwX,go=rX",
             }
             .at(span)),
         }
     }
+
+    fn excludes(&self, instruction: &Instruction) -> Result<Vec<String>, BuildError> {
+        let mut patterns = Vec::new();
+        for flag in instruction.flags.iter().filter(|f| f.name.as_str() == "exclude") {
+            if let Some(word) = &flag.value {
+                patterns.push(self.expand(word)?);
+            }
+        }
+        // A broken pattern is a mistake in the file, whatever there is to copy.
+        crate::copy::Filter::new(&patterns)
+            .map_err(|e| Problem::Copy(e.into()).at(instruction.span))?;
+        Ok(patterns)
+    }
+}
+
+const COPY_FLAGS: &[&str] = &["from", "chown", "chmod", "link", "parents", "exclude"];
+const ADD_FLAGS: &[&str] =
+    &["chown", "chmod", "link", "exclude", "checksum", "keep-git-dir", "unpack"];
+
+/// What an argument of ADD fetches; nothing for a path.
+fn remote_item(
+    instruction: &Instruction,
+    source: &str,
+    checksum: Option<&str>,
+) -> Result<Option<CopyItem>, BuildError> {
+    if let Some(git) = GitAddress::parse(source)? {
+        let keep = flags::chosen(instruction.flag("keep-git-dir"))?;
+        let disagree = |what| Problem::GitDisagrees { what };
+        if keep.is_some() && git.keep_git_dir.is_some() && keep != git.keep_git_dir {
+            return Err(disagree("keep-git-dir").into());
+        }
+        if let (Some(flag), Some(own)) = (checksum, &git.checksum)
+            && flag != own
+        {
+            return Err(disagree("checksum").into());
+        }
+        let keep_git_dir = keep.or(git.keep_git_dir).unwrap_or(false);
+        let checksum = checksum.map(str::to_owned).or_else(|| git.checksum.clone());
+        if let Some(checksum) = &checksum
+            && (checksum.len() < 7 || !checksum.bytes().all(|b| b.is_ascii_hexdigit()))
+        {
+            let (what, value) = ("--checksum".to_owned(), checksum.clone());
+            let expected = "a commit's name: seven or more hexadecimal digits";
+            return Err(Problem::BadValue { what, value, expected }.into());
+        }
+        return Ok(Some(CopyItem::Git(GitItem { git, keep_git_dir, checksum })));
+    }
+    if !is_url(source) {
+        return Ok(None);
+    }
+    let checksum = match checksum {
+        None => None,
+        Some(text) => Some(text.parse::<mlint_oci::Digest>().map_err(|_| Problem::BadValue {
+            what: "--checksum".to_owned(),
+            value: text.to_owned(),
+            expected: "a digest, as in sha256:… with 64 hexadecimal digits",
+        })?),
+    };
+    Ok(Some(CopyItem::Url(UrlItem {
+        url: source.to_owned(),
+        name: url_name(source),
+        checksum,
+        unpack: flags::switch(instruction.flag("unpack"))?,
+    })))
+}
+
+/// COPY takes no addresses.
+fn not_remote(source: &str) -> Result<(), BuildError> {
+    match is_url(source) || GitAddress::parse(source)?.is_some() {
+        true => Err(Problem::RemoteCopy { address: redacted(source) }.into()),
+        false => Ok(()),
+    }
+}
+
+fn is_url(source: &str) -> bool {
+    source.starts_with("http://") || source.starts_with("https://")
+}
+
+/// The last part of an address's path, as BuildKit names the file.
+fn url_name(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let path = rest.split_once('/').map_or("", |(_, path)| path);
+    let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let name = percent_decoded(name);
+    match name.as_str() {
+        "" | "." | ".." => UNNAMED.to_owned(),
+        name if name.contains(['/', '\0']) => UNNAMED.to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let digits = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// The destination: absolute, and with a slash at the end if a directory is meant.
@@ -124,13 +252,6 @@ fn destination(dest: &str, workdir: &str) -> String {
         path.push('/');
     }
     path
-}
-
-/// What ADD fetches.
-fn is_remote(source: &str) -> bool {
-    ["http://", "https://", "git://", "ssh://", "git@"].iter().any(|s| source.starts_with(s))
-        || source.ends_with(".git")
-        || source.contains(".git#")
 }
 
 #[cfg(test)]
@@ -153,5 +274,21 @@ mod tests {
             assert_eq!(destination(dest, "/w"), want, "{dest}");
         }
         assert_eq!(destination("x", "/"), "/x");
+    }
+
+    #[test]
+    fn files_of_the_network_have_names() {
+        for (url, want) in [
+            ("https://a.example/x/tool.tar.gz?v=1#frag", "tool.tar.gz"),
+            ("https://a.example/x/", "x"),
+            ("https://a.example/", UNNAMED),
+            ("https://a.example", UNNAMED),
+            ("https://a.example/a%20b", "a b"),
+            ("https://a.example/..", UNNAMED),
+            ("https://a.example/x%2fy", UNNAMED),
+            ("https://a.example/100%", "100%"),
+        ] {
+            assert_eq!(url_name(url), want, "{url}");
+        }
     }
 }

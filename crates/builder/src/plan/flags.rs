@@ -5,16 +5,7 @@ use mlint_syntax::{Flag, Instruction};
 use crate::problem::{BuildError, Problem};
 
 /// Flags that BuildKit knows and this builder does not.
-const UNSUPPORTED: &[(&str, &str)] = &[
-    ("RUN", "security"),
-    ("RUN", "device"),
-    ("COPY", "parents"),
-    ("COPY", "exclude"),
-    ("ADD", "exclude"),
-    ("ADD", "checksum"),
-    ("ADD", "keep-git-dir"),
-    ("ADD", "unpack"),
-];
+const UNSUPPORTED: &[(&str, &str)] = &[("RUN", "security"), ("RUN", "device")];
 
 /// Fails at the first flag that is not among those supported.
 pub fn check(instruction: &Instruction, supported: &[&str]) -> Result<(), BuildError> {
@@ -36,10 +27,15 @@ pub fn check(instruction: &Instruction, supported: &[&str]) -> Result<(), BuildE
 
 /// A flag that is on or off: `--link`, `--link=true`, `--link=false`.
 pub fn switch(flag: Option<&Flag>) -> Result<bool, BuildError> {
-    let Some(flag) = flag else { return Ok(false) };
+    Ok(chosen(flag)?.unwrap_or(false))
+}
+
+/// The same for a flag whose absence is neither.
+pub fn chosen(flag: Option<&Flag>) -> Result<Option<bool>, BuildError> {
+    let Some(flag) = flag else { return Ok(None) };
     match flag.value.as_ref().map(|v| v.as_str()) {
-        None | Some("true" | "1" | "t" | "T" | "TRUE" | "True") => Ok(true),
-        Some("false" | "0" | "f" | "F" | "FALSE" | "False") => Ok(false),
+        None | Some("true" | "1" | "t" | "T" | "TRUE" | "True") => Ok(Some(true)),
+        Some("false" | "0" | "f" | "F" | "FALSE" | "False") => Ok(Some(false)),
         Some(value) => Err(Problem::BadValue {
             what: format!("--{}", flag.name.as_str()),
             value: value.to_owned(),

@@ -20,7 +20,7 @@ use mlint_syntax::Span;
 use serde::Serialize;
 
 pub use images::{ImageNeed, ResolvedImage, ResolvedImages};
-pub use mounts::{MountSource, RunMount, Sharing};
+pub use mounts::{MountSource, RunMount, Sharing, parse_size};
 pub use stage::plan_platform;
 pub use stages::{Inputs, Reach, Stages};
 
@@ -100,15 +100,21 @@ pub struct RunOp {
     pub network: bool,
     /// The platform that it runs on.
     pub platform: String,
+    /// Lines for `/etc/hosts`: name and address.
+    pub hosts: Vec<(String, String)>,
+    /// The size of `/dev/shm` in bytes.
+    pub shm_size: Option<u64>,
+    /// Resource limits.
+    pub limits: Vec<crate::sandbox::step::Limit>,
 }
 
 /// COPY or ADD.
 #[derive(Debug, Serialize)]
 pub struct CopyOp {
-    /// Where the sources are.
+    /// Where the paths are.
     pub from: MountSource,
-    /// Paths or patterns.
-    pub sources: Vec<String>,
+    /// What is copied, in order.
+    pub sources: Vec<CopyItem>,
     /// Files given in the Dockerfile itself: name and content.
     pub inline: Vec<(String, String)>,
     /// The destination, absolute; a slash at the end counts.
@@ -116,11 +122,50 @@ pub struct CopyOp {
     /// `--chown`.
     pub chown: Option<String>,
     /// `--chmod`.
-    pub chmod: Option<u32>,
-    /// Whether archives are unpacked.
+    pub chmod: Option<crate::copy::Mode>,
+    /// Whether archives among the paths are unpacked.
     pub unpack: bool,
+    /// `--parents`: paths keep their directories.
+    pub parents: bool,
+    /// `--exclude`: patterns of what is left out.
+    pub exclude: Vec<String>,
     /// `--link`: the layer does not depend on what is below it.
     pub link: bool,
+}
+
+/// Something that is copied.
+#[derive(Debug, Serialize)]
+pub enum CopyItem {
+    /// A path or pattern.
+    Path(String),
+    /// A file from the network.
+    Url(UrlItem),
+    /// Files of a git repository.
+    Git(GitItem),
+}
+
+/// A file from the network.
+#[derive(Debug, Serialize)]
+pub struct UrlItem {
+    /// Where it is, with whatever credentials the address holds.
+    pub url: String,
+    /// Its name here.
+    pub name: String,
+    /// `--checksum`.
+    pub checksum: Option<mlint_oci::Digest>,
+    /// Whether it is unpacked if it is an archive.
+    pub unpack: bool,
+}
+
+/// Files of a git repository.
+#[derive(Clone, Debug, Serialize)]
+pub struct GitItem {
+    /// Which, and what of it.
+    pub git: crate::remote::GitAddress,
+    /// Whether `.git` comes along.
+    pub keep_git_dir: bool,
+    /// The commit that it must be, or the beginning of its name.
+    pub checksum: Option<String>,
 }
 
 /// WORKDIR.

@@ -74,6 +74,26 @@ pub enum RunMount {
         /// The most it holds.
         size: Option<u64>,
     },
+    /// A secret, in a file or a variable.
+    Secret {
+        /// Its name.
+        id: String,
+        /// The file.
+        target: Option<String>,
+        /// The variable.
+        env: Option<String>,
+        /// Mode, owner and group of the file.
+        file: (u32, u32, u32),
+    },
+    /// The socket of an ssh agent.
+    Ssh {
+        /// The agent's name.
+        id: String,
+        /// Where it appears; `None` where BuildKit puts it.
+        target: Option<String>,
+        /// Mode, owner and group of the socket.
+        file: (u32, u32, u32),
+    },
 }
 
 impl RunMount {
@@ -102,6 +122,9 @@ pub struct Parsed {
     mode: Option<u32>,
     uid: u32,
     gid: u32,
+    env: Option<String>,
+    /// `required`.
+    pub required: bool,
 }
 
 /// The `from` of a mount as written.
@@ -162,7 +185,8 @@ pub fn parse(text: &str) -> Result<Parsed, Problem> {
                     _ => return Err(bad("shared, private or locked")),
                 }
             }
-            "required" | "env" => {}
+            "required" => mount.required = flag()?,
+            "env" => mount.env = Some(owned.ok_or_else(|| bad("a variable's name"))?),
             _ => {
                 let flag = format!("--mount: {key}");
                 return Err(Problem::UnknownFlag { flag, instruction: "RUN".to_owned() });
@@ -213,13 +237,50 @@ impl Parsed {
                 read_only: self.read_only.unwrap_or(true),
             }),
             "tmpfs" => Ok(RunMount::Tmpfs { target: target?, size: self.size }),
-            "secret" | "ssh" => Err(Problem::unsupported(format!("RUN --mount=type={kind}"))),
+            "secret" => self.secret(cwd),
+            "ssh" => {
+                if let Some(source) = self.source {
+                    let (what, value) = ("--mount: source".to_owned(), source);
+                    return Err(Problem::BadValue { what, value, expected: "a key of type=ssh" });
+                }
+                Ok(RunMount::Ssh {
+                    id: self.id.filter(|id| !id.is_empty()).unwrap_or_else(|| "default".to_owned()),
+                    target: self.target.as_deref().map(|t| absolute(t, cwd)),
+                    file: (self.mode.unwrap_or(0o600), self.uid, self.gid),
+                })
+            }
             _ => Err(Problem::BadValue {
                 what: "--mount: type".to_owned(),
                 value: kind.to_owned(),
                 expected: "bind, cache, tmpfs, secret or ssh",
             }),
         }
+    }
+}
+
+impl Parsed {
+    fn secret(self, cwd: &str) -> Result<RunMount, Problem> {
+        let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let filled = |text: Option<String>| text.filter(|t| !t.is_empty());
+        let (source, own, target) = (filled(self.source), filled(self.id), filled(self.target));
+        if source.is_some() && own.is_some() {
+            let (what, value) = ("--mount".to_owned(), "secret".to_owned());
+            return Err(Problem::BadValue { what, value, expected: "clear: give id or source" });
+        }
+        let id = source.or(own).or_else(|| target.as_deref().map(base));
+        let id = id.filter(|id| !id.is_empty()).ok_or_else(|| Problem::BadValue {
+            what: "--mount".to_owned(),
+            value: "secret".to_owned(),
+            expected: "complete: id= or target= is missing",
+        })?;
+        let target = match (target, &self.env) {
+            (Some(target), _) => Some(absolute(&target, cwd)),
+            (None, Some(_)) => None,
+            (None, None) => Some(format!("/run/secrets/{}", base(&id))),
+        };
+        let env = self.env.map(|name| if name.is_empty() { id.clone() } else { name });
+        let file = (self.mode.unwrap_or(0o400), self.uid, self.gid);
+        Ok(RunMount::Secret { id, target, env, file })
     }
 }
 
@@ -248,7 +309,7 @@ pub fn clean(path: &str) -> String {
 }
 
 /// `1024`, `64k`, `64m`, `1g`, `64MiB`.
-fn parse_size(text: &str) -> Option<u64> {
+pub fn parse_size(text: &str) -> Option<u64> {
     let lower = text.to_lowercase();
     let digits = lower.trim_end_matches(|c: char| !c.is_ascii_digit());
     let factor = match &lower[digits.len()..] {
@@ -291,6 +352,30 @@ mod tests {
     }
 
     #[test]
+    fn secrets_have_a_name_and_a_place() {
+        let secret = |text: &str| match mount(&format!("type=secret,{text}")).unwrap() {
+            RunMount::Secret { id, target, env, file } => (id, target, env, file),
+            other => panic!("{other:?}"),
+        };
+        let some = |text: &str| Some(text.to_owned());
+        let by = (0o400, 0, 0);
+        for (text, want) in [
+            ("id=a", ("a".to_owned(), some("/run/secrets/a"), None, by)),
+            ("id=d/a", ("d/a".to_owned(), some("/run/secrets/a"), None, by)),
+            ("source=a,target=x", ("a".to_owned(), some("/pack/x"), None, by)),
+            ("target=/etc/key", ("key".to_owned(), some("/etc/key"), None, by)),
+            ("id=a,env=A", ("a".to_owned(), None, some("A"), by)),
+            ("id=a,env=", ("a".to_owned(), None, some("a"), by)),
+            ("id=a,env=A,dst=/x,uid=7", ("a".to_owned(), some("/x"), some("A"), (0o400, 7, 0))),
+        ] {
+            assert_eq!(secret(text), want, "{text}");
+        }
+        let ssh = mount("type=ssh,mode=0666,gid=5,required").unwrap();
+        let want = RunMount::Ssh { id: "default".into(), target: None, file: (0o666, 0, 5) };
+        assert_eq!(ssh, want);
+    }
+
+    #[test]
     fn relative_paths_come_out_clean() {
         for (path, cwd, want) in [
             ("sub//deep/../x/", "/w", "/w/sub/x"),
@@ -312,7 +397,11 @@ mod tests {
             "type=cache,target=/x,sharing=maybe",
             "type=cache,target=/x,mode=9",
             "type=tmpfs,target=/x,size=lots",
-            "type=secret,id=x,target=/x",
+            "type=secret",
+            "type=secret,id=x,source=y",
+            "type=secret,id=x,env",
+            "type=ssh,source=x",
+            "type=ssh,required=maybe",
         ] {
             assert!(mount(bad).is_err(), "{bad}");
         }

@@ -26,7 +26,7 @@ impl Planner<'_> {
         flags::check(instruction, &["mount", "network"])?;
         let command = state.command(instruction, command);
         let mounts = self.mounts(state, instruction)?;
-        let network = network(state, instruction)?;
+        let network = network(state, instruction, !self.inputs.run.no_network)?;
         let known = |name: &str| {
             let args = self.inputs.build_args.iter().rev();
             args.filter(|(n, _)| n == name).map(|(_, v)| v.clone()).next()
@@ -43,6 +43,9 @@ impl Planner<'_> {
             mounts,
             network,
             platform: state.platform.to_string(),
+            hosts: self.inputs.run.hosts.clone(),
+            shm_size: self.inputs.run.shm_size,
+            limits: self.inputs.run.limits.clone(),
         };
         let entry = format!("RUN {} # buildkit", state.history_command(&op.argv));
         self.step(state, Op::Run(op), instruction, span, entry);
@@ -63,6 +66,7 @@ impl Planner<'_> {
                 return Err(problem.at(flag.span));
             };
             let parsed = mounts::parse(&state.expand(word)?).at(flag.span)?;
+            let required = parsed.required;
             let from = match mounts::mount_from(word.as_str()) {
                 Some(from) => {
                     let mut name = word.clone();
@@ -81,21 +85,35 @@ impl Planner<'_> {
             }
             let cwd = &state.config.config.working_dir;
             let platform = state.platform.to_string();
-            mounts.push(parsed.resolve(from, &platform, cwd).at(flag.span)?);
+            let mount = parsed.resolve(from, &platform, cwd).at(flag.span)?;
+            match &mount {
+                RunMount::Secret { id, .. } if required && !self.inputs.secrets.contains(id) => {
+                    return Err(Problem::NoSecret { id: id.clone() }.at(flag.span));
+                }
+                RunMount::Ssh { id, .. } if required && !self.inputs.agents.contains(id) => {
+                    return Err(Problem::NoAgent { id: id.clone() }.at(flag.span));
+                }
+                _ => mounts.push(mount),
+            }
         }
         Ok(mounts)
     }
 }
 
-fn network(state: &StageState, instruction: &Instruction) -> Result<bool, BuildError> {
-    let Some(flag) = instruction.flag("network") else { return Ok(true) };
+fn network(
+    state: &StageState,
+    instruction: &Instruction,
+    default: bool,
+) -> Result<bool, BuildError> {
+    let Some(flag) = instruction.flag("network") else { return Ok(default) };
     let value = match &flag.value {
         Some(word) => state.expand(word)?,
         None => String::new(),
     };
     match value.as_str() {
+        "default" => Ok(default),
         // The host's network is the default here.
-        "default" | "host" => Ok(true),
+        "host" => Ok(true),
         "none" => Ok(false),
         _ => Err(Problem::BadValue {
             what: "--network".to_owned(),

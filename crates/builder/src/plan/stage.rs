@@ -263,7 +263,8 @@ impl Planner<'_> {
         span: Span,
         entry: String,
     ) {
-        let text = one_line(&format!("{} {}", instruction.keyword.as_str(), shown(instruction)));
+        let text = format!("{} {}", instruction.keyword.as_str(), shown(instruction));
+        let text = one_line(&crate::remote::redacted(&text));
         let origin = Origin { stage: state.label.clone(), span, text };
         let id = self.plan.add(op, state.last, &state.platform, self.target, origin);
         state.last = Some(id);

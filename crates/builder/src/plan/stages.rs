@@ -10,7 +10,10 @@ use super::{
     images::{ImageNeed, parse_platform},
     mounts::mount_from,
 };
-use crate::problem::{At, BuildError, Problem};
+use crate::{
+    problem::{At, BuildError, Problem},
+    request::RunOptions,
+};
 
 /// The stages of a file.
 #[derive(Debug)]
@@ -149,6 +152,12 @@ pub struct Inputs<'a> {
     pub build_args: &'a [(String, String)],
     /// Whether there is a build context.
     pub has_context: bool,
+    /// What commands run with.
+    pub run: &'a RunOptions,
+    /// The names of the secrets that are given.
+    pub secrets: Vec<String>,
+    /// The names of the ssh agents that are given.
+    pub agents: Vec<String>,
 }
 
 impl Reach {

@@ -1,107 +1,29 @@
 //! `mlint build`.
 
+mod args;
+mod values;
+
 use std::{
     io::{IsTerminal, Read, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use clap::{Args, ValueEnum};
 use mlint_builder::{
-    layer::Compression,
-    request::{BuildOutcome, BuildReply, BuildRequest, Output},
+    remote::masked,
+    request::{BuildOutcome, BuildReply, BuildRequest, Output, RunOptions},
     sandbox::session::{IdMap, SessionOptions, spawn},
 };
 use mlint_oci::Platform;
 
+pub use args::{BuildArgs, MachineArgs, ProgressMode};
+
 use super::session::SessionRequest;
 use crate::report::failure;
+use values::{build_arg, compression, output, pairs};
 
 /// Exit status of what could not be done.
 const FAILED: u8 = 2;
-
-/// Arguments of `mlint build`.
-#[derive(Args, Clone, Debug)]
-pub struct BuildArgs {
-    /// The build context: a directory
-    #[arg(default_value = ".")]
-    pub context: PathBuf,
-    /// The Dockerfile [default: Dockerfile or Containerfile in the context]; - for standard input
-    #[arg(short, long, value_name = "FILE")]
-    pub file: Option<PathBuf>,
-    /// Platforms to build for, separated by commas
-    #[arg(long, visible_alias = "platform", value_delimiter = ',', value_name = "P,…")]
-    pub platforms: Vec<String>,
-    /// A name for the image; may be repeated
-    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
-    pub tags: Vec<String>,
-    /// Push the image to its names
-    #[arg(long)]
-    pub push: bool,
-    /// Write the image elsewhere: type=oci,dest=PATH (a .tar or a directory) or type=local,dest=DIR
-    #[arg(short, long = "output", value_name = "type=T,dest=PATH")]
-    pub outputs: Vec<String>,
-    /// The stage to build
-    #[arg(long, value_name = "STAGE")]
-    pub target: Option<String>,
-    /// A build argument; without a value it is taken from the environment
-    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
-    pub build_args: Vec<String>,
-    /// A label for the image
-    #[arg(long = "label", value_name = "NAME=VALUE")]
-    pub labels: Vec<String>,
-    /// Execute every step, whatever the cache holds
-    #[arg(long)]
-    pub no_cache: bool,
-    /// Steps that run at the same time [default: one per processor]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    pub jobs: usize,
-    /// How layers are compressed: gzip, zstd, or either with a level (gzip:9)
-    #[arg(long, value_name = "C", default_value = "gzip")]
-    pub compression: String,
-    /// Let files of another machine pass at paths that match; as in .dockerignore
-    #[arg(long, value_name = "PATTERN")]
-    pub allow_foreign: Vec<String>,
-    /// How progress is shown
-    #[arg(long, value_enum, default_value = "auto")]
-    pub progress: ProgressMode,
-    /// What the builder runs with
-    #[command(flatten)]
-    pub machine: MachineArgs,
-}
-
-/// Arguments that `build` and `verify` share.
-#[derive(Args, Clone, Debug)]
-pub struct MachineArgs {
-    /// Where the builder keeps its data [default: $XDG_CACHE_HOME/mlint or ~/.cache/mlint]
-    #[arg(long, env = "MLINT_CACHE_DIR", value_name = "DIR")]
-    pub cache_dir: Option<PathBuf>,
-    /// An emulator: ARCH=PATH, as in arm64=/usr/bin/qemu-aarch64-static
-    #[arg(long = "qemu", value_name = "ARCH=PATH")]
-    pub qemu: Vec<String>,
-    /// A registry that speaks plain HTTP, as it is written in names; loopback addresses may always
-    #[arg(long = "plain-http", value_name = "HOST[:PORT]")]
-    pub plain_http: Vec<String>,
-}
-
-/// How progress is shown.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum ProgressMode {
-    /// tty on a terminal, else plain.
-    #[default]
-    Auto,
-    /// One line for everything that happens.
-    Plain,
-    /// A live display of what runs.
-    Tty,
-    /// One JSON object per event.
-    Json,
-    /// Nothing but errors.
-    Quiet,
-}
 
 /// What a configuration says where the arguments are silent.
 #[derive(Clone, Debug, Default)]
@@ -151,7 +73,7 @@ fn try_run(args: &BuildArgs, defaults: &BuildDefaults) -> Result<ExitCode, Strin
             ExitCode::SUCCESS
         }
         BuildReply::Failed(failed) => {
-            failure::show(&file, &text, &failed);
+            failure::show(&file, &masked(&text), &failed);
             ExitCode::from(FAILED)
         }
     })
@@ -238,6 +160,23 @@ fn request(args: &BuildArgs, defaults: &BuildDefaults) -> Result<BuildRequest, S
         allow_foreign: args.allow_foreign.clone(),
         plain_http: args.machine.plain_http.clone(),
         cache_dir: cache_dir(&args.machine)?,
+        run: run_options(args)?,
+        secrets: values::secrets(&args.secrets)?,
+        agents: values::agents(&args.agents)?,
+    })
+}
+
+fn run_options(args: &BuildArgs) -> Result<RunOptions, String> {
+    let no_network = match args.network.as_str() {
+        "default" | "host" => false,
+        "none" => true,
+        other => return Err(format!("--network {other}: default, none and host are known")),
+    };
+    Ok(RunOptions {
+        hosts: args.hosts.iter().map(|h| values::host(h)).collect::<Result<_, _>>()?,
+        shm_size: args.shm_size.as_deref().map(|s| values::size("--shm-size", s)).transpose()?,
+        limits: args.ulimits.iter().map(|l| values::limit(l)).collect::<Result<_, _>>()?,
+        no_network,
     })
 }
 
@@ -288,65 +227,6 @@ fn ignore_file(file: &Path, context: &Path) -> Result<Option<(String, String)>, 
     Ok(None)
 }
 
-fn build_arg(text: &str) -> Option<(String, String)> {
-    match text.split_once('=') {
-        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
-        None => Some((text.to_owned(), std::env::var(text).ok()?)),
-    }
-}
-
-fn pairs(flag: &str, texts: &[String]) -> Result<Vec<(String, String)>, String> {
-    texts
-        .iter()
-        .map(|text| match text.split_once('=') {
-            Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-            _ => Err(format!("{flag} {text}: expected NAME=VALUE")),
-        })
-        .collect()
-}
-
-fn output(text: &str) -> Result<Output, String> {
-    let mut kind = None;
-    let mut dest = None;
-    for field in text.split(',') {
-        match field.split_once('=') {
-            Some(("type", value)) => kind = Some(value),
-            Some(("dest", value)) => dest = Some(PathBuf::from(value)),
-            // As docker has it: a lone path is a directory for the files.
-            None if !text.contains('=') => (kind, dest) = (Some("local"), Some(text.into())),
-            _ => return Err(format!("--output {text}: '{field}' is neither type= nor dest=")),
-        }
-    }
-    let dest = dest.ok_or_else(|| format!("--output {text}: dest= is missing"))?;
-    let dest = std::path::absolute(&dest).map_err(|e| format!("--output {text}: {e}"))?;
-    match kind {
-        Some("oci") if dest.extension().is_some_and(|e| e == "tar") => Ok(Output::OciArchive(dest)),
-        Some("oci") => Ok(Output::OciDirectory(dest)),
-        Some("local") => Ok(Output::Local(dest)),
-        Some(other) => Err(format!(
-            "--output type={other} is not supported yet: oci and local are; --push goes to a registry"
-        )),
-        None => Err(format!("--output {text}: type= is missing")),
-    }
-}
-
-fn compression(text: &str) -> Result<Compression, String> {
-    let (name, level) = text.split_once(':').map_or((text, None), |(n, l)| (n, Some(l)));
-    let level = |default: i32, most: i32| match level {
-        None => Ok(default),
-        Some(level) => level
-            .parse()
-            .ok()
-            .filter(|level| (0..=most).contains(level))
-            .ok_or_else(|| format!("--compression {text}: levels go from 0 to {most}")),
-    };
-    match name {
-        "gzip" => Ok(Compression::Gzip(level(6, 9)?.unsigned_abs())),
-        "zstd" => Ok(Compression::Zstd(level(3, 19)?)),
-        _ => Err(format!("--compression {text}: gzip and zstd are known")),
-    }
-}
-
 /// Where the builder keeps its data.
 pub fn cache_dir(args: &MachineArgs) -> Result<PathBuf, String> {
     let from_home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
@@ -372,29 +252,4 @@ pub fn session_options(args: &MachineArgs) -> Result<SessionOptions, String> {
         })
         .collect::<Result<Vec<_>, String>>()?;
     Ok(SessionOptions { cache_dir: cache_dir(args)?, id_map: IdMap::Auto, qemu })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn outputs_are_read_or_refused() {
-        assert!(matches!(output("type=oci,dest=/a/b.tar"), Ok(Output::OciArchive(_))));
-        assert!(matches!(output("type=oci,dest=/a/b"), Ok(Output::OciDirectory(_))));
-        assert!(matches!(output("out"), Ok(Output::Local(_))));
-        for bad in ["type=oci", "type=image,dest=x", "dest=x", "type=oci,colour=red"] {
-            assert!(output(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn compressions() {
-        assert_eq!(compression("gzip"), Ok(Compression::Gzip(6)));
-        assert_eq!(compression("gzip:9"), Ok(Compression::Gzip(9)));
-        assert_eq!(compression("zstd:19"), Ok(Compression::Zstd(19)));
-        for bad in ["lzma", "gzip:10", "zstd:x", "gzip:-1"] {
-            assert!(compression(bad).is_err(), "{bad}");
-        }
-    }
 }

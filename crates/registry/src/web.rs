@@ -1,0 +1,231 @@
+//! Files that are in no registry, by their address: streamed, bounded, and not fetched again if the
+//! server says that nothing has changed.
+
+use std::path::Path;
+
+use mlint_oci::{Digest, Hasher};
+use reqwest::{
+    Response, StatusCode, Url,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, IF_NONE_MATCH, LAST_MODIFIED},
+};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::{
+    answer::{refused, retry_after},
+    blob::Progress,
+    client::Client,
+    error::{RegistryError, innermost},
+    transport::{Direction, Failure},
+};
+
+/// A file as it was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebFile {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size.
+    pub size: u64,
+    /// The server's mark for this content (`ETag`).
+    pub mark: Option<String>,
+    /// When it was changed, in seconds since 1970 (`Last-Modified`).
+    pub modified: Option<i64>,
+}
+
+/// What a server says to a request for a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebAnswer {
+    /// It is what it was when it had the mark.
+    Unchanged,
+    /// Here it is.
+    File(WebFile),
+}
+
+impl Client {
+    /// Fetches what is at an http or https address into the new file `path`. With `mark` the server
+    /// is asked whether the content is still the one with that mark. A user and password in the
+    /// address are used, and no message holds them.
+    ///
+    /// # Errors
+    /// When the server can't be reached, says no, sends more than `limit` bytes, or breaks off again
+    /// and again; then there is no file.
+    pub async fn fetch_url(
+        &self,
+        url: &str,
+        mark: Option<&str>,
+        path: &Path,
+        limit: u64,
+        progress: Progress<'_>,
+    ) -> Result<WebAnswer, RegistryError> {
+        let bad =
+            |problem: String| RegistryError::Protocol { host: "this address".into(), problem };
+        let url = Url::parse(url).map_err(|e| bad(format!("it can't be read: {e}")))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(bad(format!("'{}' is not http", url.scheme())));
+        }
+        let host = host_of(&url);
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let failure = match self.fetch_once(&host, &url, mark, path, limit, progress).await? {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            // Whatever came is worthless.
+            let _ = tokio::fs::remove_file(path).await;
+            let pause = self.transport.pause(attempt, failure.wait);
+            match pause.filter(|_| attempt < self.transport.options.attempts) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(failure.error),
+            }
+        }
+    }
+
+    /// One try. The outer error is final, the inner one may be tried again.
+    async fn fetch_once(
+        &self,
+        host: &str,
+        url: &Url,
+        mark: Option<&str>,
+        path: &Path,
+        limit: u64,
+        progress: Progress<'_>,
+    ) -> Result<Result<WebAnswer, Failure>, RegistryError> {
+        let client = self.transport.client(host, Direction::Down)?;
+        let mut request = client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+        if let Some(mark) = mark {
+            request = request.header(IF_NONE_MATCH, mark);
+        }
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(e) => {
+                let e = e.without_url();
+                return self.transport.connection_failure(host, Direction::Down, &e).map(Err);
+            }
+        };
+        let status = response.status();
+        if status == StatusCode::NOT_MODIFIED && mark.is_some() {
+            return Ok(Ok(WebAnswer::Unchanged));
+        }
+        if !status.is_success() {
+            let again = status.is_server_error()
+                || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+            let wait = retry_after(&response);
+            let error = refused(host, &format!("the request for {}", url.path()), response).await;
+            return if again { Ok(Err(Failure { error, wait })) } else { Err(error) };
+        }
+        save(host, response, path, limit, progress).await
+    }
+}
+
+async fn save(
+    host: &str,
+    mut response: Response,
+    path: &Path,
+    limit: u64,
+    progress: Progress<'_>,
+) -> Result<Result<WebAnswer, Failure>, RegistryError> {
+    let protocol = |problem: String| RegistryError::Protocol { host: host.to_owned(), problem };
+    if let Some(encoding) = text(response.headers(), CONTENT_ENCODING.as_str())
+        && !encoding.eq_ignore_ascii_case("identity")
+    {
+        let problem = format!("it sends the file encoded as '{encoding}', unasked");
+        return Err(protocol(problem));
+    }
+    let mark = text(response.headers(), ETAG.as_str());
+    let modified = text(response.headers(), LAST_MODIFIED.as_str()).and_then(|t| http_date(&t));
+    let file = |source| RegistryError::File { action: "write", path: path.to_owned(), source };
+    let out = tokio::fs::File::create(path).await.map_err(file)?;
+    let mut out = tokio::io::BufWriter::with_capacity(256 * 1024, out);
+    let mut hasher = Hasher::new(mlint_oci::Algorithm::Sha256);
+    let mut size = 0u64;
+    loop {
+        let chunk = match response.chunk().await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => break,
+            Err(e) => {
+                let problem = innermost(&e.without_url());
+                let error = RegistryError::Broken { host: host.to_owned(), problem, attempts: 1 };
+                return Ok(Err(Failure { error, wait: None }));
+            }
+        };
+        size += chunk.len() as u64;
+        if size > limit {
+            drop(out);
+            let _ = tokio::fs::remove_file(path).await;
+            return Err(protocol(format!("it sends more than {limit} bytes")));
+        }
+        hasher.update(&chunk);
+        out.write_all(&chunk).await.map_err(file)?;
+        if let Some(progress) = progress {
+            progress(chunk.len() as u64);
+        }
+    }
+    out.flush().await.map_err(file)?;
+    Ok(Ok(WebAnswer::File(WebFile { digest: hasher.finish(), size, mark, modified })))
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.to_owned())
+}
+
+/// Host and port, without a login.
+fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// A date as HTTP writes it (`Sun, 06 Nov 1994 08:49:37 GMT`), in seconds since 1970.
+fn http_date(text: &str) -> Option<i64> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let (_, rest) = text.split_once(", ")?;
+    let parts: Vec<&str> = rest.split([' ', '-']).collect();
+    let [day, month, year, time, "GMT"] = parts[..] else { return None };
+    let month = MONTHS.find(month).filter(|at| month.len() == 3 && at % 3 == 0)? as i64 / 3 + 1;
+    let (day, year): (i64, i64) = (day.parse().ok()?, year.parse().ok()?);
+    let clock: Vec<i64> = time.split(':').map(|n| n.parse().ok()).collect::<Option<_>>()?;
+    let [hour, minute, second] = clock[..] else { return None };
+    let fits = (1..=31).contains(&day) && (0..24).contains(&hour) && (0..60).contains(&minute);
+    if !fits || !(0..=60).contains(&second) || !(1600..10_000).contains(&year) {
+        return None;
+    }
+    // Years begin in March, so that the leap day is the last of its year.
+    let shifted = if month > 2 { year } else { year - 1 };
+    let era = shifted.div_euclid(400);
+    let year_of_era = shifted.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_http() {
+        for (text, want) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            ("Thu, 29 Feb 2024 00:00:00 GMT", Some(1_709_164_800)),
+            ("Sat, 21 Nov 2026 08:04:05 GMT", Some(1_795_248_245)),
+            ("Wed, 31 Dec 1969 23:59:59 GMT", Some(-1)),
+            ("Sun, 06 Nov 1994 08:49:37", None),
+            ("Sun, 06 Foo 1994 08:49:37 GMT", None),
+            ("Sun, 06 anF 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 28:49:37 GMT", None),
+            ("", None),
+        ] {
+            assert_eq!(http_date(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_login_is_no_part_of_the_host() {
+        let url = Url::parse("https://me:pw@h.example:8443/x").unwrap();
+        assert_eq!(host_of(&url), "h.example:8443");
+    }
+}

@@ -1,0 +1,106 @@
+//! What `mlint build` is told.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Arguments of `mlint build`.
+#[derive(Args, Clone, Debug)]
+pub struct BuildArgs {
+    /// The build context: a directory
+    #[arg(default_value = ".")]
+    pub context: PathBuf,
+    /// The Dockerfile [default: Dockerfile or Containerfile in the context]; - for standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Platforms to build for, separated by commas
+    #[arg(long, visible_alias = "platform", value_delimiter = ',', value_name = "P,…")]
+    pub platforms: Vec<String>,
+    /// A name for the image; may be repeated
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
+    pub tags: Vec<String>,
+    /// Push the image to its names
+    #[arg(long)]
+    pub push: bool,
+    /// Write the image elsewhere: type=oci,dest=PATH (a .tar or a directory) or type=local,dest=DIR
+    #[arg(short, long = "output", value_name = "type=T,dest=PATH")]
+    pub outputs: Vec<String>,
+    /// The stage to build
+    #[arg(long, value_name = "STAGE")]
+    pub target: Option<String>,
+    /// A build argument; without a value it is taken from the environment
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
+    pub build_args: Vec<String>,
+    /// A label for the image
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    pub labels: Vec<String>,
+    /// A secret for RUN --mount=type=secret: id=ID,src=FILE or id=ID,env=NAME
+    #[arg(long = "secret", value_name = "id=ID,src=FILE")]
+    pub secrets: Vec<String>,
+    /// An ssh agent for RUN --mount=type=ssh and git: default (by SSH_AUTH_SOCK) or ID=SOCKET
+    #[arg(long = "ssh", value_name = "default|ID=SOCKET")]
+    pub agents: Vec<String>,
+    /// A line of /etc/hosts for commands
+    #[arg(long = "add-host", value_name = "NAME:ADDRESS")]
+    pub hosts: Vec<String>,
+    /// The network of commands that don't choose one: default, none or host
+    #[arg(long, value_name = "MODE", default_value = "default", hide_default_value = true)]
+    pub network: String,
+    /// The size of /dev/shm for commands, as in 128m
+    #[arg(long, value_name = "SIZE")]
+    pub shm_size: Option<String>,
+    /// A resource limit for commands, as in nofile=1024:2048
+    #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
+    pub ulimits: Vec<String>,
+    /// Execute every step, whatever the cache holds
+    #[arg(long)]
+    pub no_cache: bool,
+    /// Steps that run at the same time [default: one per processor]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub jobs: usize,
+    /// How layers are compressed: gzip, zstd, or either with a level (gzip:9)
+    #[arg(long, value_name = "C", default_value = "gzip")]
+    pub compression: String,
+    /// Let files of another machine pass at paths that match; as in .dockerignore
+    #[arg(long, value_name = "PATTERN")]
+    pub allow_foreign: Vec<String>,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto")]
+    pub progress: ProgressMode,
+    /// What the builder runs with
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// Arguments that `build` and `verify` share.
+#[derive(Args, Clone, Debug)]
+pub struct MachineArgs {
+    /// Where the builder keeps its data [default: $XDG_CACHE_HOME/mlint or ~/.cache/mlint]
+    #[arg(long, env = "MLINT_CACHE_DIR", value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+    /// An emulator: ARCH=PATH, as in arm64=/usr/bin/qemu-aarch64-static
+    #[arg(long = "qemu", value_name = "ARCH=PATH")]
+    pub qemu: Vec<String>,
+    /// A registry that speaks plain HTTP, as it is written in names; loopback addresses may always
+    #[arg(long = "plain-http", value_name = "HOST[:PORT]")]
+    pub plain_http: Vec<String>,
+}
+
+/// How progress is shown.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum ProgressMode {
+    /// tty on a terminal, else plain.
+    #[default]
+    Auto,
+    /// One line for everything that happens.
+    Plain,
+    /// A live display of what runs.
+    Tty,
+    /// One JSON object per event.
+    Json,
+    /// Nothing but errors.
+    Quiet,
+}
