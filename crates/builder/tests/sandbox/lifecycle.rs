@@ -34,10 +34,7 @@ pub struct Footprint {
 
 impl Footprint {
     pub fn take() -> Self {
-        Self {
-            processes: processes(),
-            mounts: fs::read_to_string("/proc/self/mounts").unwrap_or_default(),
-        }
+        Self { processes: processes(), mounts: mounts() }
     }
 
     /// Gives the kernel a moment to bury the dead.
@@ -59,6 +56,15 @@ impl Footprint {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// The host's mounts, without those of a container engine that runs beside us and has its own comings
+/// and goings.
+fn mounts() -> String {
+    let all = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let foreign =
+        |line: &&str| ["containerd", "docker", "buildkit"].iter().any(|e| line.contains(e));
+    all.lines().filter(|line| !foreign(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Sessions, steps, and the sleepers that only our steps start.
