@@ -2,6 +2,7 @@
 
 mod assets;
 mod automatic;
+pub mod caches;
 mod cross;
 pub mod downloads;
 pub mod images;
@@ -49,12 +50,16 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &toolchains::emulation_unsafe_toolchain::EmulationUnsafeToolchain,
         &libc::cgo_cross_compile::CgoCrossCompile,
         &libc::libc_mismatch::LibcMismatch,
+        &libc::missing_cross_libc::MissingCrossLibc,
+        &libc::glibc_compat_package::GlibcCompatPackage,
         &packages::arch_specific_package::ArchSpecificPackage,
         &packages::arch_library_path::ArchLibraryPath,
+        &packages::single_arch_package::SingleArchPackage,
         &images::base_image_platform::BaseImagePlatform,
         &images::single_arch_digest::SingleArchDigest,
         &images::arch_tagged_image::ArchTaggedImage,
         &images::unknown_image_platform::UnknownImagePlatform,
+        &caches::shared_cache_mount::SharedCacheMount,
         &metadata::arch_in_label::ArchInLabel,
     ]
 }

@@ -352,3 +352,9 @@ pub(crate) fn is_run(cx: &Context<'_>, instruction: usize) -> bool {
 pub(crate) fn is_deliberate(effect: &Effect) -> bool {
     effect.is_guarded_by_platform()
 }
+
+/// Whether the command may fail: what follows it begins with `||`.
+pub(crate) fn is_tolerated(cx: &Context<'_>, span: Span) -> bool {
+    let rest = cx.file.text.get(span.end as usize..).unwrap_or_default();
+    rest.trim_start_matches([' ', '\t', '\\', '\n', '\r']).starts_with("||")
+}

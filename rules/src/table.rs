@@ -1,5 +1,5 @@
-//! Tables of facts about download addresses: lines of text sorted by what an address begins with,
-//! found by binary search. A table is cut into lines when it is first asked.
+//! Tables of facts: lines of text sorted by what an address begins with, or by a name, found by binary
+//! search. A table is cut into lines when it is first asked.
 
 use std::sync::OnceLock;
 
@@ -43,11 +43,16 @@ impl Table {
         ends.into_iter().flat_map(move |end| {
             let key = lower.get(..end).unwrap_or_default();
             let rest = path.get(end..).unwrap_or_default();
-            let lines = self.lines();
-            let first = lines.partition_point(|(column, _)| *column < key);
-            let equal = lines[first..].partition_point(|(column, _)| *column == key);
-            lines[first..first + equal].iter().map(move |(_, line)| (rest, *line))
+            self.named(key).map(move |line| (rest, line))
         })
+    }
+
+    /// The rows whose first column is `key`.
+    pub(crate) fn named(&'static self, key: &str) -> impl Iterator<Item = &'static str> + use<> {
+        let lines = self.lines();
+        let first = lines.partition_point(|(column, _)| *column < key);
+        let equal = lines[first..].partition_point(|(column, _)| *column == key);
+        lines[first..first + equal].iter().map(|(_, line)| *line)
     }
 
     /// All rows, in order.
@@ -85,10 +90,18 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_found_by_name() {
+        let named = |key: &str| -> Vec<&str> { TABLE.named(key).collect() };
+        assert_eq!(named("b.org/x"), ["b.org/x\ttwo", "b.org/x\tthree"]);
+        assert!(named("b.org").is_empty() && named("").is_empty() && named("z").is_empty());
+    }
+
+    #[test]
     fn the_tables_are_sorted() {
         for text in [
             include_str!("../data/release-assets.tsv"),
             include_str!("../data/unmarked-assets.tsv"),
+            include_str!("../data/single-arch-packages.tsv"),
         ] {
             let column = |line: &'static str| line.split('\t').next().unwrap_or_default();
             let keys: Vec<&str> =

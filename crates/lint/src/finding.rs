@@ -43,6 +43,9 @@ pub struct ProposedFix {
     /// What the same thing is called on each platform, where the names do not tell it: two
     /// platforms that differ in that do the analogous thing.
     pub alike: Vec<(Platform, String)>,
+    /// What is wrong does not show in what the file does (which cache is mounted): the broken
+    /// platform does the same before and after.
+    pub unseen: bool,
 }
 
 impl ProposedFix {
@@ -68,6 +71,7 @@ impl ProposedFix {
             or_nothing: false,
             reveals: Vec::new(),
             alike: Vec::new(),
+            unseen: false,
         }
     }
 
@@ -97,6 +101,13 @@ impl ProposedFix {
     #[must_use]
     pub fn alike(mut self, names: Vec<(Platform, String)>) -> Self {
         self.alike = names;
+        self
+    }
+
+    /// Says that the broken platform comes no nearer to the others by what it does.
+    #[must_use]
+    pub fn unseen(mut self) -> Self {
+        self.unseen = true;
         self
     }
 

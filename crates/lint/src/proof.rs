@@ -289,6 +289,7 @@ impl<'a> Prover<'a> {
             let (before, after) = (distance(self.analysis, platform), distance(after, platform));
             // Where names tell nothing, what was wrong did not show.
             let must_shrink = before > 0
+                && !proposal.unseen
                 && name(platform) == name(like)
                 && matches!(diagnostic.effect, Effect::WrongBinary | Effect::BuildFails);
             if after > before || must_shrink && after == before {

@@ -158,7 +158,8 @@ fn effect_line(effect: &Effect) -> Option<String> {
             let sources: Vec<String> = c.sources.iter().map(|s| s.value.to_string()).collect();
             format!("copy {:?} {} to {}", c.from, sources.join(" "), c.dest.value)
         }
-        EffectKind::CacheMount { id, target, .. } => format!("cache {id} at {target}"),
+        // What a cache is called decides what a build may find in it, and not what it makes.
+        EffectKind::CacheMount { target, .. } => format!("cache at {target}"),
         EffectKind::SetEnv { name, value, kept } => {
             if !kept && AUTOMATIC.contains(&name.as_str()) {
                 return None;

@@ -16,6 +16,7 @@ use crate::{
     packages::{
         follow,
         source::{comes_from_download, is_source, lists},
+        wants_others,
     },
     support::{
         FoundWord, collects_platforms, follows_another_platform, is_deliberate,
@@ -106,14 +107,6 @@ struct Site<'a> {
     cx: &'a Context<'a>,
     evaluation: &'a Evaluation,
     stage: &'a Stage,
-}
-
-/// `dpkg --add-architecture amd64`
-fn wants_others(stage: &Stage) -> bool {
-    stage.effects().any(|(_, e)| match &e.kind {
-        EffectKind::Command(c) => c.argv.iter().any(|a| a.value.is("--add-architecture")),
-        _ => false,
-    })
 }
 
 fn check_stage(site: &Site<'_>, sink: &mut Sink<'_>) {

@@ -10,7 +10,8 @@ use mlint_model::{
 use mlint_syntax::{Edit, EditSet, InstructionKind, Span};
 
 use crate::support::{
-    is_deliberate, is_literal, is_platform_arg_default, is_run, literal_words, root_stage, shown,
+    is_deliberate, is_literal, is_platform_arg_default, is_run, is_tolerated, literal_words,
+    root_stage, shown,
 };
 
 mlint_lint::declare_rule! {
@@ -90,7 +91,7 @@ impl Rule for CrossBinaryExecuted {
                     machine.platform().is_some_and(|m| m.os() == on.os())
                         && machine.is_wrong_for(on)
                 });
-                if !wrong || is_deliberate(effect) || is_tolerated(cx, effect) {
+                if !wrong || is_deliberate(effect) || is_tolerated(cx, effect.span) {
                     continue;
                 }
                 let run = Run { evaluation, stage, step, effect, path, machine };
@@ -130,12 +131,6 @@ impl<'a> Run<'a> {
         let first = artifact.way.first();
         self.evaluation.final_artifacts().any(|a| a.way.first() == first && first.is_some())
     }
-}
-
-/// Whether the script goes on if the command fails.
-fn is_tolerated(cx: &Context<'_>, effect: &Effect) -> bool {
-    let rest = cx.file.text.get(effect.span.end as usize..).unwrap_or_default();
-    rest.trim_start_matches([' ', '\t', '\\', '\n', '\r']).starts_with("||")
 }
 
 fn has_its_own_rule(run: &Run<'_>) -> bool {

@@ -1,0 +1,3 @@
+//! Cache mounts.
+
+pub mod shared_cache_mount;
