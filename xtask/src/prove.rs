@@ -230,7 +230,7 @@ impl Prover {
             arguments: vec![("REGISTRY", self.registry.host()), ("FILES", files.url())],
             image: format!("{}/prove/{}", self.registry.host(), name.to_ascii_lowercase()),
         };
-        let fixed = ["fixed.Dockerfile", "fixed-unsafe.Dockerfile", "repaired.Dockerfile"]
+        let fixed = ["repaired.Dockerfile", "fixed.Dockerfile", "fixed-unsafe.Dockerfile"]
             .into_iter()
             .map(|file| dir.join(file))
             .find(|file| file.exists())

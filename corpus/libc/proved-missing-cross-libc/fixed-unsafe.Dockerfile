@@ -1,7 +1,6 @@
 ARG REGISTRY=docker.io/library
-FROM --platform=$BUILDPLATFORM ${REGISTRY}/debian:bookworm AS build
-RUN apt-get update \
- && apt-get install -y --no-install-recommends gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc libc6-dev
+FROM --platform=$BUILDPLATFORM ${REGISTRY}/gcc:12 AS build
+RUN apt-get update && apt-get install -y --no-install-recommends gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 COPY <<EOF /src/hello.c
 #include <stdio.h>
 int main(void) { return puts("hello") < 0; }

@@ -100,8 +100,8 @@ pub enum Problem {
     Step(#[from] StepError),
     #[error(transparent)]
     Emulation(#[from] EmulationError),
-    #[error("the command failed with exit status {status} on {platform}")]
-    Exit { status: i32, platform: Platform },
+    #[error("the command failed with exit status {status} on {place}")]
+    Exit { status: i32, place: String },
     #[error("{0}")]
     Foreign(ForeignFiles),
     #[error("the image of {platform} cannot be described: {reason}")]

@@ -108,6 +108,10 @@ crate::declare_rule! {
     /// ## Fix
     ///
     /// Safe: the comment, or the one name in it, is removed.
+    ///
+    /// ## Not proved by a build
+    ///
+    /// No builder reads mlint's comments: the images are the same before and after.
     pub struct UnusedSuppression {
         name: "unused-suppression",
         group: Meta,
@@ -139,6 +143,10 @@ crate::declare_rule! {
     /// # mlint ignore=hardcoded-arch-url: the archive holds fonts only
     /// ADD https://example.org/fonts-amd64.tar /usr/share/
     /// ```
+    ///
+    /// ## Not proved by a build
+    ///
+    /// No builder reads mlint's comments: the images are the same before and after.
     pub struct SuppressionWithoutReason {
         name: "suppression-without-reason",
         group: Meta,

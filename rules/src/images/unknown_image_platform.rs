@@ -31,6 +31,10 @@ mlint_lint::declare_rule! {
     /// ## Fix
     ///
     /// None: log in with the registry, check with a network, or switch the rule off.
+    ///
+    /// ## Not proved by a build
+    ///
+    /// It says that something is not known. A build knows it.
     pub struct UnknownImagePlatform {
         name: "unknown-image-platform",
         group: Images,

@@ -42,6 +42,10 @@ mlint_lint::declare_rule! {
     /// ## Fix
     ///
     /// By hand: what fits depends on the programs that need glibc.
+    ///
+    /// ## Not proved by a build
+    ///
+    /// It takes Alpine's package manager and a package from GitHub, and the proof has neither.
     pub struct GlibcCompatPackage {
         name: "glibc-compat-package",
         group: Libc,

@@ -42,6 +42,10 @@ mlint_lint::declare_rule! {
     ///
     /// `${TARGETARCH}` where the word is Docker's: safe. For the kernel's words (`x86_64`) there
     /// is no variable: drop the label, or let whoever builds give it (`--label`).
+    ///
+    /// ## Not proved by a build
+    ///
+    /// A label is no file: every file of both images is right before and after.
     pub struct ArchInLabel {
         name: "arch-in-label",
         group: Metadata,

@@ -57,6 +57,11 @@ mlint_lint::declare_rule! {
     /// For Go with `CGO_ENABLED=0`: `--platform=$BUILDPLATFORM`, the arguments, and `GOOS` and
     /// `GOARCH` (safe). For what runs everywhere: the flag alone, which needs a look, since a build
     /// script may do more than its name says.
+    ///
+    /// ## Not proved by a build
+    ///
+    /// Nothing fails: the images are the same before and after, and only the time that they take
+    /// differs.
     pub struct MissingBuildPlatform {
         name: "missing-build-platform",
         group: Stages,

@@ -31,6 +31,10 @@ mlint_lint::declare_rule! {
     /// ## Fix
     ///
     /// The flag is removed. Safe.
+    ///
+    /// ## Not proved by a build
+    ///
+    /// The images are the same before and after.
     pub struct RedundantTargetPlatform {
         name: "redundant-target-platform",
         group: Stages,

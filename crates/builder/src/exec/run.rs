@@ -107,8 +107,8 @@ impl Exec<'_> {
         };
         let result = step::run(self.session, &spec, cancel, None, &mut output)?;
         if !result.status.success() {
-            let platform = self.plan.steps[id].platform.clone();
-            return Err(Problem::Exit { status: result.status.shell_code(), platform }.into());
+            let (status, place) = (result.status.shell_code(), place(&self.plan.steps[id]));
+            return Err(Problem::Exit { status, place }.into());
         }
         drop(prepared.locks);
         self.layer_of(&dirs.upper)
@@ -163,5 +163,14 @@ impl WorkDirs {
 
     fn remove(&self) {
         crate::store::remove_tree(&self.root);
+    }
+}
+/// Where a step runs, and for whose image if that is another platform's alone.
+fn place(step: &crate::plan::Step) -> String {
+    match &step.targets[..] {
+        [target] if *target != step.platform => {
+            format!("{}, in the build for {target}", step.platform)
+        }
+        _ => step.platform.to_string(),
     }
 }
