@@ -224,7 +224,7 @@ fn rules_are_proved_by_builds_or_say_why_not() {
     }
     let builtin = mlint_lint::BUILTIN.iter().copied();
     for meta in mlint_rules::all().iter().map(|rule| rule.meta()).chain(builtin) {
-        let says_why = meta.body().lines().any(|line| line == "## Not proved by a build");
+        let says_why = meta.body().lines().any(|line| line == "## Proof");
         let proved = rules.contains(meta.name);
         assert!(
             proved || says_why,

@@ -109,9 +109,10 @@ crate::declare_rule! {
     ///
     /// Safe: the comment, or the one name in it, is removed.
     ///
-    /// ## Not proved by a build
+    /// ## Proof
     ///
-    /// No builder reads mlint's comments: the images are the same before and after.
+    /// None by a build: no builder reads mlint's comments: the images are the same before and
+    /// after.
     pub struct UnusedSuppression {
         name: "unused-suppression",
         group: Meta,
@@ -144,9 +145,10 @@ crate::declare_rule! {
     /// ADD https://example.org/fonts-amd64.tar /usr/share/
     /// ```
     ///
-    /// ## Not proved by a build
+    /// ## Proof
     ///
-    /// No builder reads mlint's comments: the images are the same before and after.
+    /// None by a build: no builder reads mlint's comments: the images are the same before and
+    /// after.
     pub struct SuppressionWithoutReason {
         name: "suppression-without-reason",
         group: Meta,

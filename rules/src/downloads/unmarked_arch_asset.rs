@@ -67,10 +67,6 @@ mlint_lint::declare_rule! {
     /// ## Proof
     ///
     /// None by a build: the files are on other people's servers.
-    ///
-    /// ## Not proved by a build
-    ///
-    /// The files are on their projects' servers, and the proof has no network but this machine's.
     pub struct UnmarkedArchAsset {
         name: "unmarked-arch-asset",
         group: Downloads,

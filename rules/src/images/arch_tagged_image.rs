@@ -42,11 +42,11 @@ mlint_lint::declare_rule! {
     /// For the official images' namespaces the prefix goes. It needs a look: the name without
     /// prefix is another image as far as a registry is concerned, if one with the same files.
     ///
-    /// ## Not proved by a build
+    /// ## Proof
     ///
-    /// mlint's own builder refuses a base image that lacks a platform before the first step, as the
-    /// case of `base-image-platform` shows; builders that take such an image are not part of the
-    /// proof.
+    /// None by a build: mlint's own builder refuses a base image that lacks a platform before the
+    /// first step, as the case of `base-image-platform` shows; builders that take such an image are
+    /// not part of the proof.
     pub struct ArchTaggedImage {
         name: "arch-tagged-image",
         group: Images,

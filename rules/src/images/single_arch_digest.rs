@@ -38,10 +38,10 @@ mlint_lint::declare_rule! {
     /// The digest goes, and the tag stays. It needs a look: a tag can move. Pin the digest of the
     /// index in its place, which `mlint image inspect debian:12` tells.
     ///
-    /// ## Not proved by a build
+    /// ## Proof
     ///
-    /// The digest stands in the Dockerfile before the local registry has the image, and mlint's own
-    /// builder refuses an image that lacks the platform.
+    /// None by a build: the digest stands in the Dockerfile before the local registry has the
+    /// image, and mlint's own builder refuses an image that lacks the platform.
     pub struct SingleArchDigest {
         name: "single-arch-digest",
         group: Images,

@@ -32,9 +32,9 @@ mlint_lint::declare_rule! {
     ///
     /// None: log in with the registry, check with a network, or switch the rule off.
     ///
-    /// ## Not proved by a build
+    /// ## Proof
     ///
-    /// It says that something is not known. A build knows it.
+    /// None by a build: it says that something is not known. A build knows it.
     pub struct UnknownImagePlatform {
         name: "unknown-image-platform",
         group: Images,

@@ -43,9 +43,10 @@ mlint_lint::declare_rule! {
     ///
     /// By hand: what fits depends on the programs that need glibc.
     ///
-    /// ## Not proved by a build
+    /// ## Proof
     ///
-    /// It takes Alpine's package manager and a package from GitHub, and the proof has neither.
+    /// None by a build: it takes Alpine's package manager and a package from GitHub, and the proof
+    /// has neither.
     pub struct GlibcCompatPackage {
         name: "glibc-compat-package",
         group: Libc,

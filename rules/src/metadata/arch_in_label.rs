@@ -43,9 +43,9 @@ mlint_lint::declare_rule! {
     /// `${TARGETARCH}` where the word is Docker's: safe. For the kernel's words (`x86_64`) there
     /// is no variable: drop the label, or let whoever builds give it (`--label`).
     ///
-    /// ## Not proved by a build
+    /// ## Proof
     ///
-    /// A label is no file: every file of both images is right before and after.
+    /// None by a build: a label is no file: every file of both images is right before and after.
     pub struct ArchInLabel {
         name: "arch-in-label",
         group: Metadata,

@@ -147,7 +147,7 @@ fn without_version(name: &str) -> Option<String> {
             && part.chars().all(|c| c.is_ascii_digit() || c == '.')
     };
     let parts: Vec<&str> = name.split('-').collect();
-    let at = parts.iter().position(|part| is_version(&part))?;
+    let at = parts.iter().position(is_version)?;
     let mut parts = parts;
     *parts.get_mut(at)? = "*";
     Some(parts.join("-"))

@@ -37,9 +37,10 @@ mlint_lint::declare_rule! {
     /// The flag is removed. Safe: the builder never looked at it. If the other platform was meant,
     /// the flag belongs on the parent.
     ///
-    /// ## Not proved by a build
+    /// ## Proof
     ///
-    /// The images are the same before and after: what is ignored shows in none of them.
+    /// None by a build: the images are the same before and after: what is ignored shows in none of
+    /// them.
     pub struct IgnoredStagePlatform {
         name: "ignored-stage-platform",
         group: Stages,

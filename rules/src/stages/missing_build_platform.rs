@@ -58,10 +58,10 @@ mlint_lint::declare_rule! {
     /// `GOARCH` (safe). For what runs everywhere: the flag alone, which needs a look, since a build
     /// script may do more than its name says.
     ///
-    /// ## Not proved by a build
+    /// ## Proof
     ///
-    /// Nothing fails: the images are the same before and after, and only the time that they take
-    /// differs.
+    /// None by a build: nothing fails: the images are the same before and after, and only the time
+    /// that they take differs.
     pub struct MissingBuildPlatform {
         name: "missing-build-platform",
         group: Stages,

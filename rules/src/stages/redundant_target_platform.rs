@@ -32,9 +32,9 @@ mlint_lint::declare_rule! {
     ///
     /// The flag is removed. Safe.
     ///
-    /// ## Not proved by a build
+    /// ## Proof
     ///
-    /// The images are the same before and after.
+    /// None by a build: the images are the same before and after.
     pub struct RedundantTargetPlatform {
         name: "redundant-target-platform",
         group: Stages,

@@ -63,11 +63,6 @@ mlint_lint::declare_rule! {
     /// ## Proof
     ///
     /// None by a build: it needs the SDK's image, and whether the SDK crashes is chance.
-    ///
-    /// ## Not proved by a build
-    ///
-    /// The .NET SDK is no package of Debian, and whether it crashes under emulation depends on its
-    /// version and on QEMU's.
     pub struct EmulationUnsafeToolchain {
         name: "emulation-unsafe-toolchain",
         group: Toolchains,

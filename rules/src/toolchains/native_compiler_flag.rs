@@ -37,10 +37,10 @@ mlint_lint::declare_rule! {
     /// The flag is removed where it stands by itself. It needs a look: the code for the machine
     /// that worked changes, too.
     ///
-    /// ## Not proved by a build
+    /// ## Proof
     ///
-    /// The program runs on the machine that compiled it. It stops on an older one, which is not at
-    /// hand.
+    /// None by a build: the program runs on the machine that compiled it. It stops on an older one,
+    /// which is not at hand.
     pub struct NativeCompilerFlag {
         name: "native-compiler-flag",
         group: Toolchains,

@@ -71,11 +71,6 @@ mlint_lint::declare_rule! {
     ///
     /// Not by a build: the files that it knows of lie on their projects' servers, and the proofs
     /// use no network.
-    ///
-    /// ## Not proved by a build
-    ///
-    /// The defect is between a script and what a project calls its files. Those files are on the
-    /// project's servers, and the proof has no network but this machine's.
     pub struct ArchNameMismatch {
         name: "arch-name-mismatch",
         group: Values,
