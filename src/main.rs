@@ -13,7 +13,7 @@ mod suggest;
 mod talk;
 mod write;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use clap::Parser;
 
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Check(args) => commands::check::run(&args, &cli.global),
         Command::Fix(args) => commands::fix::run(&args, &cli.global),
-        Command::Build(args) => config::build_defaults(&args.context, &cli.global)
+        Command::Build(args) => config::build_defaults(Path::new(&args.context), &cli.global)
             .map(|defaults| commands::build::run(&args, &defaults)),
         Command::Verify(args) => Ok(commands::verify::run(&args)),
         Command::Trace(args) => commands::trace::run(&args, &cli.global),

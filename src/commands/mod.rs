@@ -22,15 +22,6 @@ pub enum Failure {
     /// The configuration can't be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// `mlint.toml` gives names to contexts, which the builder can't do.
-    #[error(
-        "can't build: [build-contexts] of mlint.toml names '{name}', and mlint builds without named \
-         contexts; build with `docker buildx build --build-context`, or use a stage of that name"
-    )]
-    NamedContexts {
-        /// The first of them.
-        name: String,
-    },
     /// Standard output can't be written.
     #[error("can't write to standard output: {0}")]
     Output(#[from] io::Error),

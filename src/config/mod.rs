@@ -182,14 +182,12 @@ pub fn build_defaults(context: &Path, global: &Global) -> Result<BuildDefaults, 
     if config.path.is_none() {
         config = configs.for_dir(Path::new("."))?;
     }
-    if let Some(context) = config.build_contexts.first() {
-        return Err(Failure::NamedContexts { name: context.name.clone() });
-    }
     Ok(BuildDefaults {
         platforms: config.platforms.iter().map(ToString::to_string).collect(),
         tags: config.tags,
         target: config.target,
         build_args: config.build_args,
+        build_contexts: config.build_contexts,
     })
 }
 

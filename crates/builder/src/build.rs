@@ -7,10 +7,10 @@ use mlint_registry::{Client, ClientOptions};
 
 use crate::{
     events::{Event, Events, StepInfo},
-    exec::{Exec, execute, resolve_images, wait},
+    exec::{Exec, execute, resolve_images, resolve_layout, wait},
     export,
     image::{BuiltImage, Root, assemble, root},
-    plan::{ImageNeed, ImagePlan, Inputs, Op, Plan, Reach, Stages, plan_platform},
+    plan::{Contexts, ImageNeed, ImagePlan, Inputs, Op, Plan, Reach, Stages, plan_platform},
     problem::{At, BuildError, Problem},
     prove::prove,
     push,
@@ -51,8 +51,8 @@ fn try_build(
     let start = Instant::now();
     let names = push::references(&request.tags)?;
     let (client, runtime) = client(&request.plain_http)?;
-    let plan = make_plan(session, request, &client, &runtime)?;
     let store = Store::open(&request.cache_dir)?;
+    let plan = make_plan(session, request, &client, &runtime, &store)?;
     let mut exec = Exec::new(session, &store, &client, runtime.handle(), &plan, request, events);
     exec.emulation = Some(prepare_emulation(session, &plan)?);
     announce(&exec);
@@ -90,10 +90,11 @@ fn make_plan(
     request: &BuildRequest,
     client: &Client,
     runtime: &tokio::runtime::Runtime,
+    store: &Store,
 ) -> Result<Plan, BuildError> {
     let file = mlint_syntax::parse(request.text.as_str());
     check_frontend(&file)?;
-    let stages = Stages::of(&file)?;
+    let stages = Stages::of(&file, Contexts::of(&request.contexts)?)?;
     let build: Platform = request.build_platform.parse()?;
     let inputs = Inputs {
         file: &file,
@@ -123,7 +124,14 @@ fn make_plan(
             needs.push(need.clone());
         }
     }
-    let images = wait(runtime.handle(), session, resolve_images(client, &needs))??;
+    let (local, needs): (Vec<_>, Vec<_>) = needs.into_iter().partition(|n| n.layout.is_some());
+    let mut images = wait(runtime.handle(), session, resolve_images(client, &needs))??;
+    for need in &local {
+        let Some((dir, target)) = &need.layout else { continue };
+        let interrupted = || session.cancel().is_cancelled();
+        let image = resolve_layout(store, need, dir, target, &interrupted).at(need.span)?;
+        images.insert(need, image);
+    }
     let mut plan = Plan::default();
     for (target, reach) in targets.iter().zip(&reaches) {
         plan_platform(&inputs, reach, &images, target, &request.labels, &mut plan)?;

@@ -45,6 +45,8 @@ pub struct BuildRequest {
     pub plain_http: Vec<String>,
     /// Where the cache is.
     pub cache_dir: PathBuf,
+    /// What names stand for in FROM, COPY --from and mounts.
+    pub contexts: Vec<NamedContext>,
     /// What commands run with.
     pub run: RunOptions,
     /// Secrets, for those that the file names.
@@ -63,6 +65,41 @@ impl BuildRequest {
     pub fn agent(&self, id: &str) -> Option<&PathBuf> {
         self.agents.iter().find(|(name, _)| name == id).map(|(_, socket)| socket)
     }
+}
+
+/// `--build-context NAME=…`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NamedContext {
+    /// The name, familiar and without `:latest`.
+    pub name: String,
+    /// The only platform that it is for, if it is not for all.
+    pub platform: Option<String>,
+    /// What it stands for.
+    pub source: NamedSource,
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamedSource {
+    /// A directory, absolute, and its ignore file's path and text.
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// The ignore file.
+        ignore: Option<(String, String)>,
+    },
+    /// An image; `scratch` is the empty one.
+    Image(String),
+    /// An image in an OCI layout: the layout's directory, and a tag or digest.
+    Layout {
+        /// The directory.
+        path: PathBuf,
+        /// The tag or digest; empty for the usual one.
+        target: String,
+    },
+    /// A git repository, or a file that is called `context` then.
+    Remote(String),
 }
 
 /// What commands run with.

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use mlint_model::BuildContext;
 
 /// Arguments of `mlint build`.
 #[derive(Args, Clone, Debug)]
 pub struct BuildArgs {
-    /// The build context: a directory
+    /// The build context: a directory, - for a tar archive or a Dockerfile on standard input, a git
+    /// repository, or the address of a tar archive
     #[arg(default_value = ".")]
-    pub context: PathBuf,
+    pub context: String,
     /// The Dockerfile [default: Dockerfile or Containerfile in the context]; - for standard input
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -34,6 +36,10 @@ pub struct BuildArgs {
     /// A label for the image
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub labels: Vec<String>,
+    /// What a name stands for in FROM, COPY --from and mounts: a directory, docker-image://REF,
+    /// oci-layout://PATH[:TAG], a git repository or an address
+    #[arg(long = "build-context", value_name = "NAME=VALUE", value_parser = BuildContext::parse)]
+    pub build_contexts: Vec<BuildContext>,
     /// A secret for RUN --mount=type=secret: id=ID,src=FILE or id=ID,env=NAME
     #[arg(long = "secret", value_name = "id=ID,src=FILE")]
     pub secrets: Vec<String>,

@@ -1,25 +1,28 @@
 //! `mlint build`.
 
 mod args;
+mod context;
 mod values;
 
 use std::{
-    io::{IsTerminal, Read, Write},
-    path::{Path, PathBuf},
+    io::{IsTerminal, Write},
+    path::PathBuf,
     process::ExitCode,
 };
 
 use mlint_builder::{
-    remote::masked,
+    remote::{GitLogin, masked},
     request::{BuildOutcome, BuildReply, BuildRequest, Output, RunOptions},
     sandbox::session::{IdMap, SessionOptions, spawn},
 };
+use mlint_model::BuildContext;
 use mlint_oci::Platform;
 
 pub use args::{BuildArgs, MachineArgs, ProgressMode};
 
 use super::session::SessionRequest;
 use crate::report::failure;
+use context::Found;
 use values::{build_arg, compression, output, pairs};
 
 /// Exit status of what could not be done.
@@ -36,6 +39,8 @@ pub struct BuildDefaults {
     pub target: Option<String>,
     /// Build arguments; those on the command line beat them.
     pub build_args: Vec<(String, String)>,
+    /// Named contexts; those on the command line beat them.
+    pub build_contexts: Vec<BuildContext>,
 }
 
 /// Runs the command.
@@ -50,7 +55,8 @@ pub fn run(args: &BuildArgs, defaults: &BuildDefaults) -> ExitCode {
 }
 
 fn try_run(args: &BuildArgs, defaults: &BuildDefaults) -> Result<ExitCode, String> {
-    let request = request(args, defaults)?;
+    let found = context::find(&args.context, args.file.as_deref(), git_login(args)?)?;
+    let request = request(args, defaults, &found)?;
     let options = session_options(&args.machine)?;
     let progress = match args.progress {
         ProgressMode::Auto if std::io::stderr().is_terminal() => ProgressMode::Tty,
@@ -115,13 +121,11 @@ fn summary(outcome: &BuildOutcome) {
     }
 }
 
-fn request(args: &BuildArgs, defaults: &BuildDefaults) -> Result<BuildRequest, String> {
-    let context = std::path::absolute(&args.context)
-        .map_err(|e| format!("cannot find the context {}: {e}", args.context.display()))?;
-    if !context.is_dir() {
-        return Err(format!("the build context {} is not a directory", args.context.display()));
-    }
-    let (file, text) = dockerfile(args, &context)?;
+fn request(
+    args: &BuildArgs,
+    defaults: &BuildDefaults,
+    found: &Found,
+) -> Result<BuildRequest, String> {
     let given = |args: &[String], defaults: &[String]| match args {
         [] => defaults.to_vec(),
         some => some.to_vec(),
@@ -137,10 +141,10 @@ fn request(args: &BuildArgs, defaults: &BuildDefaults) -> Result<BuildRequest, S
     let outputs =
         args.outputs.iter().map(|o| output(o)).collect::<Result<Vec<Output>, String>>()?;
     Ok(BuildRequest {
-        ignore: ignore_file(&file, &context)?,
-        file: file.display().to_string(),
-        text,
-        context: Some(context),
+        ignore: found.ignore.clone(),
+        file: found.file.display().to_string(),
+        text: found.text.clone(),
+        context: found.context.clone(),
         platforms,
         build_platform: Platform::host().to_string(),
         target: args.target.clone().or_else(|| defaults.target.clone()),
@@ -160,10 +164,28 @@ fn request(args: &BuildArgs, defaults: &BuildDefaults) -> Result<BuildRequest, S
         allow_foreign: args.allow_foreign.clone(),
         plain_http: args.machine.plain_http.clone(),
         cache_dir: cache_dir(&args.machine)?,
+        contexts: {
+            let mut contexts = defaults.build_contexts.clone();
+            contexts.extend(args.build_contexts.iter().cloned());
+            context::named(&contexts)?
+        },
         run: run_options(args)?,
         secrets: values::secrets(&args.secrets)?,
         agents: values::agents(&args.agents)?,
     })
+}
+
+/// Who we are for the repository that is the context.
+fn git_login(args: &BuildArgs) -> Result<GitLogin, String> {
+    let secrets = values::secrets(&args.secrets)?;
+    let secret = |id: &str| {
+        let found = secrets.iter().find(|s| s.id == id)?;
+        Some(String::from_utf8_lossy(&found.value).trim().to_owned())
+    };
+    let token = secret("GIT_AUTH_TOKEN").map(|token| GitLogin::token(&token));
+    let agents = values::agents(&args.agents)?;
+    let agent = agents.into_iter().find(|(id, _)| id == "default").map(|(_, socket)| socket);
+    Ok(GitLogin { header: secret("GIT_AUTH_HEADER").or(token), agent })
 }
 
 fn run_options(args: &BuildArgs) -> Result<RunOptions, String> {
@@ -178,53 +200,6 @@ fn run_options(args: &BuildArgs) -> Result<RunOptions, String> {
         limits: args.ulimits.iter().map(|l| values::limit(l)).collect::<Result<_, _>>()?,
         no_network,
     })
-}
-
-fn dockerfile(args: &BuildArgs, context: &Path) -> Result<(PathBuf, String), String> {
-    let path = match &args.file {
-        Some(path) if path.as_os_str() == "-" => {
-            let mut text = String::new();
-            std::io::stdin()
-                .read_to_string(&mut text)
-                .map_err(|e| format!("cannot read the Dockerfile from standard input: {e}"))?;
-            return Ok((PathBuf::from("<stdin>"), text));
-        }
-        Some(path) => path.clone(),
-        None => ["Dockerfile", "Containerfile"]
-            .iter()
-            .map(|name| args.context.join(name))
-            .find(|path| path.is_file())
-            .ok_or_else(|| {
-                let dir = context.display();
-                format!("there is no Dockerfile in {dir}; name the file with -f")
-            })?,
-    };
-    let bytes = std::fs::read(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| format!("{} is no text: it is not valid UTF-8", path.display()))?;
-    let path = path.strip_prefix("./").map(Path::to_owned).unwrap_or(path);
-    Ok((path, text))
-}
-
-/// `<Dockerfile>.dockerignore` replaces `.dockerignore`.
-fn ignore_file(file: &Path, context: &Path) -> Result<Option<(String, String)>, String> {
-    let mut own = file.as_os_str().to_owned();
-    own.push(".dockerignore");
-    for path in [PathBuf::from(own), context.join(".dockerignore")] {
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                return Ok(Some((path.display().to_string(), text)));
-            }
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-                ) => {}
-            Err(e) => return Err(format!("cannot read {}: {e}", path.display())),
-        }
-    }
-    Ok(None)
 }
 
 /// Where the builder keeps its data.

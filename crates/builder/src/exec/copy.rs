@@ -85,14 +85,14 @@ impl Exec<'_> {
         }
         parts.push(match op.from {
             MountSource::Step(source) => self.snapshot(source).chain.to_string(),
-            MountSource::Context => self.context_digest(op)?.to_string(),
+            MountSource::Context | MountSource::Named(_) => self.context_digest(op)?.to_string(),
         });
         Ok(parts)
     }
 
     /// The digest of everything that a COPY takes from the context.
     fn context_digest(&self, op: &CopyOp) -> Result<Digest, BuildError> {
-        let loaded = self.context()?;
+        let loaded = self.context(op.from)?;
         let sources = Sources::Context(loaded.clone());
         let view = sources.view();
         let mut lines = Vec::new();
@@ -180,7 +180,7 @@ impl Exec<'_> {
     /// Where an instruction's paths are.
     fn sources_of(&self, from: MountSource) -> Result<Sources, BuildError> {
         Ok(match from {
-            MountSource::Context => Sources::Context(self.context()?),
+            MountSource::Context | MountSource::Named(_) => Sources::Context(self.context(from)?),
             MountSource::Step(source) => {
                 let snapshot = self.snapshot(source);
                 let view = self.view(&snapshot)?;

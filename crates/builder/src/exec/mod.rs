@@ -3,6 +3,7 @@
 mod bases;
 mod cache_key;
 mod copy;
+mod layout;
 mod memo;
 mod mounts;
 mod owner;
@@ -23,6 +24,7 @@ use mlint_registry::Client;
 use serde::{Deserialize, Serialize};
 
 pub use bases::{fetch_layer, resolve_images, resolved};
+pub use layout::resolve_layout;
 pub use schedule::execute;
 pub use snapshot::Snapshot;
 
@@ -30,10 +32,10 @@ use crate::{
     context::{Context, FileDigests, Ignore},
     events::{Event, Events},
     layer::{LayerIndex, View},
-    plan::{Op, Plan, StepId},
+    plan::{MountSource, Op, Plan, StepId},
     problem::{At, BuildError, Problem},
     remote::Commit,
-    request::BuildRequest,
+    request::{BuildRequest, NamedSource},
     sandbox::{Session, emulation::Emulation},
     store::{LayerRef, Store},
 };
@@ -144,8 +146,13 @@ impl<'a> Exec<'a> {
 
     /// Writes down what was learnt about the context's files.
     pub fn finish(&self) -> Result<(), BuildError> {
-        if let Some(loaded) = self.contexts.known(CONTEXT) {
-            loaded.digests.save(self.store)?;
+        let named = self.request.contexts.iter().enumerate();
+        let named = named.filter(|(_, c)| matches!(c.source, NamedSource::Directory { .. }));
+        let names = named.map(|(number, _)| context_name(number));
+        for name in std::iter::once(CONTEXT.to_owned()).chain(names) {
+            if let Some(loaded) = self.contexts.known(&name) {
+                loaded.digests.save(self.store)?;
+            }
         }
         Ok(())
     }
@@ -215,20 +222,39 @@ impl<'a> Exec<'a> {
         Ok(Made { layer: record.layer, created: record.created, cached: false })
     }
 
-    /// The context, read when the first step needs it.
-    fn context(&self) -> Result<Arc<LoadedContext>, BuildError> {
-        self.contexts.get(CONTEXT, || self.load_context().map(Arc::new))
+    /// The build context, or a named one; read when the first step needs it.
+    fn context(&self, source: MountSource) -> Result<Arc<LoadedContext>, BuildError> {
+        let MountSource::Named(number) = source else {
+            let BuildRequest { context, ignore, .. } = self.request;
+            return self.contexts.get(CONTEXT, || match context {
+                Some(root) => self.load_context(root, ignore.as_ref()),
+                None => Err(Problem::NoContext.into()),
+            });
+        };
+        let Some(named) = self.request.contexts.get(number) else {
+            return Err(Problem::NoContext.into());
+        };
+        match &named.source {
+            NamedSource::Directory { path, ignore } => self
+                .contexts
+                .get(&context_name(number), || self.load_context(path, ignore.as_ref())),
+            NamedSource::Remote(address) => self.remote_context(address),
+            NamedSource::Image(_) | NamedSource::Layout { .. } => Err(Problem::NoContext.into()),
+        }
     }
 
-    fn load_context(&self) -> Result<LoadedContext, BuildError> {
-        let Some(root) = &self.request.context else { return Err(Problem::NoContext.into()) };
-        let ignore = match &self.request.ignore {
+    fn load_context(
+        &self,
+        root: &std::path::Path,
+        ignore: Option<&(String, String)>,
+    ) -> Result<Arc<LoadedContext>, BuildError> {
+        let ignore = match ignore {
             Some((file, text)) => Ignore::parse(file, text)?,
             None => Ignore::default(),
         };
         let context = Context::read(root, &ignore)?;
         let digests = FileDigests::load(self.store, root);
-        Ok(LoadedContext { context, digests })
+        Ok(Arc::new(LoadedContext { context, digests }))
     }
 
     /// Waits for a request, unless the build is interrupted.
@@ -277,6 +303,11 @@ impl<'a> Exec<'a> {
         dirs.reverse();
         Ok(dirs)
     }
+}
+
+/// What a named context is called among what is remembered.
+fn context_name(number: usize) -> String {
+    format!("context {number}")
 }
 
 /// Waits for a request, unless the session is told to stop.

@@ -46,7 +46,7 @@ impl Exec<'_> {
                 RunMount::Bind { from, source, target, read_only } => {
                     let content = match from {
                         MountSource::Step(step) => self.snapshot(*step).chain,
-                        MountSource::Context => self.context_mount_digest(source)?,
+                        from => self.context_mount_digest(*from, source)?,
                     };
                     format!("bind {content} {source} {target} {read_only}")
                 }
@@ -55,8 +55,8 @@ impl Exec<'_> {
         Ok(keys)
     }
 
-    fn context_mount_digest(&self, source: &str) -> Result<Digest, BuildError> {
-        let loaded = self.context()?;
+    fn context_mount_digest(&self, from: MountSource, source: &str) -> Result<Digest, BuildError> {
+        let loaded = self.context(from)?;
         let view = &loaded.context.view;
         let Lookup::Found(path) = view.resolve(&ImagePath::from(source), true) else {
             return Err(no_source(source).into());
@@ -99,7 +99,7 @@ impl Exec<'_> {
             RunMount::Bind { from, source, target, read_only } => {
                 let lower = match from {
                     MountSource::Step(step) => self.lower_dirs(&self.snapshot(*step))?,
-                    MountSource::Context => self.context_layers(dirs, prepared.mounts.len())?,
+                    from => self.context_layers(*from, dirs, prepared.mounts.len())?,
                 };
                 let number = prepared.mounts.len();
                 let writable = match read_only {
@@ -175,8 +175,13 @@ impl Exec<'_> {
     }
 
     /// The context as layers, topmost first: what `.dockerignore` leaves out is whited out.
-    fn context_layers(&self, dirs: &WorkDirs, number: usize) -> Result<Vec<PathBuf>, BuildError> {
-        let loaded = self.context()?;
+    fn context_layers(
+        &self,
+        from: MountSource,
+        dirs: &WorkDirs,
+        number: usize,
+    ) -> Result<Vec<PathBuf>, BuildError> {
+        let loaded = self.context(from)?;
         let context = &loaded.context;
         if context.excluded.is_empty() {
             return Ok(vec![context.root.clone()]);

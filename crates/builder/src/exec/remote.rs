@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Exec, LoadedContext};
 use crate::{
     context::{Context, FileDigests, Ignore},
+    error::FsError,
     layer::{EntryKind, IndexEntry, LayerIndex, View, entry::ImagePath},
     plan::{GitItem, UrlItem},
     problem::{BuildError, Problem},
@@ -149,6 +150,38 @@ impl Exec<'_> {
             let root = root?;
             let context = Context::read(&root, &Ignore::default())?;
             let digests = FileDigests::load(self.store, &root);
+            Ok(Arc::new(LoadedContext { context, digests }))
+        })
+    }
+
+    /// A named context from elsewhere: a repository, or a file that is called `context` then.
+    pub(super) fn remote_context(&self, address: &str) -> Result<Arc<LoadedContext>, BuildError> {
+        if let Some(git) = GitAddress::parse_context(address)? {
+            let (keep_git_dir, checksum) =
+                (git.keep_git_dir.unwrap_or(false), git.checksum.clone());
+            return self.git_tree(&GitItem { git, keep_git_dir, checksum });
+        }
+        self.contexts.get(&format!("file {address}"), || {
+            let item = UrlItem {
+                url: address.to_owned(),
+                name: "context".to_owned(),
+                checksum: None,
+                unpack: false,
+            };
+            let file = self.url_file(&item)?;
+            let dir = self.store.temporary_dir("context")?;
+            let path = dir.join("context");
+            let place = || -> std::io::Result<()> {
+                std::fs::copy(&file.path, &path)?;
+                let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+                std::fs::set_permissions(&path, own)?;
+                let time = u64::try_from(file.modified).unwrap_or_default();
+                let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(time);
+                std::fs::File::open(&path)?.set_modified(time)
+            };
+            place().map_err(FsError::new("write", &path))?;
+            let context = Context::read(&dir, &Ignore::default())?;
+            let digests = FileDigests::load(self.store, &dir);
             Ok(Arc::new(LoadedContext { context, digests }))
         })
     }

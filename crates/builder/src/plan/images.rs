@@ -1,6 +1,6 @@
 //! Images that a build starts from or copies from.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::PathBuf};
 
 use mlint_oci::{Digest, ImageConfig, Platform, Reference};
 use mlint_syntax::Span;
@@ -19,11 +19,15 @@ pub struct ImageNeed {
     pub platform: Platform,
     /// Where it is named.
     pub span: Span,
+    /// The OCI layout that has it, and what of it is meant, if it is in no registry.
+    pub layout: Option<(PathBuf, String)>,
 }
 
 impl PartialEq for ImageNeed {
     fn eq(&self, other: &Self) -> bool {
-        self.reference == other.reference && self.platform == other.platform
+        self.reference == other.reference
+            && self.platform == other.platform
+            && self.layout == other.layout
     }
 }
 
@@ -33,7 +37,13 @@ impl ImageNeed {
     /// Reads the name.
     pub fn new(text: &str, platform: &Platform, span: Span) -> Result<Self, BuildError> {
         let reference = Reference::parse(text).map_err(|e| Problem::from(e).at(span))?;
-        Ok(Self { reference, platform: platform.clone(), span })
+        Ok(Self { reference, platform: platform.clone(), span, layout: None })
+    }
+}
+
+impl ImageNeed {
+    fn key(&self) -> Key {
+        (self.reference.clone(), self.platform.clone(), self.layout.clone())
     }
 }
 
@@ -52,17 +62,19 @@ pub struct ResolvedImage {
 
 /// Answers to [`ImageNeed`]s.
 #[derive(Debug, Default)]
-pub struct ResolvedImages(HashMap<(Reference, Platform), ResolvedImage>);
+pub struct ResolvedImages(HashMap<Key, ResolvedImage>);
+
+type Key = (Reference, Platform, Option<(PathBuf, String)>);
 
 impl ResolvedImages {
     /// Notes an answer.
     pub fn insert(&mut self, need: &ImageNeed, image: ResolvedImage) {
-        self.0.insert((need.reference.clone(), need.platform.clone()), image);
+        self.0.insert(need.key(), image);
     }
 
     /// The answer.
     pub fn get(&self, need: &ImageNeed) -> Option<&ResolvedImage> {
-        self.0.get(&(need.reference.clone(), need.platform.clone()))
+        self.0.get(&need.key())
     }
 }
 

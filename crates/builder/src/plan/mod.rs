@@ -3,6 +3,7 @@
 //! Planning reads the Dockerfile once per platform. Equal steps on equal parents are one step, so
 //! stages that do not depend on the target come out as one for all targets.
 
+mod contexts;
 mod copy;
 mod flags;
 mod images;
@@ -19,6 +20,7 @@ use mlint_oci::{ImageConfig, Platform};
 use mlint_syntax::Span;
 use serde::Serialize;
 
+pub use contexts::Contexts;
 pub use images::{ImageNeed, ResolvedImage, ResolvedImages};
 pub use mounts::{MountSource, RunMount, Sharing, parse_size};
 pub use stage::plan_platform;

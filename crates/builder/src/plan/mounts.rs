@@ -10,6 +10,8 @@ use crate::problem::Problem;
 pub enum MountSource {
     /// The build context.
     Context,
+    /// A named context with files, by its number in the request.
+    Named(usize),
     /// What is there after a step; `None` is the empty file system.
     Step(Option<StepId>),
 }
@@ -19,7 +21,7 @@ impl MountSource {
     pub fn step(self) -> Option<StepId> {
         match self {
             Self::Step(step) => step,
-            Self::Context => None,
+            Self::Context | Self::Named(_) => None,
         }
     }
 }

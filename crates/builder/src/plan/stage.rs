@@ -7,7 +7,8 @@ use mlint_oci::{ImageConfig, Platform, config::History};
 use mlint_syntax::{Dockerfile, Instruction, InstructionKind, Span, Word};
 
 use super::{
-    ImagePlan, MountSource, Op, Origin, Plan, ResolvedImages, StepId, WorkdirOp, flags,
+    CopyItem, CopyOp, ImagePlan, MountSource, Op, Origin, Plan, ResolvedImages, StepId, WorkdirOp,
+    flags,
     mounts::{absolute, clean},
     stages::{Inputs, Reach, Source, expansion},
 };
@@ -88,8 +89,11 @@ impl Planner<'_> {
         let stage = &self.inputs.stages.list[number];
         let from = &self.inputs.file.instructions[stage.from];
         flags::check(from, &["platform"])?;
-        let (source, platform) = self.reach.base(self.inputs, number, self.target)?;
-        let mut state = self.start(number, source, platform, from)?;
+        let base = self.reach.base(self.inputs, number, self.target)?;
+        let mut state = self.start(number, base.source, base.platform, from)?;
+        if base.replaced {
+            return Ok(state);
+        }
         self.fire_triggers(&mut state, from.span)?;
         for at in stage.body.clone() {
             let instruction = &self.inputs.file.instructions[at];
@@ -120,6 +124,10 @@ impl Planner<'_> {
         };
         match source {
             Source::Scratch => state.config.config.working_dir = "/".to_owned(),
+            Source::Files(number) => {
+                state.config.config.working_dir = "/".to_owned();
+                self.files_step(&mut state, number, from);
+            }
             Source::Stage(parent) => {
                 let Some(parent) = self.done.get(&parent) else {
                     return Err(Problem::NoStage.at(from.span));
@@ -146,6 +154,24 @@ impl Planner<'_> {
             state.config.config.working_dir = "/".to_owned();
         }
         Ok(state)
+    }
+
+    /// The step that brings all files of a named context.
+    fn files_step(&mut self, state: &mut StageState, number: usize, from: &Instruction) {
+        let op = Op::Copy(CopyOp {
+            from: MountSource::Named(number),
+            sources: vec![CopyItem::Path("/".to_owned())],
+            inline: Vec::new(),
+            dest: "/".to_owned(),
+            chown: None,
+            chmod: None,
+            unpack: false,
+            parents: false,
+            exclude: Vec::new(),
+            link: false,
+        });
+        let entry = format!("FROM {} # named context", from.rest.as_str().trim());
+        self.step(state, op, from, from.span, entry);
     }
 
     /// The step that brings an image's files; none for an image without layers.
@@ -180,7 +206,17 @@ impl Planner<'_> {
         let source = self.inputs.stages.source(text, state.number, numbers, self.target, span)?;
         Ok(MountSource::Step(match source {
             Source::Scratch => None,
-            Source::Stage(stage) => self.done.get(&stage).and_then(|s| s.last),
+            Source::Files(number) => return Ok(MountSource::Named(number)),
+            Source::Stage(stage) => {
+                // Files of a context that stands for the stage need no layer.
+                let base = self.reach.base(self.inputs, stage, self.target)?;
+                if let Source::Files(number) = base.source
+                    && base.replaced
+                {
+                    return Ok(MountSource::Named(number));
+                }
+                self.done.get(&stage).and_then(|s| s.last)
+            }
             Source::Image(need) => {
                 let target = self.target.clone();
                 self.image_step(&need, &state.label, span, &target)?

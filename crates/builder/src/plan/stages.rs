@@ -7,6 +7,7 @@ use mlint_oci::Platform;
 use mlint_syntax::{Dockerfile, Instruction, InstructionKind, Span};
 
 use super::{
+    contexts::Contexts,
     images::{ImageNeed, parse_platform},
     mounts::mount_from,
 };
@@ -22,6 +23,8 @@ pub struct Stages {
     pub globals: Vec<usize>,
     /// The stages in order.
     pub list: Vec<Stage>,
+    /// Names that mean something else.
+    pub contexts: Contexts,
 }
 
 /// One stage.
@@ -51,15 +54,28 @@ pub enum Source {
     Stage(usize),
     /// An image, for a platform.
     Image(ImageNeed),
+    /// A named context with files, by its number in the request.
+    Files(usize),
+}
+
+/// What a stage begins with.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// Where it starts from.
+    pub source: Source,
+    /// The platform that it runs on.
+    pub platform: Platform,
+    /// Whether a named context stands in its place: its instructions do not count then.
+    pub replaced: bool,
 }
 
 impl Stages {
     /// Finds the stages; what the parser could not read is an error here.
-    pub fn of(file: &Dockerfile) -> Result<Self, BuildError> {
+    pub fn of(file: &Dockerfile, contexts: Contexts) -> Result<Self, BuildError> {
         if let Some(error) = file.errors.iter().find(|e| !e.in_trigger) {
             return Err(Problem::Syntax(error.message()).at(error.span));
         }
-        let mut stages = Self { globals: Vec::new(), list: Vec::new() };
+        let mut stages = Self { globals: Vec::new(), list: Vec::new(), contexts };
         for (i, instruction) in file.instructions.iter().enumerate() {
             match &instruction.kind {
                 InstructionKind::From { name, .. } => {
@@ -119,6 +135,9 @@ impl Stages {
         }
         if lower == "scratch" {
             return Ok(Source::Scratch);
+        }
+        if let Some(context) = self.contexts.find(from, platform) {
+            return context.source(platform, span);
         }
         Ok(Source::Image(ImageNeed::new(from, platform, span)?))
     }
@@ -192,7 +211,7 @@ impl Reach {
                             reach.images.push(need);
                         }
                     }
-                    Source::Scratch => {}
+                    Source::Scratch | Source::Files(_) => {}
                 }
             }
         }
@@ -206,7 +225,11 @@ impl Reach {
         target: &Platform,
     ) -> Result<Vec<Source>, BuildError> {
         let stage = &inputs.stages.list[number];
-        let mut sources = vec![self.base(inputs, number, target)?.0];
+        let base = self.base(inputs, number, target)?;
+        let mut sources = vec![base.source];
+        if base.replaced {
+            return Ok(sources);
+        }
         for instruction in &inputs.file.instructions[stage.body.clone()] {
             for (from, span, numbers) in froms(instruction) {
                 sources.push(inputs.stages.source(&from, number, numbers, target, span)?);
@@ -221,37 +244,48 @@ impl Reach {
         inputs: &Inputs<'_>,
         number: usize,
         target: &Platform,
-    ) -> Result<(Source, Platform), BuildError> {
+    ) -> Result<Base, BuildError> {
         let stage = &inputs.stages.list[number];
         let instruction = &inputs.file.instructions[stage.from];
         let InstructionKind::From { image, .. } = &instruction.kind else {
             return Err(Problem::NoStage.at(instruction.span));
         };
-        let text = self.global.expand(image).into_text().map_err(expansion)?;
         let span = image.span();
+        let platform = self.platform(instruction, target)?;
+        let contexts = &inputs.stages.contexts;
+        let named = stage.name.as_deref().and_then(|name| contexts.find(name, &platform));
+        if let Some(context) = named {
+            let source = context.source(&platform, span)?;
+            return Ok(Base { source, platform, replaced: true });
+        }
+        let text = self.global.expand(image).into_text().map_err(expansion)?;
         if text.is_empty() {
             return Err(Problem::EmptyImage.at(span));
         }
         // Stage names are in lower case; a name with capitals is an image.
         let named = |s: &Stage| s.name.as_deref() == Some(&text);
         if let Some(found) = inputs.stages.list[..number].iter().rposition(named) {
-            return Ok((Source::Stage(found), target.clone()));
+            let (source, platform) = (Source::Stage(found), target.clone());
+            return Ok(Base { source, platform, replaced: false });
         }
-        let platform = match instruction.flag("platform").and_then(|f| f.value.as_ref()) {
-            Some(word) => {
-                let text = self.global.expand(word).into_text().map_err(expansion)?;
-                if text.is_empty() {
-                    target.clone()
-                } else {
-                    parse_platform(&text).at(word.span())?
-                }
-            }
-            None => target.clone(),
+        let source = match contexts.find(&text, &platform) {
+            _ if text == "scratch" => Source::Scratch,
+            Some(context) => context.source(&platform, span)?,
+            None => Source::Image(ImageNeed::new(&text, &platform, span)?),
         };
-        if text == "scratch" {
-            return Ok((Source::Scratch, platform));
+        Ok(Base { source, platform, replaced: false })
+    }
+
+    /// The platform of a FROM line.
+    fn platform(&self, from: &Instruction, target: &Platform) -> Result<Platform, BuildError> {
+        let Some(word) = from.flag("platform").and_then(|f| f.value.as_ref()) else {
+            return Ok(target.clone());
+        };
+        let text = self.global.expand(word).into_text().map_err(expansion)?;
+        match text.is_empty() {
+            true => Ok(target.clone()),
+            false => parse_platform(&text).at(word.span()),
         }
-        Ok((Source::Image(ImageNeed::new(&text, &platform, span)?), platform))
     }
 }
 

@@ -1,0 +1,207 @@
+//! Images of OCI layouts on this machine: checked against their digests and taken into the store.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use mlint_oci::{
+    Descriptor, Digest, Document, Hasher, ImageConfig, Platform, config::MAX_CONFIG,
+    manifest::MAX_MANIFEST,
+};
+
+use crate::{
+    error::FsError,
+    plan::{ImageNeed, ResolvedImage},
+    problem::{BuildError, Problem},
+    store::{LayerRef, Store},
+};
+
+const NAME: &str = "org.opencontainers.image.ref.name";
+
+/// An OCI layout in a directory.
+struct Layout<'a> {
+    dir: &'a Path,
+}
+
+/// Finds the image that is needed in its layout, and takes its layers into the store.
+pub fn resolve_layout(
+    store: &Store,
+    need: &ImageNeed,
+    dir: &Path,
+    target: &str,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<ResolvedImage, BuildError> {
+    let layout = Layout { dir };
+    let index = layout.read(&dir.join("index.json"), MAX_MANIFEST)?;
+    let Document::Index(index) = layout.document(&index, None)? else {
+        return Err(layout.wrong("its index.json is no index".to_owned()));
+    };
+    let chosen = choose(&index.manifests, target)
+        .ok_or_else(|| layout.wrong(format!("it has no image '{target}'")))?;
+    let mut descriptor = chosen.clone();
+    let mut document = layout.manifest(&descriptor)?;
+    if let Document::Index(inner) = &document {
+        let offered = || shown(&inner.platforms());
+        descriptor = match inner.select(&need.platform) {
+            Some((descriptor, _)) => descriptor.clone(),
+            None => return Err(layout.other_platform(&need.platform, offered())),
+        };
+        document = layout.manifest(&descriptor)?;
+    }
+    let Document::Manifest(manifest) = document else {
+        return Err(layout.wrong("an index in its index is one too many".to_owned()));
+    };
+    let bytes = layout.blob(&manifest.config, MAX_CONFIG)?;
+    let config = ImageConfig::parse(&bytes).map_err(|e| layout.wrong(e.to_string()))?;
+    config.check_against(&manifest).map_err(|e| layout.wrong(e.to_string()))?;
+    if let Some(have) = config.platform()
+        && mlint_oci::matching::compatibility(&need.platform, &have).is_none()
+    {
+        return Err(layout.other_platform(&need.platform, have.to_string()));
+    }
+    let mut layers = Vec::new();
+    for (layer, diff_id) in manifest.layers.iter().zip(&config.rootfs.diff_ids) {
+        layout.import(store, layer, interrupted)?;
+        layers.push(LayerRef {
+            diff_id: diff_id.clone(),
+            digest: layer.digest.clone(),
+            size: layer.size,
+            media_type: layer.media_type.clone(),
+            origin: None,
+        });
+    }
+    let reference = need.reference.clone();
+    Ok(ResolvedImage { reference, digest: descriptor.digest, layers, config })
+}
+
+impl Layout<'_> {
+    fn wrong(&self, reason: String) -> BuildError {
+        let image = self.dir.display().to_string();
+        Problem::NoImage { image, reason }.into()
+    }
+
+    fn other_platform(&self, platform: &Platform, offered: String) -> BuildError {
+        let (image, platform) = (self.dir.display().to_string(), platform.clone());
+        Problem::NoPlatform { image, platform, offered }.into()
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, BuildError> {
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+            .map_err(FsError::new("read", path))?;
+        match bytes.len() as u64 > limit {
+            true => Err(self.wrong(format!("{} is too large", path.display()))),
+            false => Ok(bytes),
+        }
+    }
+
+    fn document(&self, bytes: &[u8], kind: Option<&str>) -> Result<Document, BuildError> {
+        Document::parse(bytes, kind).map_err(|e| self.wrong(e.to_string()))
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        let text = digest.to_string();
+        let (algorithm, hex) = text.split_once(':').unwrap_or(("sha256", &text));
+        self.dir.join("blobs").join(algorithm).join(hex)
+    }
+
+    /// A small blob, checked.
+    fn blob(&self, descriptor: &Descriptor, limit: u64) -> Result<Vec<u8>, BuildError> {
+        let bytes = self.read(&self.path(&descriptor.digest), limit)?;
+        mlint_oci::manifest::verify(&bytes, &descriptor.digest)
+            .map_err(|e| self.wrong(e.to_string()))?;
+        Ok(bytes)
+    }
+
+    fn manifest(&self, descriptor: &Descriptor) -> Result<Document, BuildError> {
+        let bytes = self.blob(descriptor, MAX_MANIFEST)?;
+        let kind = Some(descriptor.media_type.as_str()).filter(|kind| !kind.is_empty());
+        self.document(&bytes, kind)
+    }
+
+    /// Copies a layer into the store, unless it is there; what is not what it should be is not.
+    fn import(
+        &self,
+        store: &Store,
+        layer: &Descriptor,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<(), BuildError> {
+        if std::fs::metadata(store.blob_path(&layer.digest)).is_ok_and(|m| m.len() == layer.size) {
+            return Ok(());
+        }
+        let (from, to) = (self.path(&layer.digest), store.temporary("blob"));
+        let mut hasher = Hasher::new(layer.digest.algorithm());
+        let mut copy = || -> io::Result<()> {
+            let mut source = File::open(&from)?;
+            let mut target = File::create_new(&to)?;
+            let mut buffer = vec![0; 256 * 1024];
+            loop {
+                let n = source.read(&mut buffer)?;
+                if n == 0 {
+                    return Ok(());
+                }
+                if interrupted() {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                hasher.update(&buffer[..n]);
+                target.write_all(&buffer[..n])?;
+            }
+        };
+        copy().map_err(FsError::new("copy", &from))?;
+        let found = hasher.finish();
+        if found != layer.digest {
+            let _ = std::fs::remove_file(&to);
+            return Err(self.wrong(format!("{} is {found}", layer.digest)));
+        }
+        Ok(store.adopt_blob(&to, &layer.digest)?)
+    }
+}
+
+/// The image that is meant: by digest, by tag, or the only one.
+fn choose<'d>(all: &'d [Descriptor], target: &str) -> Option<&'d Descriptor> {
+    if let Some(digest) = target.strip_prefix('@') {
+        return all.iter().find(|d| d.digest.as_str() == digest);
+    }
+    let tag = if target.is_empty() { "latest" } else { target };
+    let named = all.iter().find(|d| {
+        let name = d.annotations.get(NAME).map(String::as_str);
+        name.is_some_and(|name| name == tag || name.ends_with(&format!(":{tag}")))
+    });
+    named.or(match all {
+        [only] if target.is_empty() => Some(only),
+        _ => None,
+    })
+}
+
+fn shown(platforms: &[Platform]) -> String {
+    match platforms {
+        [] => "no platform at all".to_owned(),
+        some => some.iter().map(Platform::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_image_that_is_meant() {
+        let descriptor = |name: &str| {
+            let mut d =
+                Descriptor::of("application/vnd.oci.image.manifest.v1+json", name.as_bytes());
+            d.annotations.insert(NAME.to_owned(), name.to_owned());
+            d
+        };
+        let all = [descriptor("v1"), descriptor("latest"), descriptor("a.example/x:v2")];
+        let name = |target: &str| choose(&all, target).map(|d| d.annotations[NAME].clone());
+        assert_eq!(name("v1").as_deref(), Some("v1"));
+        assert_eq!(name("").as_deref(), Some("latest"));
+        assert_eq!(name("v2").as_deref(), Some("a.example/x:v2"));
+        assert_eq!(name("v3"), None);
+        assert_eq!(name(&format!("@{}", all[0].digest)).as_deref(), Some("v1"));
+        assert!(choose(&all[..1], "").is_some() && choose(&all[..1], "v9").is_none());
+    }
+}
