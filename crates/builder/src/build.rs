@@ -6,15 +6,19 @@ use mlint_oci::Platform;
 use mlint_registry::{Client, ClientOptions};
 
 use crate::{
+    attest::attest,
     events::{Event, Events, StepInfo},
-    exec::{Exec, execute, resolve_images, resolve_layout, wait},
+    exec::{Exec, execute, now, resolve_images, resolve_layout, wait},
     export,
     image::{BuiltImage, Root, assemble, root},
     plan::{Contexts, ImageNeed, ImagePlan, Inputs, Op, Plan, Reach, Stages, plan_platform},
     problem::{At, BuildError, Problem},
     prove::prove,
     push,
-    request::{BuildOutcome, BuildReply, BuildRequest, PlatformOutcome},
+    request::{
+        BuildOutcome, BuildReply, BuildRequest, LayerOptions, Output, Place, PlatformOutcome,
+    },
+    reshape::reshape,
     sandbox::{Session, emulation::Emulation},
     store::Store,
 };
@@ -48,8 +52,8 @@ fn try_build(
     request: &BuildRequest,
     events: &dyn Events,
 ) -> Result<BuildOutcome, BuildError> {
-    let start = Instant::now();
-    let names = push::references(&request.tags)?;
+    let (start, started) = (Instant::now(), now());
+    push::references(&request.tags)?;
     let (client, runtime) = client(&request.plain_http)?;
     let store = Store::open(&request.cache_dir)?;
     let plan = make_plan(session, request, &client, &runtime, &store)?;
@@ -71,18 +75,61 @@ fn try_build(
         .collect::<Result<_, BuildError>>()?;
     let elf_files = prove(&exec, &images)?;
     let (images, plans): (Vec<BuiltImage>, Vec<&ImagePlan>) = images.into_iter().unzip();
-    let root = root(&images)?;
+    let mut results = Results { exec: &exec, plans: &plans, started, made: Vec::new() };
+    results.add(LayerOptions::default(), images)?;
     for output in &request.outputs {
-        export::export(&exec, output, &images, &root, &names)?;
+        results.of(output.layers)?;
     }
-    let mut outcome = outcome(&exec, &images, &plans, &elf_files, &root);
-    if request.push {
-        let report = push::push(&exec, &images, &root, &names)?;
-        outcome.uploaded = report.uploaded;
-        outcome.pushed = names.iter().map(|n| n.familiar()).collect();
+    let mut outcome = {
+        // What is told is what was asked for first.
+        let first = request.outputs.first().map(|o| o.layers).unwrap_or_default();
+        let (images, root) = results.of(first)?;
+        outcome(&exec, images, &plans, &elf_files, root)
+    };
+    // Registries come last: what fails before leaves no tag.
+    let pushes = |o: &&Output| matches!(o.place, Place::Registry { .. });
+    for output in request.outputs.iter().filter(|o| !pushes(o)) {
+        let (images, root) = results.of(output.layers)?;
+        export::export(&exec, output, images, root)?;
+    }
+    for output in request.outputs.iter().filter(pushes) {
+        let (images, root) = results.of(output.layers)?;
+        let Place::Registry { names, by_digest } = &output.place else { continue };
+        let (report, names) = push::push(&exec, images, root, names, *by_digest)?;
+        outcome.uploaded += report.uploaded;
+        outcome.pushed.extend(names);
     }
     outcome.seconds = start.elapsed().as_secs_f64();
     Ok(outcome)
+}
+
+/// The images as the outputs want them; equal wishes share a result.
+struct Results<'a> {
+    exec: &'a Exec<'a>,
+    plans: &'a [&'a ImagePlan],
+    started: i64,
+    made: Vec<(LayerOptions, Vec<BuiltImage>, Root)>,
+}
+
+impl Results<'_> {
+    fn of(&mut self, options: LayerOptions) -> Result<(&[BuiltImage], &Root), BuildError> {
+        if !self.made.iter().any(|(known, ..)| *known == options) {
+            let images = reshape(self.exec, self.plans, options)?;
+            self.add(options, images)?;
+        }
+        let found = self.made.iter().find(|(known, ..)| *known == options);
+        match found {
+            Some((_, images, root)) => Ok((images, root)),
+            None => Err(Problem::NoStage.into()),
+        }
+    }
+
+    fn add(&mut self, options: LayerOptions, images: Vec<BuiltImage>) -> Result<(), BuildError> {
+        let attested = attest(self.exec, &images, self.plans, self.started)?;
+        let root = root(self.exec.request, &images, attested)?;
+        self.made.push((options, images, root));
+        Ok(())
+    }
 }
 
 fn make_plan(
@@ -224,6 +271,7 @@ fn outcome(
             platform: image.platform.to_string(),
             digest: image.descriptor.digest.to_string(),
             config: image.config_descriptor.digest.to_string(),
+            size: image.descriptor.size,
             elf_files: *elf_files,
             ..PlatformOutcome::default()
         };

@@ -1,11 +1,15 @@
 //! Images: configs, manifests and the index, from what the steps made.
 
+use std::collections::BTreeMap;
+
 use mlint_oci::{Descriptor, ImageConfig, Index, Manifest, Platform, media_type};
 
 use crate::{
+    attest::Attested,
     exec::{Exec, Snapshot},
     plan::{ImagePlan, Plan},
     problem::{BuildError, Problem},
+    request::{AnnotationLevel, BuildRequest},
     store::LayerRef,
 };
 
@@ -35,11 +39,21 @@ pub struct Root {
     pub descriptor: Descriptor,
     /// The index's bytes; `None` for a single manifest.
     pub index: Option<Vec<u8>>,
+    /// Statements about the images.
+    pub attested: Vec<Attested>,
+}
+
+/// Puts a platform's image together, from its layers as they are in the cache.
+pub fn assemble(exec: &Exec<'_>, image: &ImagePlan) -> Result<BuiltImage, BuildError> {
+    assemble_of(exec, image, exec.snapshot(image.last))
 }
 
 /// Puts a platform's image together.
-pub fn assemble(exec: &Exec<'_>, image: &ImagePlan) -> Result<BuiltImage, BuildError> {
-    let snapshot = exec.snapshot(image.last);
+pub fn assemble_of(
+    exec: &Exec<'_>,
+    image: &ImagePlan,
+    snapshot: Snapshot,
+) -> Result<BuiltImage, BuildError> {
     let mut config = image.config.clone();
     date(exec, image, &mut config);
     config.rootfs.diff_ids = snapshot.layers.iter().map(|l| l.diff_id.clone()).collect();
@@ -47,11 +61,14 @@ pub fn assemble(exec: &Exec<'_>, image: &ImagePlan) -> Result<BuiltImage, BuildE
     let config_bytes = serde_json::to_vec(&config).map_err(|e| wrong(e.to_string()))?;
     let config_descriptor = Descriptor::of(media_type::OCI_CONFIG, &config_bytes);
     let layers = snapshot.layers.iter().map(layer_descriptor).collect();
-    let manifest = Manifest::new(config_descriptor.clone(), layers);
+    let mut manifest = Manifest::new(config_descriptor.clone(), layers);
     config.check_against(&manifest).map_err(|e| wrong(e.to_string()))?;
+    manifest.annotations = annotations(exec.request, AnnotationLevel::Manifest, &image.platform);
     let manifest_bytes = serde_json::to_vec(&manifest).map_err(|e| wrong(e.to_string()))?;
-    let descriptor =
+    let mut descriptor =
         Descriptor::of(media_type::OCI_MANIFEST, &manifest_bytes).with_platform(&image.platform);
+    descriptor.annotations =
+        annotations(exec.request, AnnotationLevel::ManifestDescriptor, &image.platform);
     Ok(BuiltImage {
         platform: image.platform.clone(),
         snapshot,
@@ -63,18 +80,50 @@ pub fn assemble(exec: &Exec<'_>, image: &ImagePlan) -> Result<BuiltImage, BuildE
     })
 }
 
-/// The index of several images; a single image stands for itself.
-pub fn root(images: &[BuiltImage]) -> Result<Root, BuildError> {
-    if let [only] = images {
-        return Ok(Root {
-            descriptor: Descriptor::of(media_type::OCI_MANIFEST, &only.manifest_bytes),
-            index: None,
-        });
+/// The annotations of a level for a platform.
+fn annotations(
+    request: &BuildRequest,
+    level: AnnotationLevel,
+    platform: &Platform,
+) -> BTreeMap<String, String> {
+    let fits = |text: &String| text.parse::<Platform>().is_ok_and(|p| p == *platform);
+    request
+        .annotations
+        .iter()
+        .filter(|a| a.level == level && a.platform.as_ref().is_none_or(fits))
+        .map(|a| (a.key.clone(), a.value.clone()))
+        .collect()
+}
+
+/// The index of several images, or of images with statements; a single image stands for itself.
+pub fn root(
+    request: &BuildRequest,
+    images: &[BuiltImage],
+    attested: Vec<Attested>,
+) -> Result<Root, BuildError> {
+    let of_index = |level| {
+        let all = request.annotations.iter().filter(move |a| a.level == level);
+        all.map(|a| (a.key.clone(), a.value.clone())).collect::<BTreeMap<_, _>>()
+    };
+    let own = of_index(AnnotationLevel::Index);
+    let outer = of_index(AnnotationLevel::IndexDescriptor);
+    if let ([only], []) = (images, &attested[..]) {
+        if !own.is_empty() || !outer.is_empty() {
+            return Err(Problem::NoIndex.into());
+        }
+        let mut descriptor = Descriptor::of(media_type::OCI_MANIFEST, &only.manifest_bytes);
+        descriptor.annotations.clone_from(&only.descriptor.annotations);
+        return Ok(Root { descriptor, index: None, attested });
     }
-    let index = Index::new(images.iter().map(|i| i.descriptor.clone()).collect());
+    let statements = attested.iter().map(|a| a.descriptor.clone());
+    let all = images.iter().map(|i| i.descriptor.clone()).chain(statements);
+    let mut index = Index::new(all.collect());
+    index.annotations = own;
     let bytes = serde_json::to_vec(&index)
         .map_err(|e| Problem::Image { platform: Platform::host(), reason: e.to_string() })?;
-    Ok(Root { descriptor: Descriptor::of(media_type::OCI_INDEX, &bytes), index: Some(bytes) })
+    let mut descriptor = Descriptor::of(media_type::OCI_INDEX, &bytes);
+    descriptor.annotations = outer;
+    Ok(Root { descriptor, index: Some(bytes), attested })
 }
 
 /// Fills in the times. They are those at which the layers were made, so that a build from the
@@ -84,6 +133,18 @@ fn date(exec: &Exec<'_>, image: &ImagePlan, config: &mut ImageConfig) {
     let own = config.history.len() - image.history.len().min(config.history.len());
     let before = config.history[..own].iter().rev().find_map(|h| h.created.clone());
     let made = |step: &Option<usize>| step.and_then(|id| exec.result(id)).and_then(|r| r.created);
+    if let Some(epoch) = exec.request.epoch {
+        let epoch = rfc3339(epoch);
+        // Times of this form compare as they are read.
+        let later = |created: &Option<String>| created.as_ref().is_none_or(|c| *c > epoch);
+        for (at, entry) in config.history.iter_mut().enumerate() {
+            if at >= own || later(&entry.created) {
+                entry.created = Some(epoch.clone());
+            }
+        }
+        config.created = Some(epoch);
+        return;
+    }
     let first = || image.history.iter().find_map(made).unwrap_or(0);
     let mut last = before.or_else(|| config.created.clone()).unwrap_or_else(|| rfc3339(first()));
     for (entry, step) in config.history[own..].iter_mut().zip(&image.history) {

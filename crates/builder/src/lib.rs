@@ -1,5 +1,6 @@
 //! The embedded builder: plan → execute → layer → image → index → export and push. No daemon.
 
+pub mod attest;
 pub mod build;
 pub mod context;
 pub mod copy;
@@ -17,6 +18,7 @@ pub mod prove;
 pub mod push;
 pub mod remote;
 pub mod request;
+pub mod reshape;
 pub mod sandbox;
 pub mod store;
 pub mod verify;

@@ -104,6 +104,12 @@ pub enum Problem {
     Exit { status: i32, place: String },
     #[error("{0}")]
     Foreign(ForeignFiles),
+    #[error(
+        "there is no index to annotate: the image of a single platform has none (a second platform or an attestation makes one)"
+    )]
+    NoIndex,
+    #[error("rewrite-timestamp needs SOURCE_DATE_EPOCH: set it, or give it as a build argument")]
+    NoEpoch,
     #[error("the image of {platform} cannot be described: {reason}")]
     Image { platform: Platform, reason: String },
     #[error("{}", .0.problem)]

@@ -22,33 +22,55 @@ pub fn references(tags: &[String]) -> Result<Vec<Reference>, BuildError> {
     tags.iter().map(|tag| Ok(Reference::parse(tag)?)).collect()
 }
 
-/// Pushes to all names.
+/// Pushes to these names, or to the request's; gives what it did, and the names that it pushed to.
 pub fn push(
     exec: &Exec<'_>,
     images: &[BuiltImage],
     root: &Root,
-    names: &[Reference],
-) -> Result<PushReport, BuildError> {
+    names: &[String],
+    by_digest: bool,
+) -> Result<(PushReport, Vec<String>), BuildError> {
+    let names = references(if names.is_empty() { &exec.request.tags } else { names })?;
     let mut tags: BTreeMap<Reference, Vec<String>> = BTreeMap::new();
-    for name in names {
+    let mut shown: Vec<String> = Vec::new();
+    for name in &names {
         let of = tags.entry(name.without_target()).or_default();
-        of.push(name.tag().unwrap_or("latest").to_owned());
+        let said = match by_digest {
+            true => name.without_target().familiar(),
+            false => {
+                of.push(name.tag().unwrap_or("latest").to_owned());
+                name.familiar()
+            }
+        };
+        if !shown.contains(&said) {
+            shown.push(said);
+        }
     }
     let mut plans = Vec::new();
     for (repository, tags) in tags {
+        let statements = root.attested.iter().map(|a| (&a.descriptor, &a.manifest_bytes));
         let manifests = images
             .iter()
-            .map(|i| PlannedManifest::new(&i.descriptor.media_type, i.manifest_bytes.clone()))
+            .map(|i| (&i.descriptor, &i.manifest_bytes))
+            .chain(statements)
+            .map(|(d, bytes)| PlannedManifest::new(&d.media_type, bytes.clone()))
             .collect();
         let index = root
             .index
             .as_ref()
             .map(|bytes| PlannedManifest::new(&root.descriptor.media_type, bytes.clone()));
-        let blobs = blobs(exec, images, &repository)?;
+        let mut blobs = blobs(exec, images, &repository)?;
+        for (descriptor, bytes) in root.attested.iter().flat_map(|a| &a.blobs) {
+            blobs.push(PlannedBlob {
+                descriptor: descriptor.clone(),
+                source: BlobSource::Bytes(Arc::from(bytes.clone())),
+                mount_from: Vec::new(),
+            });
+        }
         plans.push(PushPlan { repository, blobs, manifests, index, tags });
     }
     let report = exec.wait(exec.client.push(&plans, CONCURRENCY, None))?;
-    Ok(report.map_err(Problem::from)?)
+    Ok((report.map_err(Problem::from)?, shown))
 }
 
 /// Layers and configs of all images, each once.

@@ -29,10 +29,14 @@ pub struct BuildRequest {
     pub labels: Vec<(String, String)>,
     /// Names to give to the result.
     pub tags: Vec<String>,
-    /// Whether to push to those names.
-    pub push: bool,
-    /// Where else the result goes.
+    /// Where the result goes.
     pub outputs: Vec<Output>,
+    /// What manifests and the index say besides.
+    pub annotations: Vec<Annotation>,
+    /// `SOURCE_DATE_EPOCH`: the time that everything made here has in the configs.
+    pub epoch: Option<i64>,
+    /// Statements that go with each image.
+    pub attestations: Attestations,
     /// Execute every step, whatever the cache holds.
     pub no_cache: bool,
     /// Steps that run at the same time; 0 for as many as there are processors.
@@ -130,16 +134,92 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// A place for the result besides a registry.
+/// A place for the result, and how it is to look there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Where.
+    pub place: Place,
+    /// Its layers.
+    pub layers: LayerOptions,
+}
+
+/// A place for the result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Output {
+pub enum Place {
+    /// A registry.
+    Registry {
+        /// Names; those of the request if there are none.
+        names: Vec<String>,
+        /// Without any tag.
+        by_digest: bool,
+    },
     /// An OCI image layout in a directory.
     OciDirectory(PathBuf),
     /// An OCI image layout in a tar archive.
     OciArchive(PathBuf),
+    /// An archive that `docker load` reads; one per platform if there are several.
+    Docker(PathBuf),
+    /// The image's files in a tar archive; below a directory per platform if there are several.
+    Tar(PathBuf),
     /// The image's files in a directory; one below it per platform if there are several.
     Local(PathBuf),
+}
+
+/// How layers are to look in an output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LayerOptions {
+    /// How they are compressed, if not as the cache has them.
+    pub compression: Option<Compression>,
+    /// Whether this holds for the base image's layers, too.
+    pub force: bool,
+    /// Whether no file made here is younger than the epoch.
+    pub rewrite_timestamp: bool,
+}
+
+/// `--annotation`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Annotation {
+    /// Where it goes.
+    pub level: AnnotationLevel,
+    /// The only platform that it is for.
+    pub platform: Option<String>,
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// Where an annotation goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnnotationLevel {
+    /// Into each image's manifest.
+    Manifest,
+    /// Into the index.
+    Index,
+    /// To the manifest's descriptor in the index.
+    ManifestDescriptor,
+    /// To the index's descriptor in a layout.
+    IndexDescriptor,
+}
+
+/// Statements that go with each image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attestations {
+    /// How it was built.
+    pub provenance: Option<Provenance>,
+    /// What is in it.
+    pub sbom: bool,
+}
+
+/// What a provenance says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Whether it holds the values of build arguments and the Dockerfile.
+    pub max: bool,
+    /// Who has built.
+    pub builder_id: String,
 }
 
 /// What a verification is asked to do.
@@ -199,6 +279,8 @@ pub struct PlatformOutcome {
     pub digest: String,
     /// The digest of its config.
     pub config: String,
+    /// The size of its manifest.
+    pub size: u64,
     /// Seconds that its steps took.
     pub seconds: f64,
     /// Of these, under emulation.

@@ -24,9 +24,29 @@ pub struct BuildArgs {
     /// Push the image to its names
     #[arg(long)]
     pub push: bool,
-    /// Write the image elsewhere: type=oci,dest=PATH (a .tar or a directory) or type=local,dest=DIR
-    #[arg(short, long = "output", value_name = "type=T,dest=PATH")]
+    /// Where the image goes; may be repeated: type=registry, type=oci,dest=PATH (a .tar or a
+    /// directory), type=docker,dest=FILE, type=tar,dest=FILE, type=local,dest=DIR, or a directory
+    #[arg(short, long = "output", value_name = "type=T,dest=PATH,…")]
     pub outputs: Vec<String>,
+    /// An annotation: [LEVEL[PLATFORM]:]KEY=VALUE; levels are manifest (if none is given), index,
+    /// manifest-descriptor and index-descriptor
+    #[arg(long = "annotation", value_name = "KEY=VALUE")]
+    pub annotations: Vec<String>,
+    /// Attach how the image was built (SLSA 1.0): true, mode=min, mode=max or false
+    #[arg(long, value_name = "MODE", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub provenance: Option<String>,
+    /// Attach what is in the image (SPDX), by the package databases in it
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub sbom: Option<String>,
+    /// The same in one flag: type=provenance,mode=max or type=sbom
+    #[arg(long = "attest", value_name = "type=T")]
+    pub attests: Vec<String>,
+    /// Write digests and names to a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub metadata_file: Option<PathBuf>,
+    /// Write the image's id to a file
+    #[arg(long, value_name = "FILE")]
+    pub iidfile: Option<PathBuf>,
     /// The stage to build
     #[arg(long, value_name = "STAGE")]
     pub target: Option<String>,
@@ -64,9 +84,10 @@ pub struct BuildArgs {
     /// Steps that run at the same time [default: one per processor]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub jobs: usize,
-    /// How layers are compressed: gzip, zstd, or either with a level (gzip:9)
-    #[arg(long, value_name = "C", default_value = "gzip")]
-    pub compression: String,
+    /// How layers are compressed: gzip, zstd, or either with a level, as in gzip:9 [default: as the
+    /// outputs want it, or gzip]
+    #[arg(long, value_name = "C")]
+    pub compression: Option<String>,
     /// Let files of another machine pass at paths that match; as in .dockerignore
     #[arg(long, value_name = "PATTERN")]
     pub allow_foreign: Vec<String>,

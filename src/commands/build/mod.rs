@@ -2,6 +2,7 @@
 
 mod args;
 mod context;
+mod outputs;
 mod values;
 
 use std::{
@@ -12,7 +13,9 @@ use std::{
 
 use mlint_builder::{
     remote::{GitLogin, masked},
-    request::{BuildOutcome, BuildReply, BuildRequest, Output, RunOptions},
+    request::{
+        Annotation, BuildOutcome, BuildReply, BuildRequest, LayerOptions, Output, Place, RunOptions,
+    },
     sandbox::session::{IdMap, SessionOptions, spawn},
 };
 use mlint_model::BuildContext;
@@ -23,7 +26,7 @@ pub use args::{BuildArgs, MachineArgs, ProgressMode};
 use super::session::SessionRequest;
 use crate::report::failure;
 use context::Found;
-use values::{build_arg, compression, output, pairs};
+use values::{build_arg, pairs};
 
 /// Exit status of what could not be done.
 const FAILED: u8 = 2;
@@ -63,7 +66,7 @@ fn try_run(args: &BuildArgs, defaults: &BuildDefaults) -> Result<ExitCode, Strin
         ProgressMode::Auto => ProgressMode::Plain,
         chosen => chosen,
     };
-    let push = request.push;
+    let quiet = writes_to_stdout(&request.outputs);
     let (file, text) = (request.file.clone(), request.text.clone());
     let message = SessionRequest::Build { request: Box::new(request), progress };
     let bytes = serde_json::to_vec(&message).map_err(|e| e.to_string())?;
@@ -75,7 +78,10 @@ fn try_run(args: &BuildArgs, defaults: &BuildDefaults) -> Result<ExitCode, Strin
             if progress != ProgressMode::Quiet {
                 summary(&outcome);
             }
-            data(&outcome, push);
+            outputs::write_about(args, &outcome)?;
+            if !quiet {
+                data(&outcome);
+            }
             ExitCode::SUCCESS
         }
         BuildReply::Failed(failed) => {
@@ -86,10 +92,10 @@ fn try_run(args: &BuildArgs, defaults: &BuildDefaults) -> Result<ExitCode, Strin
 }
 
 /// What goes to standard output: the pushed references, or the digest.
-fn data(outcome: &BuildOutcome, push: bool) {
+fn data(outcome: &BuildOutcome) {
     let mut out = anstream::stdout().lock();
     // Nobody is there to read: nothing to do about it.
-    let _ = if push {
+    let _ = if !outcome.pushed.is_empty() {
         outcome.pushed.iter().try_for_each(|name| writeln!(out, "{name}@{}", outcome.digest))
     } else {
         writeln!(out, "{}", outcome.digest)
@@ -135,11 +141,14 @@ fn request(
         platforms = vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()];
     }
     let tags = given(&args.tags, &defaults.tags);
-    if args.push && tags.is_empty() {
-        return Err("--push needs a name: give one with -t, or set tags in mlint.toml".to_owned());
-    }
-    let outputs =
-        args.outputs.iter().map(|o| output(o)).collect::<Result<Vec<Output>, String>>()?;
+    let (outputs, annotations) = outputs(args, &tags)?;
+    let mut build_args: Vec<(String, String)> = defaults
+        .build_args
+        .iter()
+        .cloned()
+        .chain(args.build_args.iter().filter_map(|a| build_arg(a)))
+        .collect();
+    let epoch = epoch(&mut build_args)?;
     Ok(BuildRequest {
         ignore: found.ignore.clone(),
         file: found.file.display().to_string(),
@@ -148,19 +157,16 @@ fn request(
         platforms,
         build_platform: Platform::host().to_string(),
         target: args.target.clone().or_else(|| defaults.target.clone()),
-        build_args: defaults
-            .build_args
-            .iter()
-            .cloned()
-            .chain(args.build_args.iter().filter_map(|a| build_arg(a)))
-            .collect(),
+        build_args,
         labels: pairs("--label", &args.labels)?,
         tags,
-        push: args.push,
+        compression: outputs::made(args, &outputs)?,
         outputs,
+        annotations,
+        epoch,
+        attestations: outputs::attestations(args)?,
         no_cache: args.no_cache,
         jobs: args.jobs,
-        compression: compression(&args.compression)?,
         allow_foreign: args.allow_foreign.clone(),
         plain_http: args.machine.plain_http.clone(),
         cache_dir: cache_dir(&args.machine)?,
@@ -173,6 +179,67 @@ fn request(
         secrets: values::secrets(&args.secrets)?,
         agents: values::agents(&args.agents)?,
     })
+}
+
+/// Where the result goes, and what is annotated. `--push` is one more output.
+fn outputs(args: &BuildArgs, tags: &[String]) -> Result<(Vec<Output>, Vec<Annotation>), String> {
+    let mut annotations = Vec::new();
+    let mut outputs = Vec::new();
+    for text in &args.annotations {
+        annotations.extend(outputs::annotation(text)?);
+    }
+    for text in &args.outputs {
+        let parsed = outputs::output(text)?;
+        outputs.push(parsed.output);
+        annotations.extend(parsed.annotations);
+    }
+    let registry = |o: &Output| matches!(o.place, Place::Registry { .. });
+    if args.push && !outputs.iter().any(registry) {
+        let place = Place::Registry { names: Vec::new(), by_digest: false };
+        outputs.push(Output { place, layers: LayerOptions::default() });
+    }
+    let nameless =
+        |o: &Output| matches!(&o.place, Place::Registry { names, .. } if names.is_empty());
+    if tags.is_empty() && outputs.iter().any(nameless) {
+        return Err("a push needs a name: give one with -t, or set tags in mlint.toml".to_owned());
+    }
+    let to_stdout = |o: &&Output| {
+        let (Place::OciArchive(path) | Place::Docker(path) | Place::Tar(path)) = &o.place else {
+            return false;
+        };
+        path.as_os_str() == "-"
+    };
+    if outputs.iter().filter(to_stdout).count() > 1 {
+        return Err("only one output can go to standard output".to_owned());
+    }
+    Ok((outputs, annotations))
+}
+
+/// Whether a result itself goes to standard output.
+fn writes_to_stdout(outputs: &[Output]) -> bool {
+    outputs.iter().any(|o| match &o.place {
+        Place::OciArchive(path) | Place::Docker(path) | Place::Tar(path) => path.as_os_str() == "-",
+        Place::Registry { .. } | Place::OciDirectory(_) | Place::Local(_) => false,
+    })
+}
+
+/// `SOURCE_DATE_EPOCH`, as a build argument or from the environment, which makes it one.
+fn epoch(build_args: &mut Vec<(String, String)>) -> Result<Option<i64>, String> {
+    const NAME: &str = "SOURCE_DATE_EPOCH";
+    if !build_args.iter().any(|(name, _)| name == NAME)
+        && let Ok(value) = std::env::var(NAME)
+    {
+        build_args.push((NAME.to_owned(), value));
+    }
+    let given = build_args.iter().rev().find(|(name, _)| name == NAME);
+    match given {
+        None => Ok(None),
+        Some((_, value)) if value.is_empty() => Ok(None),
+        Some((_, value)) => value
+            .parse()
+            .map(Some)
+            .map_err(|_| format!("{NAME}={value}: expected seconds since 1970")),
+    }
 }
 
 /// Who we are for the repository that is the context.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use mlint_builder::{
     layer::Compression,
     plan::parse_size,
-    request::{Output, Secret},
+    request::Secret,
     sandbox::step::{Limit, Resource},
 };
 
@@ -26,32 +26,6 @@ pub fn pairs(flag: &str, texts: &[String]) -> Result<Vec<(String, String)>, Stri
             _ => Err(format!("{flag} {text}: expected NAME=VALUE")),
         })
         .collect()
-}
-
-/// `type=T,dest=PATH`, or a directory.
-pub fn output(text: &str) -> Result<Output, String> {
-    let mut kind = None;
-    let mut dest = None;
-    for field in text.split(',') {
-        match field.split_once('=') {
-            Some(("type", value)) => kind = Some(value),
-            Some(("dest", value)) => dest = Some(PathBuf::from(value)),
-            // As docker has it: a lone path is a directory for the files.
-            None if !text.contains('=') => (kind, dest) = (Some("local"), Some(text.into())),
-            _ => return Err(format!("--output {text}: '{field}' is neither type= nor dest=")),
-        }
-    }
-    let dest = dest.ok_or_else(|| format!("--output {text}: dest= is missing"))?;
-    let dest = std::path::absolute(&dest).map_err(|e| format!("--output {text}: {e}"))?;
-    match kind {
-        Some("oci") if dest.extension().is_some_and(|e| e == "tar") => Ok(Output::OciArchive(dest)),
-        Some("oci") => Ok(Output::OciDirectory(dest)),
-        Some("local") => Ok(Output::Local(dest)),
-        Some(other) => Err(format!(
-            "--output type={other} is not supported yet: oci and local are; --push goes to a registry"
-        )),
-        None => Err(format!("--output {text}: type= is missing")),
-    }
 }
 
 /// `gzip`, `zstd:19`.
@@ -222,16 +196,6 @@ pub fn limit(text: &str) -> Result<Limit, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn outputs_are_read_or_refused() {
-        assert!(matches!(output("type=oci,dest=/a/b.tar"), Ok(Output::OciArchive(_))));
-        assert!(matches!(output("type=oci,dest=/a/b"), Ok(Output::OciDirectory(_))));
-        assert!(matches!(output("out"), Ok(Output::Local(_))));
-        for bad in ["type=oci", "type=image,dest=x", "dest=x", "type=oci,colour=red"] {
-            assert!(output(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn compressions() {

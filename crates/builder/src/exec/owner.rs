@@ -40,7 +40,7 @@ impl Exec<'_> {
     }
 
     /// A small text file of an image; empty if it has none.
-    fn read_text(
+    pub fn read_text(
         &self,
         snapshot: &Snapshot,
         view: &View,

@@ -125,7 +125,13 @@ impl Exec<'_> {
         Ok(format!("git {} {subdir:?} {submodules} {commit_times} {kept:?}", commit.id))
     }
 
-    fn git_commit(&self, item: &GitItem) -> Result<Commit, BuildError> {
+    /// The digest of the file at an address.
+    pub fn url_digest(&self, item: &UrlItem) -> Result<Digest, BuildError> {
+        Ok(self.url(item)?.digest)
+    }
+
+    /// The commit that an address means.
+    pub fn git_commit(&self, item: &GitItem) -> Result<Commit, BuildError> {
         let memo = format!("{} {:?} {:?}", item.git.remote, item.git.reference, item.checksum);
         self.commits.get(&memo, || {
             let home = self.store.temporary_dir("git-home")?;

@@ -1,0 +1,164 @@
+//! What is in an image, as SPDX 2.3 tells it, by the package databases in it.
+
+use serde_json::{Value, json};
+
+use super::{
+    escaped,
+    packages::{Distribution, Package, apk, dpkg},
+};
+use crate::{
+    exec::Exec,
+    image::BuiltImage,
+    layer::{View, entry::ImagePath, view::Lookup},
+    problem::{BuildError, Problem},
+};
+
+/// Where rpm keeps its database, in forms that only rpm's own library reads.
+const RPM: &[&str] = &[
+    "var/lib/rpm/rpmdb.sqlite",
+    "var/lib/rpm/Packages.db",
+    "var/lib/rpm/Packages",
+    "usr/lib/sysimage/rpm/rpmdb.sqlite",
+    "usr/lib/sysimage/rpm/Packages.db",
+];
+
+/// The document for an image.
+pub fn document(exec: &Exec<'_>, image: &BuiltImage) -> Result<Value, BuildError> {
+    let view = exec.view(&image.snapshot)?;
+    if RPM
+        .iter()
+        .any(|path| matches!(view.resolve(&ImagePath::from(*path), true), Lookup::Found(_)))
+    {
+        return Err(Problem::unsupported("an SBOM of an image with an rpm database").into());
+    }
+    let read = |path: &str| exec.read_text(&image.snapshot, &view, path);
+    let distribution = Distribution::of(&release(&read)?);
+    let mut packages = dpkg(&read("var/lib/dpkg/status")?);
+    for part in parts(&view) {
+        packages.extend(dpkg(&read(&part)?));
+    }
+    for path in ["lib/apk/db/installed", "usr/lib/apk/db/installed"] {
+        // The one may be a link to the other.
+        let found = apk(&read(path)?);
+        packages.extend(found.into_iter().filter(|p| !packages.contains(p)).collect::<Vec<_>>());
+    }
+    packages.sort_by(|a, b| (&a.kind, &a.name, &a.arch).cmp(&(&b.kind, &b.name, &b.arch)));
+    let created = image.config.created.clone().unwrap_or_default();
+    Ok(spdx(&packages, &distribution, image, &created))
+}
+
+fn release(read: &dyn Fn(&str) -> Result<String, BuildError>) -> Result<String, BuildError> {
+    let own = read("etc/os-release")?;
+    match own.is_empty() {
+        true => read("usr/lib/os-release"),
+        false => Ok(own),
+    }
+}
+
+/// The databases of distroless images: one file per package.
+fn parts(view: &View) -> Vec<String> {
+    let dir = ImagePath::from("var/lib/dpkg/status.d");
+    let files = view.children(&dir).filter(|(_, node)| !node.entry.is_dir());
+    files
+        .map(|(path, _)| String::from_utf8_lossy(&path.0).into_owned())
+        .filter(|path| !path.ends_with(".md5sums"))
+        .collect()
+}
+
+fn spdx(
+    packages: &[Package],
+    distribution: &Distribution,
+    image: &BuiltImage,
+    created: &str,
+) -> Value {
+    let digest = image.descriptor.digest.hex();
+    let namespace = concat!(env!("CARGO_PKG_REPOSITORY"), "/spdx");
+    let mut described = Vec::new();
+    let mut relations = Vec::new();
+    for (number, package) in packages.iter().enumerate() {
+        let id = format!("SPDXRef-Package-{number}");
+        relations.push(json!({
+            "spdxElementId": "SPDXRef-DOCUMENT",
+            "relationshipType": "DESCRIBES",
+            "relatedSpdxElement": id,
+        }));
+        described.push(json!({
+            "SPDXID": id,
+            "name": package.name,
+            "versionInfo": package.version,
+            "supplier": match &package.supplier {
+                Some(supplier) => format!("Organization: {supplier}"),
+                None => "NOASSERTION".to_owned(),
+            },
+            "downloadLocation": "NOASSERTION",
+            "filesAnalyzed": false,
+            "licenseConcluded": "NOASSERTION",
+            // What a database calls a licence need not be a name that SPDX knows.
+            "licenseDeclared": "NOASSERTION",
+            "licenseComments": package.licence.clone().unwrap_or_default(),
+            "copyrightText": "NOASSERTION",
+            "externalRefs": [{
+                "referenceCategory": "PACKAGE-MANAGER",
+                "referenceType": "purl",
+                "referenceLocator": purl(package, distribution),
+            }],
+        }));
+    }
+    json!({
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": image.platform.to_string(),
+        "documentNamespace": format!("{namespace}/{digest}"),
+        "creationInfo": {
+            "created": created,
+            "creators": [concat!("Tool: mlint-", env!("CARGO_PKG_VERSION"))],
+        },
+        "packages": described,
+        "relationships": relations,
+    })
+}
+
+fn purl(package: &Package, distribution: &Distribution) -> String {
+    let Package { kind, name, version, arch, .. } = package;
+    let Distribution { id, version: release } = distribution;
+    let vendor = if id.is_empty() { String::new() } else { format!("{}/", escaped(id)) };
+    let mut purl = format!("pkg:{kind}/{vendor}{}@{}", escaped(name), escaped(version));
+    let mut sign = '?';
+    let distro = match (id.as_str(), release.as_str()) {
+        ("", _) => String::new(),
+        (id, "") => id.to_owned(),
+        (id, release) => format!("{id}-{release}"),
+    };
+    for (key, value) in [("arch", arch), ("distro", &distro)] {
+        if !value.is_empty() {
+            purl.push_str(&format!("{sign}{key}={}", escaped(value)));
+            sign = '&';
+        }
+    }
+    purl
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_have_urls() {
+        let mut package = Package {
+            kind: "deb",
+            name: "libstdc++6".into(),
+            version: "12.2.0-14".into(),
+            arch: "arm64".into(),
+            licence: None,
+            supplier: None,
+        };
+        let debian = Distribution { id: "debian".into(), version: "12".into() };
+        assert_eq!(
+            purl(&package, &debian),
+            "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14?arch=arm64&distro=debian-12"
+        );
+        package.arch.clear();
+        assert_eq!(purl(&package, &Distribution::default()), "pkg:deb/libstdc%2B%2B6@12.2.0-14");
+    }
+}

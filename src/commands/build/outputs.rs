@@ -1,0 +1,426 @@
+//! `--output`, `--annotation`, `--attest`, and what is written about a result.
+
+use std::path::{Path, PathBuf};
+
+use mlint_builder::{
+    layer::Compression,
+    request::{
+        Annotation, AnnotationLevel, Attestations, BuildOutcome, LayerOptions, Output, Place,
+        Provenance,
+    },
+};
+use serde_json::{Value, json};
+
+use super::{BuildArgs, values};
+
+/// One output, and the annotations that it brings along.
+pub struct Parsed {
+    /// Where, and how.
+    pub output: Output,
+    /// `annotation.KEY=VALUE`.
+    pub annotations: Vec<Annotation>,
+}
+
+/// `type=T,dest=PATH,…`, or a directory, or `-` for a tar archive on standard output.
+pub fn output(text: &str) -> Result<Parsed, String> {
+    if text == "-" {
+        return output("type=tar,dest=-");
+    }
+    if !text.contains('=') {
+        return output(&format!("type=local,dest={text}"));
+    }
+    let wrong = |problem: String| format!("--output {text}: {problem}");
+    let mut given = Given::default();
+    for field in fields(text) {
+        let (key, value) =
+            field.split_once('=').ok_or_else(|| wrong(format!("'{field}' has no value")))?;
+        given.field(key, value).map_err(wrong)?;
+    }
+    given.finish().map_err(wrong)
+}
+
+/// Fields between commas; a field in quotes may hold commas.
+fn fields(text: &str) -> Vec<String> {
+    let mut out = vec![String::new()];
+    let mut quoted = false;
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => out.push(String::new()),
+            c => {
+                if let Some(last) = out.last_mut() {
+                    last.push(c);
+                }
+            }
+        }
+    }
+    out.into_iter().map(|field| field.trim().to_owned()).collect()
+}
+
+#[derive(Default)]
+struct Given {
+    kind: Option<String>,
+    dest: Option<String>,
+    names: Vec<String>,
+    push: Option<bool>,
+    by_digest: bool,
+    tar: Option<bool>,
+    compression: Option<String>,
+    level: Option<String>,
+    force: bool,
+    rewrite_timestamp: bool,
+    annotations: Vec<Annotation>,
+}
+
+impl Given {
+    fn field(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let switch = || match value {
+            "true" | "1" | "" => Ok(true),
+            "false" | "0" => Ok(false),
+            _ => Err(format!("{key} is true or false")),
+        };
+        match key {
+            "type" => self.kind = Some(value.to_owned()),
+            "dest" => self.dest = Some(value.to_owned()),
+            "name" => self.names.extend(value.split(',').map(|n| n.trim().to_owned())),
+            "push" => self.push = Some(switch()?),
+            "push-by-digest" => self.by_digest = switch()?,
+            "tar" => self.tar = Some(switch()?),
+            "compression" => self.compression = Some(value.to_owned()),
+            "compression-level" => self.level = Some(value.to_owned()),
+            "force-compression" => self.force = switch()?,
+            "rewrite-timestamp" => self.rewrite_timestamp = switch()?,
+            // Every image has its digest as a name in its registry.
+            "name-canonical" => drop(switch()?),
+            "oci-mediatypes" if switch()? => {}
+            "oci-mediatypes" => {
+                return Err(
+                    "mlint writes OCI's media types only; docker buildx writes others".into()
+                );
+            }
+            "platform-split" if switch()? => {}
+            _ => match annotation_key(key) {
+                Some(annotation) => {
+                    self.annotations.push(Annotation { value: value.to_owned(), ..annotation? });
+                }
+                None => return Err(format!("there is no '{key}={value}' in mlint's own builder")),
+            },
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Parsed, String> {
+        let compression = match (&self.compression, &self.level) {
+            (None, None) => None,
+            (kind, level) => {
+                let kind = kind.as_deref().unwrap_or("gzip");
+                let text = match level {
+                    Some(level) => format!("{kind}:{level}"),
+                    None => kind.to_owned(),
+                };
+                Some(values::compression(&text)?)
+            }
+        };
+        let layers = LayerOptions {
+            compression,
+            force: self.force,
+            rewrite_timestamp: self.rewrite_timestamp,
+        };
+        let place = self.place()?;
+        Ok(Parsed { output: Output { place, layers }, annotations: self.annotations })
+    }
+
+    fn place(&self) -> Result<Place, String> {
+        let kind = self.kind.as_deref().ok_or("type= is missing")?;
+        let file = || -> Result<PathBuf, String> {
+            match self.dest.as_deref() {
+                None | Some("") => Err("dest= is missing".to_owned()),
+                Some("-") => Ok(PathBuf::from("-")),
+                Some(path) => std::path::absolute(path).map_err(|e| e.to_string()),
+            }
+        };
+        let named = || Place::Registry { names: self.names.clone(), by_digest: self.by_digest };
+        match kind {
+            "registry" => Ok(named()),
+            "image" if self.push == Some(true) || self.by_digest => Ok(named()),
+            "image" => Err("mlint keeps no images: add push=true, or write an archive with \
+                            type=oci or type=docker"
+                .to_owned()),
+            "oci" => {
+                let path = file()?;
+                // Without a word about it, the name tells.
+                let named = path.as_os_str() == "-" || path.extension().is_some_and(|e| e == "tar");
+                Ok(match self.tar.unwrap_or(named) {
+                    true => Place::OciArchive(path),
+                    false => Place::OciDirectory(path),
+                })
+            }
+            "docker" if self.dest.is_none() => {
+                Err("dest= is missing: mlint writes an archive, docker load reads it".to_owned())
+            }
+            "docker" => Ok(Place::Docker(file()?)),
+            "tar" => Ok(Place::Tar(file()?)),
+            "local" => Ok(Place::Local(file()?)),
+            other => Err(format!(
+                "there is no type '{other}': registry, image, oci, docker, tar and local are known"
+            )),
+        }
+    }
+}
+
+/// `annotation.KEY`, `annotation-index.KEY`, `annotation-manifest[PLATFORM].KEY`.
+fn annotation_key(key: &str) -> Option<Result<Annotation, String>> {
+    let rest = key.strip_prefix("annotation")?;
+    if let Some(key) = rest.strip_prefix('.') {
+        return Some(level("manifest").map(|(level, platform)| Annotation {
+            level,
+            platform,
+            key: key.to_owned(),
+            value: String::new(),
+        }));
+    }
+    // The platform may hold no dot, so the first one ends the level.
+    let (said, key) = rest.strip_prefix('-')?.split_once('.')?;
+    Some(level(said).map(|(level, platform)| Annotation {
+        level,
+        platform,
+        key: key.to_owned(),
+        value: String::new(),
+    }))
+}
+
+/// `[LEVEL[PLATFORM],…:]KEY=VALUE`.
+pub fn annotation(text: &str) -> Result<Vec<Annotation>, String> {
+    let wrong = |problem: String| format!("--annotation {text}: {problem}");
+    let (left, value) =
+        text.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE".to_owned()))?;
+    let known = |said: &str| {
+        let first = said.split(['[', ',']).next().unwrap_or_default();
+        level(first).is_ok()
+    };
+    let (levels, key) = match left.split_once(':') {
+        Some((levels, key)) if known(levels) => (levels, key),
+        _ => ("manifest", left),
+    };
+    if key.is_empty() {
+        return Err(wrong("the key is missing".to_owned()));
+    }
+    levels
+        .split(',')
+        .map(|said| {
+            let (level, platform) = level(said).map_err(wrong)?;
+            Ok(Annotation { level, platform, key: key.to_owned(), value: value.to_owned() })
+        })
+        .collect()
+}
+
+fn level(said: &str) -> Result<(AnnotationLevel, Option<String>), String> {
+    let (name, platform) = match said.split_once('[') {
+        Some((name, rest)) => {
+            let platform = rest.strip_suffix(']').ok_or("a bracket is not closed")?;
+            let platform = platform.parse::<mlint_oci::Platform>().map_err(|e| e.to_string())?;
+            (name, Some(platform.to_string()))
+        }
+        None => (said, None),
+    };
+    let level = match name {
+        "manifest" => AnnotationLevel::Manifest,
+        "index" => AnnotationLevel::Index,
+        "manifest-descriptor" => AnnotationLevel::ManifestDescriptor,
+        "index-descriptor" => AnnotationLevel::IndexDescriptor,
+        _ => return Err(format!("there is no level '{name}'")),
+    };
+    let of_index = matches!(level, AnnotationLevel::Index | AnnotationLevel::IndexDescriptor);
+    match of_index && platform.is_some() {
+        true => Err("an index is for all platforms".to_owned()),
+        false => Ok((level, platform)),
+    }
+}
+
+/// The statements that are asked for.
+pub fn attestations(args: &BuildArgs) -> Result<Attestations, String> {
+    let mut all = Attestations::default();
+    for text in &args.attests {
+        let list = fields(text);
+        let kind = list.iter().find_map(|f| f.strip_prefix("type="));
+        let rest: Vec<&str> =
+            list.iter().map(String::as_str).filter(|f| !f.starts_with("type=")).collect();
+        match kind {
+            Some("provenance") => all.provenance = provenance(&rest.join(","))?,
+            Some("sbom") => all.sbom = sbom(&rest.join(","))?,
+            _ => return Err(format!("--attest {text}: type is provenance or sbom")),
+        }
+    }
+    if let Some(text) = &args.provenance {
+        all.provenance = provenance(text)?;
+    }
+    if let Some(text) = &args.sbom {
+        all.sbom = sbom(text)?;
+    }
+    Ok(all)
+}
+
+fn provenance(text: &str) -> Result<Option<Provenance>, String> {
+    let mut wanted = Provenance::default();
+    for field in fields(text).iter().filter(|f| !f.is_empty()) {
+        match field.split_once('=').unwrap_or((field, "")) {
+            ("true", "") | ("mode", "min") | ("disabled", "false") | ("version", "v1") => {}
+            ("mode", "max") => wanted.max = true,
+            ("builder-id", id) => wanted.builder_id = id.to_owned(),
+            ("false", "") | ("disabled", "true") => return Ok(None),
+            _ => {
+                return Err(format!(
+                    "--provenance: '{field}' is not known; mode=min and mode=max are"
+                ));
+            }
+        }
+    }
+    Ok(Some(wanted))
+}
+
+fn sbom(text: &str) -> Result<bool, String> {
+    match text {
+        "" | "true" | "disabled=false" => Ok(true),
+        "false" | "disabled=true" => Ok(false),
+        other => Err(format!(
+            "--sbom={other}: mlint reads the image's package databases itself and runs no other \
+             generator; docker buildx does"
+        )),
+    }
+}
+
+/// What `--metadata-file` holds: buildx's keys, and every platform's digests.
+pub fn metadata(outcome: &BuildOutcome) -> Value {
+    let mut all = json!({
+        "containerimage.digest": outcome.digest,
+        "containerimage.descriptor": {
+            "mediaType": outcome.media_type,
+            "digest": outcome.digest,
+            "size": outcome.size,
+        },
+    });
+    if let [only] = &outcome.platforms[..] {
+        all["containerimage.config.digest"] = json!(only.config);
+    }
+    if !outcome.pushed.is_empty() {
+        all["image.name"] = json!(outcome.pushed.join(","));
+    }
+    let platforms = outcome.platforms.iter().map(|p| {
+        let digests = json!({ "digest": p.digest, "size": p.size, "config.digest": p.config });
+        (p.platform.clone(), digests)
+    });
+    all["mlint.platforms"] = Value::Object(platforms.collect());
+    all
+}
+
+/// The image's id: its config's digest, or the index's of several platforms.
+pub fn image_id(outcome: &BuildOutcome) -> &str {
+    match &outcome.platforms[..] {
+        [only] => &only.config,
+        _ => &outcome.digest,
+    }
+}
+
+/// Writes what was asked for about a result.
+pub fn write_about(args: &BuildArgs, outcome: &BuildOutcome) -> Result<(), String> {
+    let write = |path: &Path, text: String| {
+        std::fs::write(path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))
+    };
+    if let Some(path) = &args.metadata_file {
+        let text = serde_json::to_string_pretty(&metadata(outcome)).map_err(|e| e.to_string())?;
+        write(path, text + "\n")?;
+    }
+    if let Some(path) = &args.iidfile {
+        write(path, image_id(outcome).to_owned())?;
+    }
+    Ok(())
+}
+
+/// How layers are made in the first place: as the only output that says so wants them.
+pub fn made(args: &BuildArgs, outputs: &[Output]) -> Result<Compression, String> {
+    match &args.compression {
+        Some(text) => values::compression(text),
+        None => Ok(outputs.iter().find_map(|o| o.layers.compression).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_are_read_or_refused() {
+        let place = |text: &str| output(text).map(|p| p.output.place);
+        assert!(matches!(place("type=oci,dest=/a/b.tar"), Ok(Place::OciArchive(_))));
+        assert!(matches!(place("type=oci,dest=/a/b"), Ok(Place::OciDirectory(_))));
+        assert!(matches!(place("type=oci,dest=/a/b,tar=true"), Ok(Place::OciArchive(_))));
+        assert!(matches!(place("type=oci,dest=/a/b.tar,tar=false"), Ok(Place::OciDirectory(_))));
+        assert!(matches!(place("type=docker,dest=/a"), Ok(Place::Docker(_))));
+        assert!(matches!(place("out"), Ok(Place::Local(_))));
+        assert_eq!(place("-"), Ok(Place::Tar("-".into())));
+        let named = |names: &[&str], by_digest| {
+            let names = names.iter().map(|n| (*n).to_owned()).collect();
+            Ok(Place::Registry { names, by_digest })
+        };
+        assert_eq!(place("type=registry"), named(&[], false));
+        assert_eq!(place("type=image,\"name=a,b\",push=true"), named(&["a", "b"], false));
+        assert_eq!(place("type=image,name=a,push-by-digest=true"), named(&["a"], true));
+        for bad in [
+            "type=oci",
+            "type=image,name=x",
+            "dest=x",
+            "type=oci,dest=x,colour=red",
+            "type=docker",
+            "type=oci,dest=x,force-compression=maybe",
+            "type=tar,dest=x,compression=lzma",
+            "type=registry,oci-mediatypes=false",
+            "type=cacheonly,dest=x",
+        ] {
+            assert!(output(bad).is_err(), "{bad}");
+        }
+        let layers =
+            output("type=oci,dest=x,compression=zstd,compression-level=9,force-compression=true");
+        let want = LayerOptions {
+            compression: Some(Compression::Zstd(9)),
+            force: true,
+            rewrite_timestamp: false,
+        };
+        assert_eq!(layers.map(|p| p.output.layers), Ok(want));
+    }
+
+    #[test]
+    fn annotations_have_levels_and_platforms() {
+        let read = |text: &str| {
+            let all = annotation(text)?;
+            let show = |a: &Annotation| {
+                let platform = a.platform.clone().unwrap_or_default();
+                format!("{:?} {platform} {}={}", a.level, a.key, a.value)
+            };
+            Ok::<_, String>(all.iter().map(show).collect::<Vec<_>>().join("; "))
+        };
+        for (text, want) in [
+            ("a.b/c=d:e", "Manifest  a.b/c=d:e"),
+            ("index:a=b", "Index  a=b"),
+            ("manifest[linux/arm64/v8]:a=b", "Manifest linux/arm64 a=b"),
+            ("index,manifest-descriptor:a=", "Index  a=; ManifestDescriptor  a="),
+            ("x:a=b", "Manifest  x:a=b"),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(want), "{text}");
+        }
+        for bad in ["a", "index:=b", "index[linux/arm64]:a=b", "manifest[x:a=b", "index,x:a=b"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        let parsed = output("type=oci,dest=x,annotation-index.a.b=c,annotation.d=e").unwrap();
+        let keys: Vec<_> = parsed.annotations.iter().map(|a| (a.level, &a.key[..])).collect();
+        assert_eq!(keys, [(AnnotationLevel::Index, "a.b"), (AnnotationLevel::Manifest, "d")]);
+    }
+
+    #[test]
+    fn statements_are_off_unless_asked_for() {
+        assert_eq!(provenance("false"), Ok(None));
+        assert_eq!(provenance("true"), Ok(Some(Provenance::default())));
+        let max = provenance("mode=max,builder-id=https://b.example").unwrap().unwrap();
+        assert!(max.max && max.builder_id == "https://b.example");
+        assert!(provenance("mode=more").is_err() && sbom("generator=x").is_err());
+    }
+}
