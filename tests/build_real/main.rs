@@ -1,10 +1,12 @@
 //! `mlint build` and `mlint verify` on real parts: Debian's `docker-registry`, base images of both
 //! architectures made by mlint itself, QEMU, and skopeo as the reader of what was pushed.
 
+mod contexts;
 mod failures;
 mod features;
 mod images;
 mod interrupt;
 mod local;
+mod outputs;
 mod support;
 mod web;

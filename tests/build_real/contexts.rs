@@ -1,0 +1,113 @@
+//! Where files come from: named contexts, and contexts that are no directory.
+
+use std::{
+    fs,
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use crate::{
+    support::{Project, Run, listing},
+    web::Web,
+};
+
+const OUT: [&str; 4] = ["--platforms", "linux/amd64", "--output", "../out"];
+
+fn names(project: &Project) -> Vec<String> {
+    let out = project.beside("out");
+    let names = listing(&out);
+    fs::remove_dir_all(&out).unwrap();
+    names
+}
+
+#[test]
+fn names_stand_for_directories_files_and_layouts() {
+    let project = Project::new(
+        "FROM scratch AS tools\nCOPY nothing-here /\nFROM base\nCOPY --from=tools sub/b /b\n\
+         COPY --from=page context /page\n",
+    );
+    let other = project.beside("other");
+    fs::create_dir_all(other.join("sub")).unwrap();
+    for (name, text) in [("sub/b", "b"), ("skip", "s"), (".dockerignore", "skip\n")] {
+        fs::write(other.join(name), text).unwrap();
+    }
+    let web = Web::serve(&other);
+    // The base: an image that was written as a layout.
+    let layout = project.beside("layout");
+    let base = Project::new("FROM scratch\nCOPY a /from-layout\nENV X=1\n");
+    base.file("a", "a");
+    base.build(&["--output", &format!("type=oci,dest={}", layout.display())]).succeeds();
+    let contexts = [
+        format!("tools={}", other.display()),
+        format!("base=oci-layout://{}", layout.display()),
+        format!("page={}", web.url("sub/b")),
+    ];
+    let mut args = OUT.to_vec();
+    for context in &contexts {
+        args.extend(["--build-context", context]);
+    }
+    project.build(&args).succeeds();
+    assert_eq!(names(&project), ["b", "from-layout", "page"]);
+    // A directory may be a base, and its ignore file counts.
+    project.dockerfile("FROM tools\nCOPY Dockerfile /own\n");
+    project.build(&args).succeeds();
+    assert_eq!(names(&project), [".dockerignore", "own", "sub/", "sub/b"]);
+    project.dockerfile("FROM scratch\nCOPY --from=tools skip /\n");
+    project.build(&args).fails_with(&["'skip' is not there"]);
+}
+
+/// Runs a build that reads its standard input.
+fn fed(project: &Project, args: &[&str], input: &[u8]) -> Run {
+    let mut command = Command::new(crate::support::MLINT);
+    command.arg("build").args(args).args(OUT).args(["--progress", "plain"]);
+    command.current_dir(project.dir()).env("MLINT_CACHE_DIR", project.cache());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Run { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+#[test]
+fn contexts_come_as_archives_repositories_and_by_address() {
+    let project = Project::new("");
+    let tree = project.beside("tree");
+    fs::create_dir_all(tree.join("d")).unwrap();
+    fs::write(tree.join("d/Dockerfile"), "FROM scratch\nCOPY . /all/\n").unwrap();
+    fs::write(tree.join("f"), "f").unwrap();
+    fs::write(tree.join(".dockerignore"), "d\n.dockerignore\n").unwrap();
+    let pack = |flag: &str| {
+        let mut tar = Command::new("tar");
+        tar.arg(flag).arg("-").arg("-C").arg(&tree).args([".dockerignore", "d", "f"]);
+        tar.output().unwrap().stdout
+    };
+    for flag in ["-cf", "-czf", "-cjf", "-cJf"] {
+        fed(&project, &["-", "-f", "d/Dockerfile"], &pack(flag)).succeeds();
+        assert_eq!(names(&project), ["all/", "all/f"], "{flag}");
+    }
+    fed(&project, &["-"], b"FROM scratch\nCOPY <<END /here\nx\nEND\n").succeeds();
+    assert_eq!(names(&project), ["here"]);
+    fed(&project, &["-"], b"FROM scratch\nCOPY f /\n").fails_with(&["no build context"]);
+    fed(&project, &["-"], b"\0\x01").fails_with(&["neither a tar archive nor a Dockerfile"]);
+    fed(&project, &["-", "-f", "none"], &pack("-cf")).fails_with(&["there is no none"]);
+    // By address, as an archive and as a repository.
+    let site = project.beside("site");
+    fs::create_dir(&site).unwrap();
+    fs::write(site.join("c.tgz"), pack("-czf")).unwrap();
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=n", "-c", "user.email=e", "-C"]).arg(&tree).args(args);
+        assert!(git.output().unwrap().status.success());
+    };
+    git(&["init", "-q", "-b", "main"]);
+    git(&["add", "-A"]);
+    git(&["commit", "-qm", "one"]);
+    git(&["update-server-info"]);
+    fs::rename(tree.join(".git"), site.join("app.git")).unwrap();
+    let web = Web::serve(&site);
+    fed(&project, &[&web.url("c.tgz"), "-f", "d/Dockerfile"], b"").succeeds();
+    assert_eq!(names(&project), ["all/", "all/f"]);
+    fed(&project, &[&web.url("app.git#main"), "-f", "d/Dockerfile"], b"").succeeds();
+    assert_eq!(names(&project), ["all/", "all/f"]);
+}

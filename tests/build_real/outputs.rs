@@ -1,0 +1,143 @@
+//! Several results of one build, and what is said about them.
+
+use std::{fs, path::Path, process::Command};
+
+use serde_json::Value;
+
+use crate::support::{Project, world};
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn blob(layout: &Path, digest: &Value) -> Value {
+    let hex = digest.as_str().unwrap().trim_start_matches("sha256:").to_owned();
+    json(&layout.join("blobs/sha256").join(hex))
+}
+
+#[test]
+fn one_build_goes_to_many_places() {
+    let project = Project::new("FROM BASE\nCOPY f /f\nWORKDIR /w\n");
+    project.file("f", "content");
+    let out = |name: &str| project.beside(name);
+    let to = |kind: &str, name: &str| format!("type={kind},dest={}", out(name).display());
+    let name = world().name("many:1");
+    let digest_only = format!("type=image,name={},push-by-digest=true", world().name("digests"));
+    let zstd = to("oci,compression=zstd,compression-level=5,force-compression=true", "zstd");
+    let (oci, docker, tar) = (to("oci", "oci.tar"), to("docker", "d.tar"), to("tar", "r.tar"));
+    let (meta, iid) = (out("meta.json"), out("iid"));
+    let run = project
+        .build(&[
+            "-t",
+            &name,
+            "--push",
+            "--output",
+            &digest_only,
+            "--output",
+            &zstd,
+            "--output",
+            &oci,
+            "--output",
+            &docker,
+            "--output",
+            &tar,
+            "--metadata-file",
+            meta.to_str().unwrap(),
+            "--iidfile",
+            iid.to_str().unwrap(),
+        ])
+        .succeeds();
+    let digests = world().name("digests@sha256:");
+    assert!(run.out.contains(&digests), "{}", run.out);
+    let meta = json(&meta);
+    assert!(meta["mlint.platforms"]["linux/arm64"]["digest"].is_string(), "{meta}");
+    assert_eq!(meta["containerimage.digest"].as_str(), fs::read_to_string(&iid).ok().as_deref());
+    // All layers of the one are zstd's, those of the base too.
+    let index = blob(&out("zstd"), &json(&out("zstd/index.json"))["manifests"][0]["digest"]);
+    let manifest = blob(&out("zstd"), &index["manifests"][0]["digest"]);
+    let kinds: Vec<&str> = manifest["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|l| l["mediaType"].as_str())
+        .collect();
+    assert!(kinds.len() == 3 && kinds.iter().all(|k| k.ends_with("tar+zstd")), "{kinds:?}");
+    for arch in ["amd64", "arm64"] {
+        let archive = out(&format!("d-linux_{arch}.tar"));
+        let mut skopeo = Command::new("skopeo");
+        skopeo.args(["inspect", "--override-arch", arch]);
+        skopeo.arg(format!("docker-archive:{}", archive.display()));
+        let output = skopeo.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let list = Command::new("tar").arg("-tf").arg(out("r.tar")).output().unwrap().stdout;
+    let list = String::from_utf8(list).unwrap();
+    for path in ["linux_amd64/f", "linux_arm64/w/", "linux_arm64/bin/busybox"] {
+        assert!(list.lines().any(|line| line == path), "{path} in {list}");
+    }
+}
+
+#[test]
+fn times_annotations_and_statements() {
+    let project = Project::new("FROM BASE\nCOPY f /f\nRUN echo x > /x\n");
+    project.file("f", "content");
+    let build = |name: &str| {
+        let dest = project.beside(name);
+        let output = format!("type=oci,rewrite-timestamp=true,dest={}", dest.display());
+        let cache = project.beside(&format!("cache-{name}"));
+        let mut command = project.command(&[
+            "--output",
+            &output,
+            "--provenance=mode=max",
+            "--sbom",
+            "--build-arg",
+            "SOURCE_DATE_EPOCH=1000000000",
+            "--build-arg",
+            "A=arg-value",
+            "--annotation",
+            "manifest[linux/arm64]:m=1",
+            "--annotation",
+            "index,index-descriptor:i=2",
+        ]);
+        command.env("MLINT_CACHE_DIR", cache);
+        crate::support::Run::of(&mut command).succeeds();
+        dest
+    };
+    let (one, two) = (build("one"), build("two"));
+    let top = json(&one.join("index.json"));
+    let root = &top["manifests"][0];
+    assert_eq!(root["annotations"]["i"], "2");
+    assert_eq!(root["digest"], json(&two.join("index.json"))["manifests"][0]["digest"]);
+    let index = blob(&one, &root["digest"]);
+    assert_eq!(index["annotations"]["i"], "2");
+    let all = index["manifests"].as_array().unwrap();
+    let kinds: Vec<&str> =
+        all.iter().map(|m| m["platform"]["architecture"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["amd64", "arm64", "unknown", "unknown"]);
+    assert_eq!(all[2]["annotations"]["vnd.docker.reference.digest"], all[0]["digest"]);
+    let (amd64, arm64) = (blob(&one, &all[0]["digest"]), blob(&one, &all[1]["digest"]));
+    assert_eq!(
+        (&amd64["annotations"]["m"], &arm64["annotations"]["m"]),
+        (&Value::Null, &"1".into())
+    );
+    let config = blob(&one, &amd64["config"]["digest"]);
+    assert_eq!(config["created"], "2001-09-09T01:46:40Z");
+    let statements = blob(&one, &all[3]["digest"]);
+    let layers = statements["layers"].as_array().unwrap();
+    assert_eq!(layers[0]["annotations"]["in-toto.io/predicate-type"], "https://spdx.dev/Document");
+    let provenance = blob(&one, &layers[1]["digest"]);
+    assert_eq!(
+        provenance["subject"][0]["digest"]["sha256"],
+        all[1]["digest"].as_str().unwrap()[7..]
+    );
+    let definition = &provenance["predicate"]["buildDefinition"];
+    let args = &definition["externalParameters"]["request"]["args"];
+    assert_eq!(args["build-arg:A"], "arg-value");
+    assert!(definition["resolvedDependencies"][0]["uri"].as_str().unwrap().contains("busybox"));
+    project
+        .build(&["--platforms", "linux/amd64", "--annotation", "index:a=b", "--output", "../x"])
+        .fails_with(&["no index to annotate"]);
+    project
+        .build(&["--output", "type=oci,rewrite-timestamp=true,dest=../y"])
+        .fails_with(&["needs SOURCE_DATE_EPOCH"]);
+}
