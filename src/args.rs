@@ -93,6 +93,8 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
         mlint build -t registry.example.com/team/app:1.0 --push\n  \
         mlint build --platforms linux/arm64 --output type=local,dest=out .\n  \
+        mlint build --secret id=token,env=TOKEN --build-context base=docker-image://debian:12 .\n  \
+        mlint build -o type=oci,dest=app.tar,compression=zstd --sbom --provenance=mode=max\n  \
         mlint build --push              with platforms and tags in mlint.toml\n\n\
         Exit status: 0 built (and pushed), 2 not; no tag moves unless all went well.")]
     Build(Box<commands::build::BuildArgs>),

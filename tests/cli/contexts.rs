@@ -57,9 +57,10 @@ fn named_contexts_stand_for_stages_images_and_directories() {
     assert!(finds(&place, &["--build-context", "tools=tools"]));
     place.put("mlint.toml", b"[build-contexts]\ntools = \"tools\"\n");
     assert!(finds(&place, &[]));
+    place.put("mlint.toml", b"[build-contexts]\ntools = \"gone\"\n");
     let run = place.run(&["build"]);
     assert_eq!(run.code, Some(2));
-    assert!(run.err.contains("[build-contexts] of mlint.toml names 'tools'"), "{}", run.err);
+    assert!(run.err.contains("--build-context tools: there is no directory"), "{}", run.err);
 }
 
 #[test]

@@ -110,11 +110,8 @@ mod tests {
                 other => format!("{other:?}"),
             })
         };
-        assert_eq!(found("alpine", "arm64").as_deref(), Some("arm:latest"));
-        assert_eq!(
-            found("docker.io/library/alpine:latest", "amd64").as_deref(),
-            Some("all:latest")
-        );
+        assert_eq!(found("alpine", "arm64").as_deref(), Some("arm"));
+        assert_eq!(found("docker.io/library/alpine:latest", "amd64").as_deref(), Some("all"));
         assert_eq!(found("base", "amd64").as_deref(), Some("Scratch"));
         assert_eq!(found("alpine:3", "amd64"), None);
         assert_eq!(found("scratch", "amd64"), None);
