@@ -9,6 +9,7 @@ pub mod images;
 pub mod libc;
 pub mod metadata;
 pub mod packages;
+mod repair;
 pub mod stages;
 mod support;
 mod table;

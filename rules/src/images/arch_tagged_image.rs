@@ -3,9 +3,9 @@
 use mlint_lint::{Context, Effect, Finding, Meta, ProposedFix, Rule, Severity, Sink};
 use mlint_model::{Evaluation, ImageUse, ImageUser, RunsOn};
 use mlint_oci::{Platform, arch::WordKind};
-use mlint_syntax::{Edit, EditSet};
 
 use crate::{
+    repair,
     support::{FoundWord, comes_from_build_arg, final_chain, literal_words, shown, with_trail},
     words::belongs_elsewhere,
 };
@@ -151,15 +151,7 @@ fn drop_namespace(cx: &Context<'_>, reference: &str, word: &FoundWord) -> Option
         return None;
     }
     let span = mlint_syntax::Span::new(place.start, place.end + 1);
-    if !cx.text(span).ends_with('/') {
-        return None;
-    }
-    let text = if path > 0 { "library/" } else { "" };
-    let edits = EditSet::from_edits([Edit { span, text: text.to_owned() }]).ok()?;
-    Some(
-        ProposedFix::needs_look("use the name that serves all platforms", edits)
-            .because("it is another name, which a mirror or a policy may treat differently"),
-    )
+    repair::without_namespace(cx, span, if path > 0 { "library/" } else { "" })
 }
 
 #[cfg(test)]

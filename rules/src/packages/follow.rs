@@ -1,9 +1,11 @@
 //! Writes the word for the stage's own machine in a way that follows it.
 
-use mlint_lint::{Context, edit};
+use mlint_lint::Context;
 use mlint_model::{Evaluation, Stage};
 use mlint_oci::arch::{Vocabulary, word_for};
 use mlint_syntax::{Edit, EditSet, Instruction, InstructionKind, Span};
+
+use crate::repair;
 
 /// What quotes a place stands between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +24,7 @@ pub(super) fn edits(
     place: Span,
     vocabulary: Vocabulary,
 ) -> Option<EditSet> {
-    let (index, instruction) = cx.instruction_at(place.start)?;
-    let mut edits = EditSet::new();
+    let (_, instruction) = cx.instruction_at(place.start)?;
     if let InstructionKind::Run(_) = instruction.kind {
         let quote = quote_in_script(instruction, place)?;
         let command = command(cx, vocabulary)?;
@@ -31,18 +32,12 @@ pub(super) fn edits(
             Quote::Single => format!("'\"{command}\"'"),
             Quote::None | Quote::Double => command,
         };
-        edits.insert(Edit { span: place, text }).ok()?;
-        return Some(edits);
+        return EditSet::from_edits([Edit { span: place, text }]).ok();
     }
     if !is_expanded(cx, instruction, place) || !is_docker_s(cx, vocabulary) {
         return None;
     }
-    edits.insert(Edit { span: place, text: "${TARGETARCH}".to_owned() }).ok()?;
-    let declared = edit::declare(cx.file, evaluation, stage, index, &["TARGETARCH"], false);
-    if let Some(edit) = declared {
-        edits.insert(edit).ok()?;
-    }
-    Some(edits)
+    repair::follow_target(cx, evaluation, stage, place)
 }
 
 /// The command that prints the word on each platform.

@@ -1,12 +1,13 @@
 //! `build-arch-probe`
 
-use mlint_lint::{Confidence, Context, Finding, Meta, ProposedFix, Rule, Severity, Sink, edit};
+use mlint_lint::{Confidence, Context, Finding, Meta, ProposedFix, Rule, Severity, Sink};
 use mlint_model::{Artifact, Evaluation, Made, Origin, Probe, Question, Stage, Value};
 use mlint_oci::arch::{Vocabulary, find_words, word_for};
 use mlint_syntax::{Edit, EditSet, Span};
 
 use super::wrong_arch_copy::stage_fix;
 use crate::{
+    repair,
     support::{collects_platforms, root_stage},
     words::{Source, build_word, deciding_text, guard_of, substitution},
 };
@@ -153,15 +154,11 @@ fn in_place(
 ) -> Option<ProposedFix> {
     let span = substitution(cx, asked.span)?;
     let vocabulary = probe.vocabulary()?;
-    let mut edits = EditSet::from_edits([Edit { span, text: "${TARGETARCH}".to_owned() }]).ok()?;
+    let mut edits = repair::follow_target(cx, evaluation, stage, span)?;
     let platforms = &cx.options.platforms;
     let same = platforms.iter().all(|p| word_for(p, vocabulary) == Some(p.arch()));
     if !same {
         rename_answers(cx, asked.question?, vocabulary, &mut edits)?;
-    }
-    let (index, _) = cx.instruction_at(asked.span.start)?;
-    if let Some(edit) = edit::declare(cx.file, evaluation, stage, index, &["TARGETARCH"], true) {
-        edits.insert(edit).ok()?;
     }
     let title = "let TARGETARCH decide";
     Some(ProposedFix::safe(title, edits).keeping(&evaluation.build_platform).or_nothing())

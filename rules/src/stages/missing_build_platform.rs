@@ -1,15 +1,10 @@
 //! `missing-build-platform`
 
 use mlint_lint::{Context, Finding, Meta, ProposedFix, Rule, Sink, edit};
-use mlint_model::{
-    Base, Compile, CopyFrom, EffectKind, Evaluation, MachineKind, RunsOn, Stage, Step, Tool, Truth,
-};
+use mlint_model::{Compile, EffectKind, Evaluation, MachineKind, Stage, Step, Tool, Truth};
 use mlint_syntax::{EditSet, Span};
 
-use crate::{
-    cross,
-    support::{final_chain, root_stage},
-};
+use crate::{cross, repair, support::final_chain};
 
 mlint_lint::declare_rule! {
     /// A stage compiles something that could be made on the build machine for any target, but is
@@ -92,12 +87,7 @@ impl Rule for MissingBuildPlatform {
 }
 
 fn check_stage(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage, sink: &mut Sink<'_>) {
-    let plain = stage.platform.role == RunsOn::Target && stage.platform.flag_span.is_none();
-    let own_base = matches!(stage.base, Base::Image { .. });
-    let is_parent = evaluation.stages.iter().any(|s| {
-        s.reachable && s.index != stage.index && root_stage(evaluation, s).index == stage.index
-    });
-    if !plain || !own_base || is_parent {
+    if !repair::can_move(evaluation, stage) {
         return;
     }
     let emulated: Vec<&Step> = stage.steps.iter().filter(|s| s.emulated).collect();
@@ -123,13 +113,7 @@ enum Kind {
 
 /// How the stage could be built on another machine; `None` if it can't, or it can't be told.
 fn kind(evaluation: &Evaluation, stage: &Stage) -> Option<Kind> {
-    let compiles: Vec<&Compile> = stage
-        .effects()
-        .filter_map(|(_, e)| match &e.kind {
-            EffectKind::Compile(compile) => Some(compile),
-            _ => None,
-        })
-        .collect();
+    let compiles = repair::compiles(stage);
     if compiles.is_empty() {
         return None;
     }
@@ -161,32 +145,17 @@ fn kind(evaluation: &Evaluation, stage: &Stage) -> Option<Kind> {
 
 /// Whether nothing but what is compiled is copied out of the stage.
 fn takes_only_outputs(evaluation: &Evaluation, stage: &Stage, compiles: &[&Compile]) -> bool {
-    let known: Vec<&str> = compiles.iter().flat_map(|c| &c.outputs).map(String::as_str).collect();
-    let mut copies = evaluation
-        .effects()
-        .filter_map(|(_, _, e)| match &e.kind {
-            EffectKind::Copy(copy) if copy.from == CopyFrom::Stage(stage.index) => Some(copy),
-            _ => None,
-        })
-        .flat_map(|copy| &copy.sources)
-        .peekable();
-    copies.peek().is_some()
-        && copies.all(|source| {
-            source.value.as_known().is_some_and(|path| {
-                let path = format!("/{}", path.trim_start_matches('/'));
-                let inside = |out: &&str| {
-                    **out == *path || out.starts_with(&format!("{}/", path.trim_end_matches('/')))
-                };
-                known.iter().any(inside) || is_data(&path)
-            })
-        })
+    let known: Vec<&String> = compiles.iter().flat_map(|c| &c.outputs).collect();
+    repair::all_copied_fit(evaluation, stage, |path| {
+        known.iter().any(|out| repair::is_at(out, path)) || is_data(path)
+    })
 }
 
 /// Files that every platform has alike.
 fn is_data(path: &str) -> bool {
     ["/etc/ssl/", "/etc/passwd", "/etc/group", "/usr/share/zoneinfo", "/usr/share/ca-certificates"]
         .iter()
-        .any(|known| path.starts_with(known))
+        .any(|known| format!("{path}/").starts_with(known))
         || path.ends_with("/zoneinfo.zip")
         || [".html", ".json", ".yaml", ".yml", ".toml", ".sql", ".txt", ".md", ".pem", ".crt"]
             .iter()

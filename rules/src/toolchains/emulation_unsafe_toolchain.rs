@@ -3,13 +3,14 @@
 use mlint_lint::{
     Confidence, Context, Effect as Harm, Finding, Meta, ProposedFix, Rule, Sink, edit,
 };
-use mlint_model::{
-    Base, Command, Compile, CopyFrom, Effect, EffectKind, Evaluation, RunsOn, Stage, Step, Tool,
-};
+use mlint_model::{Base, Command, Compile, Effect, EffectKind, Evaluation, Stage, Step, Tool};
 use mlint_oci::arch::{ArchWord, find_words};
 use mlint_syntax::{Edit, EditSet, Span};
 
-use crate::support::{final_chain, root_stage, shown};
+use crate::{
+    repair,
+    support::{final_chain, root_stage, shown},
+};
 
 mlint_lint::declare_rule! {
     /// A stage runs the .NET SDK under emulation: it has no `--platform`, so for every target but
@@ -146,22 +147,11 @@ fn report(
 
 /// The stage runs on the build machine and publishes for the target.
 fn fix(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage) -> Option<ProposedFix> {
-    let plain = stage.platform.role == RunsOn::Target && stage.platform.flag_span.is_none();
-    let own = matches!(stage.base, Base::Image { .. });
-    let is_parent = evaluation
-        .stages
-        .iter()
-        .any(|s| s.index != stage.index && root_stage(evaluation, s).index == stage.index);
-    if !plain || !own || is_parent || final_chain(evaluation).contains(&stage.index) {
+    let in_image = final_chain(evaluation).contains(&stage.index);
+    if in_image || !repair::can_move(evaluation, stage) {
         return None;
     }
-    let published: Vec<&Compile> = stage
-        .effects()
-        .filter_map(|(_, e)| match &e.kind {
-            EffectKind::Compile(compile) => Some(compile),
-            _ => None,
-        })
-        .collect();
+    let published = repair::compiles(stage);
     let only_dotnet = published.iter().all(|c| c.tool == Tool::DotNet && c.settings.is_empty());
     if !only_dotnet || !takes_what_is_published(evaluation, stage, &published) {
         return None;
@@ -198,26 +188,11 @@ fn fix(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage) -> Option<Propo
 
 /// Whether nothing but what is published is copied out of the stage.
 fn takes_what_is_published(evaluation: &Evaluation, stage: &Stage, made: &[&Compile]) -> bool {
-    let outputs: Vec<&str> = made.iter().flat_map(|c| &c.outputs).map(String::as_str).collect();
-    let mut sources = evaluation
-        .effects()
-        .filter_map(|(_, _, e)| match &e.kind {
-            EffectKind::Copy(copy) if copy.from == CopyFrom::Stage(stage.index) => Some(copy),
-            _ => None,
-        })
-        .flat_map(|copy| &copy.sources)
-        .peekable();
-    sources.peek().is_some()
-        && sources.all(|source| {
-            source.value.as_known().is_some_and(|path| {
-                let path = format!("/{}", path.trim_matches('/'));
-                outputs.iter().any(|out| {
-                    *out == path
-                        || out.starts_with(&format!("{path}/"))
-                        || path.starts_with(&format!("{}/", folder_of(out)))
-                })
-            })
-        })
+    let outputs: Vec<&String> = made.iter().flat_map(|c| &c.outputs).collect();
+    repair::all_copied_fit(evaluation, stage, |path| {
+        let beside = |out: &str| path.starts_with(&format!("{}/", folder_of(out)));
+        outputs.iter().any(|out| repair::is_at(out, path) || beside(out))
+    })
 }
 
 fn folder_of(path: &str) -> &str {

@@ -1,11 +1,12 @@
 //! `constant-arch-expansion`
 
-use mlint_lint::{Context, Effect as Harm, Finding, Meta, ProposedFix, Rule, Sink, edit};
-use mlint_model::{Effect, EffectKind, Evaluation, HopKind, MachineSource, RunsOn, Stage, Value};
-use mlint_syntax::{Edit, EditSet, Span};
+use mlint_lint::{Context, Effect as Harm, Finding, Meta, ProposedFix, Rule, Sink};
+use mlint_model::{Effect, EffectKind, Evaluation, HopKind, MachineSource, Stage, Value};
+use mlint_syntax::Span;
 
 use crate::{
-    support::{FoundWord, literal_words, root_stage, with_trail},
+    repair,
+    support::{FoundWord, literal_words, with_trail},
     words::stands_in_for,
 };
 
@@ -144,17 +145,7 @@ fn fix(
     if found.text != from.arch() || !cx.options.platforms.iter().all(docker_s) {
         return None;
     }
-    let edit = Edit { span: found.place?, text: "${TARGETARCH}".to_owned() };
-    let mut edits = EditSet::from_edits([edit]).ok()?;
-    let (index, _) = cx.instruction_at(found.place?.start)?;
-    if index > site.stage.from {
-        let shared = root_stage(evaluation, site.stage).platform.role != RunsOn::Target;
-        let declare =
-            edit::declare(cx.file, evaluation, site.stage, index, &["TARGETARCH"], shared);
-        if let Some(edit) = declare {
-            edits.insert(edit).ok()?;
-        }
-    }
+    let edits = repair::follow_target(cx, evaluation, site.stage, found.place?)?;
     let title = "let the word follow the target";
     let fix = if site.is_image {
         ProposedFix::needs_look(title, edits)
@@ -175,14 +166,7 @@ fn is_namespace(cx: &Context<'_>, found: &FoundWord) -> bool {
 fn without_namespace(cx: &Context<'_>, found: &FoundWord) -> Option<ProposedFix> {
     let hops = found.piece.trail.hops();
     let span = hops.iter().find(|hop| hop.kind == HopKind::StandIn)?.span;
-    if !cx.text(span).ends_with("/}") {
-        return None;
-    }
-    let edits = EditSet::from_edits([Edit { span, text: String::new() }]).ok()?;
-    Some(
-        ProposedFix::needs_look("use the name that serves all platforms", edits)
-            .because("it is another name, which a mirror or a policy may treat differently"),
-    )
+    repair::without_namespace(cx, span, "")
 }
 
 #[cfg(test)]
