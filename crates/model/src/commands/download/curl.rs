@@ -4,7 +4,7 @@ use mlint_syntax::Span;
 
 use super::{
     super::options::{Line, below},
-    is_address, own_name, record,
+    addresses_of, own_name, record, text_of,
 };
 use crate::{
     effect::{Argument, Fetcher},
@@ -42,7 +42,7 @@ pub(super) fn curl(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
     if line.has(&["-I", "--head", "-T", "--upload-file", "-F", "--form"]) {
         return false;
     }
-    let mut wanted = Wanted::of(&line, call.span);
+    let mut wanted = Wanted::of(&line);
     for file in line.values(&["-K", "--config"]) {
         wanted.read_config(shell, file);
     }
@@ -93,10 +93,9 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(line: &Line, _span: Span) -> Self {
+    fn of(line: &Line) -> Self {
         let mut urls: Vec<Argument> = line.values(&["--url"]).cloned().collect();
-        let only = line.operands.len() == 1;
-        urls.extend(line.operands.iter().filter(|o| only || is_address(&o.value)).cloned());
+        urls.extend(addresses_of(line));
         let outputs = line.options.iter().filter_map(|(name, value)| match name.as_str() {
             "-o" | "--output" => Some(Output::Named(value.as_ref()?.value.clone())),
             "-O" | "--remote-name" => Some(Output::Remote),
@@ -112,14 +111,7 @@ impl Wanted {
 
     /// `-K file` with lines such as `url = "https://…"`, if the Dockerfile itself wrote the file.
     fn read_config(&mut self, shell: &Interpreter<'_, '_>, file: &Argument) {
-        let content = match file.value.is("-") {
-            true => shell.input_text(),
-            false => shell
-                .path(&file.value)
-                .and_then(|path| shell.state.files.find(&path))
-                .and_then(|artifact| artifact.content),
-        };
-        let Some(content) = content else { return };
+        let Some(content) = text_of(shell, file) else { return };
         let Some(text) = content.as_known() else { return };
         let mut at = 0;
         for line in text.split_inclusive('\n') {

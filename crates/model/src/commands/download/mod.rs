@@ -9,7 +9,7 @@ mod wget;
 
 use mlint_syntax::Span;
 
-use super::{machine_of_name, names::linkage_of_name};
+use super::{machine_of_name, names::linkage_of_name, options::Line};
 use crate::{
     artifact::{Artifact, Made},
     effect::{Argument, Download, EffectKind, Fetcher},
@@ -47,6 +47,21 @@ fn is_address(value: &Value) -> bool {
         value.as_known().is_none()
             || (host.contains('.') && !host.starts_with('.') && text.contains('/'))
     }
+}
+
+/// The operands that are addresses; one alone is, whatever it looks like.
+fn addresses_of(line: &Line) -> Vec<Argument> {
+    let only = line.operands.len() == 1;
+    line.operands.iter().filter(|o| only || is_address(&o.value)).cloned().collect()
+}
+
+/// The text of a file that is named, if the Dockerfile itself wrote it; `-` is what is piped in.
+fn text_of(shell: &Interpreter<'_, '_>, file: &Argument) -> Option<Value> {
+    if file.value.is("-") {
+        return shell.input_text();
+    }
+    let path = shell.path(&file.value)?;
+    shell.state.files.find(&path)?.content
 }
 
 /// The last part of an address: the file's name.

@@ -2,7 +2,7 @@
 
 use super::{
     super::options::{Line, below},
-    is_address, own_name, record,
+    addresses_of, own_name, record, text_of,
 };
 use crate::{
     effect::{Argument, Fetcher},
@@ -36,9 +36,7 @@ pub(super) fn wget(shell: &mut Interpreter<'_, '_>, call: &Call) -> bool {
     }
     let output = line.value(&["-O", "--output-document"]).map(|o| o.value.clone());
     let folder = line.value(&["-P", "--directory-prefix"]).map(|f| f.value.clone());
-    let only = line.operands.len() == 1;
-    let mut urls: Vec<Argument> =
-        line.operands.iter().filter(|o| only || is_address(&o.value)).cloned().collect();
+    let mut urls = addresses_of(&line);
     for list in line.values(&["-i", "--input-file"]) {
         listed(shell, list, line.value(&["-B", "--base"]), &mut urls);
     }
@@ -67,14 +65,7 @@ fn listed(
     base: Option<&Argument>,
     urls: &mut Vec<Argument>,
 ) {
-    let content = match list.value.is("-") {
-        true => shell.input_text(),
-        false => shell
-            .path(&list.value)
-            .and_then(|path| shell.state.files.find(&path))
-            .and_then(|artifact| artifact.content),
-    };
-    let Some(content) = content else { return };
+    let Some(content) = text_of(shell, list) else { return };
     let Some(text) = content.as_known() else { return };
     let mut at = 0;
     for line in text.split_inclusive('\n') {
