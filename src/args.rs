@@ -124,7 +124,8 @@ pub struct Subject {
     /// Files, directories (searched for Dockerfiles), or - for standard input [default: .]
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Platforms the image is for, separated by commas [default: linux/amd64,linux/arm64]
+    /// Platforms the image is for, separated by commas [default: those that the
+    /// file's name says, else linux/amd64,linux/arm64]
     #[arg(long, visible_alias = "platform", value_delimiter = ',', value_name = "P,…")]
     pub platforms: Vec<Platform>,
     /// The stage that becomes the image [default: the last]

@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use mlint_lint::{CheckOptions, FixOptions, FixOutcome, Level, Report};
@@ -16,6 +16,7 @@ use crate::{
     config::{Choice, Config, ConfigError, Configs},
     context::Contexts,
     discover::{Input, discover},
+    named::{self, Named},
     report::FileProblem,
     source::Source,
 };
@@ -33,19 +34,21 @@ pub struct Job {
     pub fail_on: FailOn,
     /// The build context's directory, if it was named.
     pub context: Option<PathBuf>,
+    /// The platforms that the file's place says, if those are the ones it is checked for.
+    named: Option<Named>,
 }
 
 impl Job {
     fn new(source: Source, plan: Plan) -> Self {
         let file = mlint_syntax::parse(source.text.as_str());
-        let Plan { options, fail_on, context } = plan;
-        Self { source, file, options, fail_on, context }
+        let Plan { options, fail_on, context, named } = plan;
+        Self { source, file, options, fail_on, context, named }
     }
 
     /// The same file with another text.
     pub fn with_text(self, text: String) -> Self {
-        let Self { options, fail_on, context, .. } = self;
-        Self::new(Source { text, ..self.source }, Plan { options, fail_on, context })
+        let Self { options, fail_on, context, named, .. } = self;
+        Self::new(Source { text, ..self.source }, Plan { options, fail_on, context, named })
     }
 
     fn queries(&self) -> Vec<ImageQuery> {
@@ -76,6 +79,7 @@ struct Plan {
     options: CheckOptions,
     fail_on: FailOn,
     context: Option<PathBuf>,
+    named: Option<Named>,
 }
 
 /// All files that the arguments name, and those that can't be checked.
@@ -85,6 +89,8 @@ pub struct Jobs {
     pub jobs: Vec<Job>,
     /// Not.
     pub problems: Vec<FileProblem>,
+    /// What is to be said about how files are taken.
+    pub notes: Vec<String>,
 }
 
 /// Finds, reads and parses the files.
@@ -108,9 +114,13 @@ pub fn prepare(
         .map(|input| {
             let config = configs.for_dir(Source::directory(&input))?;
             let fail_on = fail_on.or(config.fail_on).unwrap_or(FailOn::Warning);
-            let options = options(subject, ignore, &config);
+            let mut options = options(subject, ignore, &config);
+            let named = match (&input, &subject.platforms[..]) {
+                (Input::File(path), []) => narrow(path, &config, &mut options),
+                _ => None,
+            };
             let context = subject.context.clone().or(config.context);
-            Ok((input, Plan { options, fail_on, context }))
+            Ok((input, Plan { options, fail_on, context, named }))
         })
         .collect::<Result<_, ConfigError>>()?;
     let read =
@@ -124,7 +134,16 @@ pub fn prepare(
             }
         }
     }
-    Ok(Jobs { jobs, problems })
+    let named = jobs.iter().filter_map(|job| Some((job.source.name.as_str(), job.named.as_ref()?)));
+    let notes = named::notes(named);
+    Ok(Jobs { jobs, problems, notes })
+}
+
+/// Leaves the platforms that the file is for by its name, its folder's, or a file beside it.
+pub fn narrow(path: &Path, config: &Config, options: &mut CheckOptions) -> Option<Named> {
+    let named = Named::of(path, &options.platforms, config.platforms.is_empty())?;
+    options.platforms.clone_from(&named.platforms);
+    Some(named)
 }
 
 /// The configuration's options with the arguments' over them.

@@ -7,6 +7,7 @@ mod config;
 mod context;
 mod discover;
 mod engine;
+mod named;
 mod report;
 mod source;
 mod suggest;

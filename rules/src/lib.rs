@@ -5,6 +5,7 @@ mod automatic;
 pub mod caches;
 mod cross;
 pub mod downloads;
+mod failure;
 pub mod images;
 pub mod libc;
 pub mod metadata;

@@ -43,6 +43,14 @@ pub(crate) fn is_arch_arg_default(piece: &Piece) -> bool {
         && piece.text().is_some_and(is_arch_text)
 }
 
+/// The argument of the file's own with an architecture as its default, where a question about it
+/// decided that the text was assigned: `arch-arg-default` has that.
+pub(crate) fn guarding_default(piece: &Piece) -> Option<&str> {
+    let hops = piece.trail.hops();
+    let guard = hops.iter().find(|hop| hop.kind == HopKind::Guarded && !hop.name.is_empty())?;
+    (!automatic::NAMES.contains(&&*guard.name)).then_some(&*guard.name)
+}
+
 /// Whether the word stands in for a platform argument that is set, as in `${TARGETARCH:+amd64}`:
 /// `constant-arch-expansion` has it.
 pub(crate) fn is_stand_in(piece: &Piece) -> bool {

@@ -39,14 +39,14 @@ pub struct CheckArgs {
 /// When the configuration can't be used or standard output can't be written.
 pub fn run(args: &CheckArgs, global: &Global) -> Result<ExitCode, Failure> {
     let judging = &args.judging;
-    let Jobs { jobs, mut problems } = engine::prepare(
+    let Jobs { jobs, mut problems, notes } = engine::prepare(
         &judging.subject,
         &judging.ignore,
         args.reporting.fail_on,
         global.config_choice(),
     )?;
     let (mut jobs, knowledge) = engine::inquire(jobs, judging.offline, judging.cache_dir.clone());
-    for note in &knowledge.notes {
+    for note in notes.iter().chain(&knowledge.notes) {
         talk::note(note);
     }
     if args.fix {

@@ -56,10 +56,10 @@ pub struct FixArgs {
 /// When the configuration can't be used or standard output can't be written.
 pub fn run(args: &FixArgs, global: &Global) -> Result<ExitCode, Failure> {
     let judging = &args.judging;
-    let Jobs { jobs, mut problems } =
+    let Jobs { jobs, mut problems, notes } =
         engine::prepare(&judging.subject, &judging.ignore, None, global.config_choice())?;
     let (jobs, knowledge) = engine::inquire(jobs, judging.offline, judging.cache_dir.clone());
-    for note in &knowledge.notes {
+    for note in notes.iter().chain(&knowledge.notes) {
         talk::note(note);
     }
     let options = FixOptions {

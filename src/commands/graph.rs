@@ -67,8 +67,11 @@ impl GraphFormat {
 /// # Errors
 /// When the configuration can't be used or standard output can't be written.
 pub fn run(args: &GraphArgs, global: &Global) -> Result<ExitCode, Failure> {
-    let Jobs { jobs, problems } =
+    let Jobs { jobs, problems, notes } =
         engine::prepare(&args.subject, &[], None, global.config_choice())?;
+    for note in &notes {
+        talk::note(note);
+    }
     let mut failed = !problems.is_empty();
     for problem in &problems {
         talk::error(&problem.message);

@@ -55,7 +55,11 @@ impl Host for Outside {
         let dir = path.and_then(Path::parent).unwrap_or(Path::new("."));
         // Read anew each time: it is asked for when a document is opened or something was saved.
         let config = Configs::new(self.choice.clone()).for_dir(dir).map_err(|e| e.to_string())?;
-        Ok(config.check_options())
+        let mut options = config.check_options();
+        if let Some(path) = path {
+            engine::narrow(path, &config, &mut options);
+        }
+        Ok(options)
     }
 
     fn facts_at_hand(&self, queries: &Queries) -> ImageFacts {

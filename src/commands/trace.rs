@@ -70,8 +70,11 @@ enum Told {
 /// # Errors
 /// When the configuration can't be used or standard output can't be written.
 pub fn run(args: &TraceArgs, global: &Global) -> Result<ExitCode, Failure> {
-    let Jobs { jobs, mut problems } =
+    let Jobs { jobs, mut problems, notes } =
         engine::prepare(&args.subject, &[], None, global.config_choice())?;
+    for note in &notes {
+        talk::note(note);
+    }
     let selection = Selection {
         stage: args.stage.clone(),
         line: args.line.map(|line| line as usize),

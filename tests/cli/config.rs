@@ -30,6 +30,41 @@ fn the_nearest_configuration_holds_for_each_file() {
 }
 
 #[test]
+fn a_file_for_one_platform_is_taken_for_that() {
+    let place = Place::new(&[
+        ("mono/.git/HEAD", ""),
+        ("mono/arm64v8/alpine/Dockerfile", DEFECT),
+        ("mono/plain/Dockerfile", DEFECT),
+        ("mono/plain/Dockerfile.s390x", DEFECT),
+        ("mono/cross/Dockerfile.aarch64-unknown-linux-gnu", DEFECT),
+    ]);
+    let arm64 = serde_json::json!(["linux/arm64"]);
+    let both = serde_json::json!(["linux/amd64", "linux/arm64"]);
+    assert_eq!(platforms(&place, &["mono/arm64v8"]), arm64);
+    assert_eq!(platforms(&place, &["mono/plain/Dockerfile.s390x"])[0], "linux/s390x");
+    assert_eq!(platforms(&place, &["mono/plain/Dockerfile"]), both);
+    assert_eq!(platforms(&place, &["mono/cross"]), both);
+    let given = &["mono/arm64v8", "--platforms", "amd64,arm64"];
+    assert_eq!(platforms(&place, given), both);
+    // The configuration's platforms are narrowed, never widened.
+    place.put("mono/mlint.toml", b"platforms = [\"linux/arm64\", \"linux/riscv64\"]\n");
+    assert_eq!(platforms(&place, &["mono/arm64v8"]), arm64);
+    let configured = serde_json::json!(["linux/arm64", "linux/riscv64"]);
+    assert_eq!(platforms(&place, &["mono/plain/Dockerfile.s390x"]), configured);
+
+    let note = |args: &[&str]| place.run(&[&["check", "--offline"], args].concat()).err;
+    let said = note(&["mono/arm64v8"]);
+    snapbox::assert_data_eq!(
+        said,
+        str![[r#"
+note: mono/arm64v8/alpine/Dockerfile is taken for linux/arm64 only: the folder 'arm64v8' says so; --platforms decides otherwise
+...
+"#]]
+    );
+    assert!(!note(&["mono/arm64v8", "--platforms", "arm64"]).contains("is taken for"));
+}
+
+#[test]
 fn rules_and_the_exit_status_are_configured() {
     let place = Place::new(&[("Dockerfile", DEFECT)]);
     let code = |toml: &str| {

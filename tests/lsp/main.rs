@@ -52,6 +52,19 @@ fn findings_follow_as_one_types() {
 }
 
 #[test]
+fn a_file_for_one_platform_is_taken_for_that() {
+    let dir = directory();
+    let text = "FROM debian:12\nADD https://example.org/tool-linux-amd64 /tool\n";
+    for (name, count) in [("Dockerfile.amd64", 0), ("Dockerfile.arm64", 1), ("Dockerfile.x", 1)] {
+        let uri = uri(&dir, name);
+        let (mut client, _) = Client::start(dir.path(), json!({}));
+        client.open(&uri, text);
+        assert_eq!(client.findings(&uri, 1).len(), count, "{name}");
+        client.goodbye();
+    }
+}
+
+#[test]
 fn a_burst_of_changes_ends_with_the_findings_of_the_last() {
     let dir = directory();
     let uri = uri(&dir, "Dockerfile");

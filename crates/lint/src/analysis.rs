@@ -11,8 +11,9 @@ use crate::{
     context::{Answers, CheckOptions, Context},
     finding::{Draft, Sink},
     rule::Rule,
-    runner::{certain_failures, syntax_errors},
+    runner::{certain_failures, no_dockerfile_error, syntax_errors},
     signature::{is_analogous, mark_words, signature},
+    template::no_dockerfile,
 };
 
 /// How texts are looked at: the same for a file and for what its fixes make of it.
@@ -28,6 +29,8 @@ pub(crate) struct Lab<'a> {
 #[derive(Debug)]
 pub(crate) struct Analysis<'f> {
     file: Cow<'f, Dockerfile>,
+    /// Whether it is one: of a template, one error is all that is said.
+    pub(crate) is_dockerfile: bool,
     /// One per platform asked for, in that order.
     pub(crate) evaluations: Vec<Evaluation>,
     pub(crate) drafts: Vec<Draft>,
@@ -61,20 +64,31 @@ impl<'a> Lab<'a> {
         let answers = Answers::default();
         let cx =
             Context { file: &file, evaluations: &evaluations, facts, options, answers: &answers };
-        let mut drafts = syntax_errors(&cx);
-        drafts.extend(certain_failures(&cx));
-        for rule in self.rules.iter().filter(|r| !options.is_off(r.meta().name)) {
-            let mut sink = Sink::new(rule.meta(), &options.platforms);
-            rule.check(&cx, &mut sink);
-            drafts.extend(sink.into_drafts());
-        }
+        let no_dockerfile = no_dockerfile(&file);
+        let drafts = match &no_dockerfile {
+            Some(why) => no_dockerfile_error(&cx, why),
+            None => self.ask(&cx),
+        };
         Analysis {
+            is_dockerfile: no_dockerfile.is_none(),
             file,
             evaluations,
             drafts,
             signatures: RefCell::default(),
             analogies: RefCell::default(),
         }
+    }
+
+    /// All that is found in a Dockerfile.
+    fn ask(&self, cx: &Context<'_>) -> Vec<Draft> {
+        let mut drafts = syntax_errors(cx);
+        drafts.extend(certain_failures(cx));
+        for rule in self.rules.iter().filter(|r| !self.options.is_off(r.meta().name)) {
+            let mut sink = Sink::new(rule.meta(), &self.options.platforms);
+            rule.check(cx, &mut sink);
+            drafts.extend(sink.into_drafts());
+        }
+        drafts
     }
 
     /// What the file does in the build for `platform` on a machine of that platform.

@@ -7,6 +7,11 @@ crate::declare_rule! {
     /// The file breaks the syntax that BuildKit accepts, so no platform can be built from it.
     /// mlint goes on around the break: the other findings hold for the rest of the file.
     ///
+    /// A file that is a template (`{{ … }}`, `{% … %}`, `<% … %>`, `%%NAME%%`, `@NAME@` as an
+    /// instruction or in a `FROM`), or that begins with a word that is no instruction, gets this
+    /// one error and no other finding: nobody builds from it as it is. Name the files that are
+    /// made from it.
+    ///
     /// This can't be suppressed, since no builder would get past it. Inside an `ONBUILD` trigger
     /// the error does not stop this build but the ones that start from its image; it is then a
     /// warning.

@@ -14,6 +14,7 @@ pub mod rule;
 mod runner;
 mod signature;
 mod suppress;
+mod template;
 pub mod testing;
 
 pub use builtin::BUILTIN;

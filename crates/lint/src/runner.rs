@@ -18,6 +18,7 @@ use crate::{
     proof::{Proof, Prover, Refusal},
     rule::{Meta, Rule},
     suppress::Suppressions,
+    template::NoDockerfile,
 };
 
 /// Checks a file: every rule on every platform, suppressions and levels applied, fixes proved,
@@ -97,12 +98,13 @@ pub(crate) fn check_all<'f>(analysis: Rc<Analysis<'f>>, lab: &Lab<'_>) -> Checke
             || known.iter().any(|m| m.name == name && m.needs_image_facts)
                 && !all_images_known(&analysis.evaluations, facts)
     };
-    open.extend(
+    let of_suppressions = analysis.is_dockerfile.then(|| {
         suppressions
             .findings(file, &known, &undecided, options)
             .into_iter()
-            .filter(|d| !options.is_off(d.meta.name)),
-    );
+            .filter(|d| !options.is_off(d.meta.name))
+    });
+    open.extend(of_suppressions.into_iter().flatten());
     open.sort_by(|a, b| {
         let key = |d: &Draft| (d.diagnostic.span, d.meta.name);
         key(a).cmp(&key(b))
@@ -152,6 +154,28 @@ pub(crate) fn syntax_errors(cx: &Context<'_>) -> Vec<Draft> {
             }
             sink.report(finding);
         }
+    }
+    sink.into_drafts()
+}
+
+/// The one error of a file that is no Dockerfile.
+pub(crate) fn no_dockerfile_error(cx: &Context<'_>, why: &NoDockerfile) -> Vec<Draft> {
+    let mut sink = Sink::new(&SyntaxErrorRule::META, &cx.options.platforms);
+    for platform in &cx.options.platforms {
+        let word = cx.text(why.span).to_owned();
+        let is_template = why.mark.is_some();
+        let finding = Finding::new(why.span, platform, move |_| match is_template {
+            true => format!(
+                "this file is a template and no Dockerfile yet: '{word}' has to be filled in"
+            ),
+            false => format!(
+                "this file is no Dockerfile: it begins with '{word}', which is no instruction"
+            ),
+        });
+        sink.report(finding.help(match is_template {
+            true => "check the files that are made from it; nothing else in this one is looked at",
+            false => "nothing else in it is looked at; check the path",
+        }));
     }
     sink.into_drafts()
 }

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use mlint_oci::arch::find_words;
 use mlint_syntax::Span;
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     machine::{Linkage, Machine},
     probe::Probe,
     scope::automatic_arg,
-    value::{HopKind, Truth, Value},
+    value::{Hop, HopKind, Piece, Truth, Value},
 };
 
 /// Something that a step does on the platform under evaluation.
@@ -39,22 +40,35 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// What the condition asks for, if it asks for the platform: the name of the platform argument
-    /// whose own default gives the answer, empty where the platform itself does.
-    pub(crate) fn question(&self) -> Option<Arc<str>> {
+    /// What the condition asks for, if it asks for the platform: the name of the argument whose own
+    /// default gives the answer (a platform argument, or another with an architecture as its
+    /// default), empty where the platform itself does.
+    pub fn question(&self) -> Option<Arc<str>> {
         let subject = self.subject.as_ref()?;
         if subject.follows_platform() {
             return Some(Arc::from(""));
         }
         subject.all_pieces().iter().find_map(|piece| {
             let hops = piece.trail.hops();
-            let hop = hops.iter().find(|hop| {
-                matches!(hop.kind, HopKind::Arg | HopKind::GlobalArg)
-                    && automatic_arg(&hop.name).is_some()
-            })?;
+            let is_arg = |hop: &Hop| matches!(hop.kind, HopKind::Arg | HopKind::GlobalArg);
+            let is_platform_s = |hop: &&Hop| is_arg(hop) && automatic_arg(&hop.name).is_some();
+            let oldest = || {
+                let oldest = hops.iter().find(|hop| hop.kind != HopKind::Used)?;
+                (is_arg(oldest) && is_arch_word(piece)).then_some(oldest)
+            };
+            let hop = hops.iter().copied().find(is_platform_s).or_else(|| oldest().copied())?;
             Some(Arc::clone(&hop.name))
         })
     }
+}
+
+/// Whether a text of the file is a word for an architecture and nothing else.
+fn is_arch_word(piece: &Piece) -> bool {
+    piece.is_literal()
+        && piece.text().is_some_and(|text| {
+            let words = find_words(text);
+            matches!(&words[..], [word] if word.is_linux() && word.range == (0..text.len()))
+        })
 }
 
 impl Effect {

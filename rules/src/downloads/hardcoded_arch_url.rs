@@ -73,7 +73,8 @@ impl Rule for HardcodedArchUrl {
     fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
         for evaluation in cx.evaluations {
             for wrong in wrong_downloads(cx, evaluation) {
-                if !is_arch_arg_default(&wrong.main().piece) {
+                let is_default = is_arch_arg_default(&wrong.main().piece);
+                if !is_default && wrong.deciding_default(cx).is_none() {
                     report(cx, &wrong, sink);
                 }
             }

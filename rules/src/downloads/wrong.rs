@@ -3,21 +3,22 @@
 
 use mlint_lint::{Confidence, Context, Effect as Harm, Finding, ProposedFix, Severity};
 use mlint_model::{
-    Artifact, Download, Effect, EffectKind, Evaluation, Fetcher, RunsOn, Stage, Step,
-    is_package_index,
+    Artifact, Download, Effect, EffectKind, Evaluation, Fetcher, HopKind, MachineSource, Manager,
+    RunsOn, Stage, Step, is_package_index,
 };
 use mlint_oci::{Platform, arch::find_words};
-use mlint_syntax::Span;
+use mlint_syntax::{InstructionKind, Span};
 
 use crate::{
     assets::{Scheme, is_same},
     automatic,
     downloads::follow_target::{self, Site},
+    failure::stops,
     support::{
         Cause, FoundWord, base_says_the_same, cause, collects_platforms, follows_another_platform,
         is_deliberate, literal_words, root_stage, shown, with_trail,
     },
-    words::{belongs_elsewhere, is_arch_arg_default},
+    words::{belongs_elsewhere, guarding_default, is_arch_arg_default, is_arch_text},
 };
 
 /// A download of another platform's file, because the author's own words say so.
@@ -86,7 +87,9 @@ fn wrong_download<'e>(
     // `${TARGETARCH:-amd64}` where nothing declares TARGETARCH is another rule's matter.
     words.retain(|w| !is_default_of_platform_arg(cx, w));
     words.retain(|w| is_arch_arg_default(&w.piece) || !belongs_elsewhere(evaluation, &w.piece));
-    words.retain(|w| !follows_another_platform(&w.piece, role));
+    words.retain(|w| {
+        guarding_default(&w.piece).is_some() || !follows_another_platform(&w.piece, role)
+    });
     words.retain(|w| !base_says_the_same(evaluation, stage, &w.word));
     let main = words.last()?;
     // A project's own word may mean something else than it does elsewhere: gcloud's `arm`.
@@ -112,12 +115,7 @@ impl WrongDownload<'_> {
 
     /// Adds what happens, how sure that is and where, and what the project offers.
     pub(crate) fn complete(&self, cx: &Context<'_>, mut finding: Finding) -> Finding {
-        let expected = &self.evaluation.platform;
-        finding = finding.effect(harm(cx, self.stage, self.download, &self.url, expected));
-        let several = self.download.url.texts().is_some_and(|t| t.len() > 1);
-        if !self.effect.certain || several {
-            finding = finding.severity(Severity::Warning).confidence(Confidence::Medium);
-        }
+        finding = self.with_harm(cx, finding);
         let main = self.main();
         finding = with_trail(finding, &main.piece);
         if !self.effect.span.contains(main.span) {
@@ -131,6 +129,54 @@ impl WrongDownload<'_> {
             ),
         };
         finding.maybe_fix(self.fix(cx))
+    }
+
+    /// Adds what happens, and how sure that is.
+    fn with_harm(&self, cx: &Context<'_>, finding: Finding) -> Finding {
+        let harm = self.harm(cx);
+        let finding = finding.effect(match harm {
+            Some(true) => Harm::BuildFails,
+            _ => Harm::WrongBinary,
+        });
+        let several = self.download.url.texts().is_some_and(|t| t.len() > 1);
+        if !self.effect.certain || several || harm == Some(false) {
+            return finding.severity(Severity::Warning).confidence(Confidence::Medium);
+        }
+        finding
+    }
+
+    /// The argument of the file's own whose default decides, through a question about it, that this
+    /// is downloaded: its name, its default, and where that stands.
+    pub(crate) fn deciding_default(&self, cx: &Context<'_>) -> Option<(String, String, Span)> {
+        let asked = || {
+            let guards = self.effect.guards.iter().rev();
+            let mut subjects = guards.filter_map(|guard| guard.subject.as_ref());
+            let piece = subjects.find_map(|subject| {
+                subject.pieces().iter().find(|piece| is_arch_arg_default(piece))
+            })?;
+            let hops = piece.trail.hops();
+            let oldest = hops.iter().find(|hop| hop.kind != HopKind::Used)?;
+            Some(oldest.name.to_string())
+        };
+        let name = guarding_default(&self.main().piece).map(str::to_owned).or_else(asked)?;
+        let before = self.effect.span.start;
+        let instructions = cx.file.instructions.iter().rev().filter(|i| i.span.end <= before);
+        let mut defaults = instructions.filter_map(|instruction| match &instruction.kind {
+            InstructionKind::Arg(pairs) => {
+                pairs.iter().find(|pair| *pair.key == *name)?.value.as_ref()
+            }
+            _ => None,
+        });
+        let default = defaults.find(|value| is_arch_text(value))?;
+        Some((name, default.as_str().to_owned(), default.span()))
+    }
+
+    /// The finding about that default.
+    pub(crate) fn complete_for_default(&self, cx: &Context<'_>, finding: Finding) -> Finding {
+        self.with_harm(cx, finding).related(self.effect.span, "it is downloaded here").help(
+            "let the default follow the target: `ARG TARGETARCH`, and ${TARGETARCH} where the \
+             questions about it use Docker's words",
+        )
     }
 
     /// What to say where the project has no file for a platform.
@@ -147,6 +193,56 @@ impl WrongDownload<'_> {
         })
     }
 
+    /// What happens: a package of another architecture can't be installed, a program can't be run.
+    /// `Some(true)`: and that stops the build; `Some(false)`: it does not, since the failure is
+    /// covered. `None`: the file is just there.
+    fn harm(&self, cx: &Context<'_>) -> Option<bool> {
+        let root = root_stage(self.evaluation, self.stage);
+        if root.platform.platform.as_ref().is_some_and(|on| is_same(on, &self.from)) {
+            return None;
+        }
+        let path = self.url.split(['?', '#']).next().unwrap_or(&self.url);
+        let is_package = [".deb", ".rpm", ".apk", ".whl"].iter().any(|end| path.ends_with(end));
+        if is_package {
+            return Some(self.installation(cx).is_none_or(|at| stops(cx, at)));
+        }
+        let output = self.download.output.as_ref().and_then(|o| o.as_known());
+        let runs = self.stage.effects().filter_map(|(_, e)| match &e.kind {
+            EffectKind::Execute { path, machine } => {
+                let is_it = output.as_deref() == Some(path)
+                    || e.certain && matches!(&machine.source, MachineSource::Name { value } if shown(value) == self.url);
+                (is_it && machine.is_wrong_for(&self.evaluation.platform)).then_some(e.span)
+            }
+            _ => None,
+        });
+        runs.into_iter().any(|at| stops(cx, at)).then_some(true)
+    }
+
+    /// The command that installs the package.
+    fn installation(&self, cx: &Context<'_>) -> Option<Span> {
+        if matches!(self.download.tool, Fetcher::Pip | Fetcher::PackageManager) {
+            return Some(self.effect.span);
+        }
+        let output = self.download.output.as_ref().map(|o| shown(o).into_owned());
+        let name = output.as_deref().unwrap_or(&self.url).rsplit('/').next()?.to_owned();
+        let installs = || {
+            self.stage.effects().filter_map(|(_, e)| match &e.kind {
+                EffectKind::Install(install) if e.span.start >= self.effect.span.start => {
+                    Some((e.span, install))
+                }
+                _ => None,
+            })
+        };
+        let names_it = |p: &mlint_model::Argument| {
+            let text = shown(&p.value);
+            text.ends_with(&name) || text.ends_with(&*cx.text(self.download.url_span))
+        };
+        installs()
+            .find(|(_, install)| install.packages.iter().any(names_it))
+            .or_else(|| installs().find(|(_, install)| install.manager == Manager::Dpkg))
+            .map(|(span, _)| span)
+    }
+
     fn fix(&self, cx: &Context<'_>) -> Option<ProposedFix> {
         let site = Site {
             evaluation: self.evaluation,
@@ -160,6 +256,7 @@ impl WrongDownload<'_> {
         follow_target::fix(cx, &site)
     }
 }
+
 fn is_default_of_platform_arg(cx: &Context<'_>, found: &FoundWord) -> bool {
     // No name is longer, and the file may be long.
     const NEAR: usize = 40;
@@ -213,26 +310,4 @@ fn reaches_image(evaluation: &Evaluation, effect: &Effect, url: &str) -> bool {
                 || matches!(&a.made, mlint_model::Made::Downloaded { url: u } if shown(u) == url))
     };
     evaluation.wrong_artifacts().any(|a| ours(&a))
-}
-
-/// What happens: a package of another architecture can't be installed, a program can't be run.
-fn harm(
-    cx: &Context<'_>,
-    stage: &Stage,
-    download: &Download,
-    url: &str,
-    platform: &Platform,
-) -> Harm {
-    let path = url.split(['?', '#']).next().unwrap_or(url);
-    let is_package = [".deb", ".rpm", ".apk", ".whl"].iter().any(|end| path.ends_with(end));
-    let output = download.output.as_ref().and_then(|o| o.as_known());
-    let is_run = stage.effects().any(|(_, e)| match &e.kind {
-        EffectKind::Execute { path, machine } => {
-            let rest = cx.file.text.get(e.span.end as usize..).unwrap_or_default();
-            let is_tolerated = rest.trim_start().starts_with("||");
-            machine.is_wrong_for(platform) && output.as_deref() == Some(path) && !is_tolerated
-        }
-        _ => false,
-    });
-    if is_package || is_run { Harm::BuildFails } else { Harm::WrongBinary }
 }

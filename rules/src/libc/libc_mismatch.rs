@@ -100,6 +100,7 @@ fn only_carries(cx: &Context<'_>, evaluation: &Evaluation, image: &Stage) -> boo
                 InstructionKind::Copy { .. }
                     | InstructionKind::Add { .. }
                     | InstructionKind::Arg(_)
+                    | InstructionKind::Env(_)
                     | InstructionKind::Label(_)
             )
         })
@@ -364,6 +365,14 @@ mod tests {
             RUN gcc -o /hello /hello.c
             FROM scratch
             COPY --from=build /hello /hello
+            ",
+            r"
+            FROM gcc:12 AS build
+            RUN gcc -o /hello /hello.c
+            FROM scratch
+            COPY --from=build /hello /hello
+            ARG VERSION
+            ENV HELLO_VERSION=$VERSION
             ",
         ] {
             harness().silent(text);

@@ -38,8 +38,9 @@ mlint_lint::declare_rule! {
     ///
     /// - where BuildKit ignores the flag: the base is another stage, or scratch;
     /// - where the base holds no machine code (`distroless/static`) and nothing is run;
-    /// - where the stage only checks: its commands see the sources through `RUN --mount=type=bind`,
-    ///   nothing that is known is copied, installed or made, and nothing says what to start;
+    /// - where the stage only checks, whatever tools it installs first: its last instruction sees the
+    ///   sources through `RUN --mount=type=bind` and leaves nothing that is known, none of the
+    ///   sources is copied, and nothing says what to start;
     /// - for another target that is no image to run (`--target` names a stage that tests): say so
     ///   with `# mlint ignore=final-stage-on-build-platform: why`.
     ///
@@ -103,24 +104,35 @@ impl Rule for FinalStageOnBuildPlatform {
     }
 }
 
-/// Whether the stages of the image only look at files that are mounted, as one for a linter does:
-/// there is nothing in them to ship.
+/// Whether the image is nothing to ship, as that of a stage for a linter: its last instruction looks
+/// at files of the context that are mounted, and leaves nothing that is known; none of them is
+/// copied, and nothing says what to start.
 fn only_checks(cx: &Context<'_>, evaluation: &Evaluation) -> bool {
     let chain = final_chain(evaluation);
     let stages = || chain.iter().filter_map(|i| evaluation.stages.get(*i));
-    let looks = stages().flat_map(Stage::effects).any(|(_, effect)| {
+    let Some(last) = evaluation.final_stage().and_then(|stage| {
+        let last = edit::end_of(cx.file, stage).checked_sub(1)?;
+        stage.steps.iter().find(|step| step.instruction == last)
+    }) else {
+        return false;
+    };
+    let looks = last.effects.iter().any(|effect| {
         matches!(&effect.kind, EffectKind::BindMount { from: CopyFrom::Context, .. })
     });
-    let makes = stages().any(|stage| !stage.files.is_empty())
-        || stages().flat_map(Stage::effects).any(|(_, effect)| match &effect.kind {
-            EffectKind::Install(_) | EffectKind::Download(_) | EffectKind::Copy(_) => true,
-            EffectKind::Compile(compile) => !compile.outputs.is_empty(),
-            _ => false,
-        });
+    let makes = last.effects.iter().any(|effect| match &effect.kind {
+        EffectKind::Install(_) | EffectKind::Download(_) | EffectKind::Copy(_) => true,
+        EffectKind::Compile(compile) => !compile.outputs.is_empty(),
+        _ => false,
+    });
+    let brings = stages().flat_map(Stage::effects).any(|(_, effect)| {
+        matches!(&effect.kind, EffectKind::Copy(copy) if copy.from == CopyFrom::Context)
+    });
     let is_plain = image_is_made_by(cx, evaluation, |kind| {
         matches!(
             kind,
             InstructionKind::Run(_)
+                | InstructionKind::Copy { .. }
+                | InstructionKind::Add { .. }
                 | InstructionKind::Arg(_)
                 | InstructionKind::Env(_)
                 | InstructionKind::Label(_)
@@ -129,7 +141,7 @@ fn only_checks(cx: &Context<'_>, evaluation: &Evaluation) -> bool {
                 | InstructionKind::Workdir(_)
         )
     });
-    looks && !makes && is_plain
+    looks && !makes && !brings && is_plain
 }
 
 #[cfg(test)]
@@ -169,6 +181,16 @@ mod tests {
             FROM --platform=$BUILDPLATFORM golang:1.26-alpine AS lint
             WORKDIR /src
             RUN --mount=type=bind,target=. go vet ./...
+            ",
+        );
+        // Tools of its own.
+        harness().silent(
+            r"
+            FROM --platform=$BUILDPLATFORM golang:1.26-alpine AS base
+            RUN apk add --no-cache git
+            FROM base AS lint
+            COPY --from=example.org/linter:1 /linter /usr/bin/
+            RUN --mount=target=/src cd /src && linter run
             ",
         );
         for more in [

@@ -221,9 +221,13 @@ fn check_go(
     if tied.setting.is_none() || belongs_elsewhere(evaluation, &tied.found.piece) {
         return;
     }
-    let machine = tied.machine.clone();
-    let finding = Finding::new(tied.found.span, &evaluation.platform, move |on| {
-        format!("the binary in the image for {on} is for {machine}: GOARCH is tied to it")
+    let (machine, stops) = (tied.machine.clone(), tied.stops);
+    let finding = Finding::new(tied.found.span, &evaluation.platform, move |on| match stops {
+        true => format!(
+            "the build for {on} compiles for {machine}, with cgo and the C compiler of the stage's \
+             own platform, which can't: GOARCH is tied to it"
+        ),
+        false => format!("the binary in the image for {on} is for {machine}: GOARCH is tied to it"),
     })
     .help("GOARCH=$TARGETARCH builds for each target; the stage has to declare `ARG TARGETARCH`");
     sink.report(tied.complete(cx, evaluation, (stage, step, effect), finding));
@@ -300,6 +304,24 @@ mod tests {
 
     fn harness() -> Harness<'static> {
         Harness::new(crate::all(), "hardcoded-goarch")
+    }
+
+    #[test]
+    fn rust_without_a_linker_for_it_stops() {
+        for (before, want) in [
+            ("", mlint_lint::Effect::BuildFails),
+            ("RUN apt-get install -y gcc-x86-64-linux-gnu", mlint_lint::Effect::WrongBinary),
+            ("ENV RUSTFLAGS=-Clinker=rust-lld", mlint_lint::Effect::WrongBinary),
+        ] {
+            let text = format!(
+                "FROM rust:1.92-bookworm AS b\n{before}\nCOPY . .\nRUN cargo build --release \\\n  \
+                 --target x86_64-unknown-linux-gnu && cp \\\n  \
+                 target/x86_64-unknown-linux-gnu/release/app /app\nFROM debian:12\n\
+                 COPY --from=b /app /app\n"
+            );
+            let report = harness().report(&text);
+            assert_eq!(report.diagnostics[0].effect, want, "{before}");
+        }
     }
 
     #[test]

@@ -109,8 +109,18 @@ impl Found {
 
 /// The finding about a default that decides `what`.
 fn finding(evaluation: &Evaluation, found: &FoundWord, what: &'static str) -> Finding {
-    let (name, text) = (argument(&found.piece), found.text.clone());
-    Finding::new(found.span, &evaluation.platform, move |on| {
+    let said = (argument(&found.piece), found.text.clone());
+    about(evaluation, found.span, said, what)
+}
+
+/// The finding about a default, by the argument's name and its text.
+fn about(
+    evaluation: &Evaluation,
+    span: Span,
+    (name, text): (String, String),
+    what: &'static str,
+) -> Finding {
+    Finding::new(span, &evaluation.platform, move |on| {
         format!(
             "{name} is '{text}' in the build for {on} as well, and decides {what}: a default is \
              the same on every platform"
@@ -131,6 +141,11 @@ fn downloads(cx: &Context<'_>, evaluation: &Evaluation, found: &mut Found) {
         if is_arch_arg_default(&main.piece) {
             found.add(main.span, wrong.span(), || {
                 wrong.complete(cx, finding(evaluation, main, "what is downloaded"))
+            });
+        } else if let Some((name, text, span)) = wrong.deciding_default(cx) {
+            found.add(span, wrong.span(), || {
+                let finding = about(evaluation, span, (name, text), "what is downloaded");
+                wrong.complete_for_default(cx, finding)
             });
         }
     }
@@ -234,6 +249,26 @@ mod tests {
 
     fn harness() -> Harness<'static> {
         Harness::new(crate::all(), "arch-arg-default")
+    }
+
+    #[test]
+    fn it_decides_by_the_answer_to_a_question() {
+        for script in [
+            r#"S6="$BUILD_ARCH" && if [ "$BUILD_ARCH" = amd64 ]; then S6=x86_64; fi && \"#,
+            r#"case "$BUILD_ARCH" in amd64) S6=x86_64 ;; arm64) S6=aarch64 ;; esac && \"#,
+        ] {
+            harness().check(&format!(
+                "FROM alpine:3.22\nARG BUILD_ARCH=amd64\n               ^^^^^ error: arch-arg-default: decides what is downloaded\nRUN {script}\n    wget -qO- https://example.org/s6-overlay-$S6.tar.xz | tar -C / -Jxpf -\n"
+            ));
+        }
+        harness().check(
+            r#"
+            FROM alpine:3.22
+            ARG BUILD_ARCH=amd64
+                           ^^^^^ error: arch-arg-default
+            RUN if [ "$BUILD_ARCH" = amd64 ]; then wget -O /s https://example.org/s-x86_64.tar; fi
+            "#,
+        );
     }
 
     #[test]

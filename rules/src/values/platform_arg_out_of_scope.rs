@@ -147,7 +147,14 @@ fn own_arguments(cx: &Context<'_>, evaluation: &Evaluation, stage: &Stage, sink:
             .effect(harm)
             .related(declared, note)
             .help(format!("add `ARG {name}` to this stage, above the use"));
-            let fix = global.and_then(|_| declare(cx, evaluation, stage, step, name));
+            let fix = global.and_then(|_| declare(cx, evaluation, stage, step, name)).map(|fix| {
+                // The finding is about each platform, so none is left that the proof could compare.
+                match severity {
+                    Severity::Error => fix,
+                    _ => ProposedFix::needs_look(fix.fix.title, fix.fix.edits)
+                        .because("the script may go another way on each platform"),
+                }
+            });
             sink.report(finding.maybe_fix(fix));
         }
     }
@@ -293,6 +300,23 @@ mod tests {
                           ^^^^^^^^^ error: platform-arg-out-of-scope: SUFFIX is empty here
             COPY --from=fetch /tool /usr/local/bin/tool
             ",
+        );
+    }
+
+    #[test]
+    fn a_script_that_goes_another_way_wants_a_look() {
+        harness().check_unsafe_fix(
+            r#"
+            ARG TARGET=x86_64-unknown-linux-musl
+            FROM example.org/${TARGET}:1
+            RUN if [ "$TARGET" = x86_64-unknown-linux-musl ]; then mkdir -p /n; fi
+            "#,
+            r#"
+            ARG TARGET=x86_64-unknown-linux-musl
+            FROM example.org/${TARGET}:1
+            ARG TARGET
+            RUN if [ "$TARGET" = x86_64-unknown-linux-musl ]; then mkdir -p /n; fi
+            "#,
         );
     }
 

@@ -5,6 +5,7 @@
 //! "what is this platform called there", [`find_words`] "which words of which vocabulary are in
 //! this text, and which platforms do they mean".
 
+mod file_name;
 mod find;
 mod lexicon;
 mod table;
@@ -13,6 +14,7 @@ use std::{fmt, ops};
 
 use crate::platform::Platform;
 
+pub use file_name::{name_without_platforms, platforms_of_name};
 pub use find::{ArchWord, WordKind, find_words};
 pub use table::{ALL, Words, words_of, words_of_machine};
 
