@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use mlint_oci::{
     Platform,
-    arch::{name_without_platforms, platforms_of_name},
+    arch::{name_without_platforms, platforms_of_folder, platforms_of_name},
 };
 
 use crate::{config::FILE_NAME, discover::is_dockerfile_name};
@@ -85,7 +85,7 @@ fn said(path: &Path) -> Option<(Vec<Platform>, By)> {
     let absolute = std::path::absolute(path).ok()?;
     folders(&absolute).into_iter().find_map(|folder| {
         let name = folder.file_name()?.to_str()?;
-        let said = platforms_of_name(name);
+        let said = platforms_of_folder(name);
         (!said.is_empty()).then(|| (said, By::Folder(name.to_owned())))
     })
 }

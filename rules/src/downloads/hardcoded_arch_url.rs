@@ -124,6 +124,7 @@ mod tests {
         for (after, want) in [
             ("/t --version", mlint_lint::Effect::BuildFails),
             ("/t --version || true", mlint_lint::Effect::WrongBinary),
+            ("mv /t /u.sh; /u.sh", mlint_lint::Effect::WrongBinary),
         ] {
             let text = format!(
                 "FROM debian:12\nRUN curl -fsSLo /t https://example.org/t-amd64; chmod +x /t; {after}\n"

@@ -206,6 +206,10 @@ impl WrongDownload<'_> {
         if is_package {
             return Some(self.installation(cx).is_none_or(|at| stops(cx, at)));
         }
+        // A script runs anywhere; what it brings along may not.
+        if path.ends_with(".sh") {
+            return None;
+        }
         let output = self.download.output.as_ref().and_then(|o| o.as_known());
         let runs = self.stage.effects().filter_map(|(_, e)| match &e.kind {
             EffectKind::Execute { path, machine } => {

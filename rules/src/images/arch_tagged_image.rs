@@ -1,7 +1,7 @@
 //! `arch-tagged-image`
 
-use mlint_lint::{Context, Effect, Finding, Meta, ProposedFix, Rule, Severity, Sink};
-use mlint_model::{Evaluation, ImageUse, ImageUser, RunsOn};
+use mlint_lint::{Confidence, Context, Effect, Finding, Meta, ProposedFix, Rule, Severity, Sink};
+use mlint_model::{Evaluation, HopKind, ImageUse, ImageUser, RunsOn};
 use mlint_oci::{Platform, arch::WordKind};
 
 use crate::{
@@ -35,7 +35,8 @@ mlint_lint::declare_rule! {
     /// - for a stage that is on a constant platform of that architecture on purpose;
     /// - where the word does not stand alone (`amd64-tools`, a team's name).
     ///
-    /// For a stage that only makes something it is a warning: what it makes may run anywhere.
+    /// For a stage that only makes something it is a warning: what it makes may run anywhere. So it
+    /// is for the default of an argument, which `--build-arg` may replace for each platform.
     ///
     /// ## Fix
     ///
@@ -93,8 +94,17 @@ fn check_image(cx: &Context<'_>, evaluation: &Evaluation, used: &ImageUse, sink:
     let mut finding = with_trail(finding, &word.piece);
     if is_maker_only(evaluation, used) {
         finding = finding.severity(Severity::Warning).effect(Effect::Emulated);
+    } else if is_default(&word) {
+        // A whole image as a default is there to be replaced: by `--build-arg`, for each platform.
+        finding = finding.severity(Severity::Warning).confidence(Confidence::Medium);
     }
     sink.report(finding.maybe_fix(drop_namespace(cx, &text, &word)));
+}
+
+/// Whether the word stands in the default of an argument.
+fn is_default(word: &FoundWord) -> bool {
+    let hops = word.piece.trail.hops();
+    hops.iter().any(|hop| matches!(hop.kind, HopKind::Arg | HopKind::GlobalArg))
 }
 
 /// What a stage makes that is not the image may run anywhere; the stage itself does not.
@@ -167,7 +177,7 @@ mod tests {
         harness().check(
             r"
             ARG BASE=example.com/team/base:1.2-amd64
-                                               ^^^^^ error: arch-tagged-image: is for linux/amd64 by its name
+                                               ^^^^^ warning: arch-tagged-image: is for linux/amd64 by its name
             FROM amd64/debian:12 AS a
                  ^^^^^ warning: arch-tagged-image: amd64/debian:12
             FROM $BASE

@@ -110,7 +110,9 @@ impl Rule for FinalStageOnBuildPlatform {
 fn only_checks(cx: &Context<'_>, evaluation: &Evaluation) -> bool {
     let chain = final_chain(evaluation);
     let stages = || chain.iter().filter_map(|i| evaluation.stages.get(*i));
-    let Some(last) = evaluation.final_stage().and_then(|stage| {
+    // `FROM lint` as the last line: the stage that it starts from has the last instruction.
+    let has_some = |stage: &&Stage| stage.from + 1 < edit::end_of(cx.file, stage);
+    let Some(last) = stages().find(has_some).and_then(|stage| {
         let last = edit::end_of(cx.file, stage).checked_sub(1)?;
         stage.steps.iter().find(|step| step.instruction == last)
     }) else {
@@ -191,6 +193,7 @@ mod tests {
             FROM base AS lint
             COPY --from=example.org/linter:1 /linter /usr/bin/
             RUN --mount=target=/src cd /src && linter run
+            FROM lint
             ",
         );
         for more in [

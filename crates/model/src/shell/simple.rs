@@ -185,12 +185,19 @@ impl Interpreter<'_, '_> {
         if self.follow(name, call) {
             return Flow::Next;
         }
-        let printed = commands::run(self, name, call);
-        if !printed {
+        let before = self.printed_so_far();
+        let is_told = commands::run(self, name, call);
+        // Most programs say what they do, whatever else is known of them.
+        if !is_told || !is_silent(name) && before == self.printed_so_far() {
             self.print(&Value::unknown(Origin::CommandOutput, call.span));
         }
         self.foreign_question(name, call);
         Flow::Next
+    }
+
+    /// How much was printed, where somebody listens.
+    fn printed_so_far(&self) -> Option<(usize, bool)> {
+        self.output.as_ref().map(|output| (output.text.pieces().len(), output.file.is_some()))
     }
 
     /// This place as a station on an artifact's way.
@@ -211,4 +218,16 @@ impl Interpreter<'_, '_> {
     pub(crate) fn set_status(&mut self, status: Status) {
         self.status = status;
     }
+}
+
+/// Whether a program that is understood prints nothing but what it is understood to print.
+fn is_silent(name: &str) -> bool {
+    #[rustfmt::skip]
+    const SILENT: [&str; 33] = [
+        "cp", "mv", "install", "ln", "rm", "rmdir", "unlink", "mkdir", "touch", "chmod", "chown",
+        "chgrp", "setcap", "ldconfig", "strip", "objcopy", "patchelf", "curl", "wget", "tar", "bsdtar",
+        "gzip", "gunzip", "zcat", "xz", "unxz", "xzcat", "bzip2", "bunzip2", "bzcat", "zstd", "find",
+        "xx-info",
+    ];
+    SILENT.contains(&name)
 }

@@ -193,3 +193,18 @@ fn programs_of_other_languages_ask_for_the_machine() {
         assert!(found.expect(run).2.certain, "{run}");
     }
 }
+
+#[test]
+fn what_a_program_says_while_it_works_is_not_known() {
+    for script in [
+        "apt-get update | grep -v x",
+        "npm ci | grep x",
+        "pnpm fetch | grep -v 'a\\|b'",
+        "make | grep -v x",
+        "pip install a | grep x",
+        "test -n \"$(cargo build)\"",
+    ] {
+        lacks(&format!("FROM node:20\nRUN {script}\n"), "linux/arm64", &["fails"]);
+    }
+    word("curl -O https://h/$(npm ci)", "?", "?");
+}

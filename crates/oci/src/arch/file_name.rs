@@ -12,8 +12,8 @@ fn is_compiler_s(vocabularies: Vocabularies) -> bool {
     vocabularies.intersects(triples)
 }
 
-/// The Linux platforms that a file or folder is for by its name: `Dockerfile.arm64`, `arm32v7`,
-/// `linux-amd64`, `app.x64.arm64.Dockerfile`. Empty where it says nothing, or not plainly: a word
+/// The Linux platforms that a file is for by its name: `Dockerfile.arm64`, `Dockerfile.linux-amd64`,
+/// `app.x64.arm64.Dockerfile`. Empty where it says nothing, or not plainly: a word
 /// that is a common one as well (`arm`, `x86`), another system, a compiler's target
 /// (`aarch64-unknown-linux-gnu`, `cross-arm64`).
 pub fn platforms_of_name(name: &str) -> Vec<Platform> {
@@ -39,6 +39,13 @@ pub fn platforms_of_name(name: &str) -> Vec<Platform> {
         }
     }
     platforms
+}
+
+/// The same for a folder. One that names its system as well (`linux.aarch64`, `linux-arm64`) says
+/// nothing: toolchains for a target lie in such folders as well as images for it.
+pub fn platforms_of_folder(name: &str) -> Vec<Platform> {
+    let has_system = find_words(name).iter().any(|word| word.system_is_written);
+    if has_system { Vec::new() } else { platforms_of_name(name) }
 }
 
 /// A file's name without the words for platforms and what separates them, to tell which files are
@@ -71,7 +78,6 @@ mod tests {
             ("app-armhf.dockerfile", "linux/arm/v7"),
             ("Dockerfile.arm32v6", "linux/arm/v6"),
             ("arm64v8", "linux/arm64"),
-            ("linux-s390x", "linux/s390x"),
             ("X64", "linux/amd64"),
         ] {
             let found: Vec<String> =
@@ -101,6 +107,13 @@ mod tests {
         ] {
             assert!(platforms_of_name(name).is_empty(), "{name}");
         }
+    }
+
+    #[test]
+    fn folders_with_a_system_say_nothing() {
+        assert_eq!(platforms_of_folder("arm32v7").len(), 1);
+        assert!(platforms_of_folder("linux-s390x").is_empty());
+        assert!(platforms_of_folder("linux.aarch64").is_empty());
     }
 
     #[test]

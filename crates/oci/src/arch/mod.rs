@@ -14,7 +14,7 @@ use std::{fmt, ops};
 
 use crate::platform::Platform;
 
-pub use file_name::{name_without_platforms, platforms_of_name};
+pub use file_name::{name_without_platforms, platforms_of_folder, platforms_of_name};
 pub use find::{ArchWord, WordKind, find_words};
 pub use table::{ALL, Words, words_of, words_of_machine};
 
