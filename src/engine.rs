@@ -16,7 +16,7 @@ use crate::{
     config::{Choice, Config, ConfigError, Configs},
     context::Contexts,
     discover::{Input, discover},
-    named::{self, Named},
+    named::{self, By, Named},
     report::FileProblem,
     source::Source,
 };
@@ -119,6 +119,9 @@ pub fn prepare(
                 (Input::File(path), []) => narrow(path, &config, &mut options),
                 _ => None,
             };
+            if let Some(platform) = &subject.build_platform {
+                options.build_platform.clone_from(platform);
+            }
             let context = subject.context.clone().or(config.context);
             Ok((input, Plan { options, fail_on, context, named }))
         })
@@ -139,10 +142,17 @@ pub fn prepare(
     Ok(Jobs { jobs, problems, notes })
 }
 
-/// Leaves the platforms that the file is for by its name, its folder's, or a file beside it.
+/// Leaves the platforms that the file is for by its name, its folder's, or a file beside it. A file
+/// for one platform is taken to be built on a machine of that, if nobody said where.
 pub fn narrow(path: &Path, config: &Config, options: &mut CheckOptions) -> Option<Named> {
     let named = Named::of(path, &options.platforms, config.platforms.is_empty())?;
     options.platforms.clone_from(&named.platforms);
+    if let [one] = &named.platforms[..]
+        && config.build_platform.is_none()
+        && !matches!(named.by, By::Beside(_))
+    {
+        options.build_platform = one.clone();
+    }
     Some(named)
 }
 

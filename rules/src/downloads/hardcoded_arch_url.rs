@@ -272,6 +272,14 @@ mod tests {
                 curl -fsSLo /t "https://example.org/t-linux-$a"; \
                 echo "$sum  /t" | sha256sum -c
             "#,
+            // There is no file for arm64, and its machines run this one.
+            r"
+            FROM debian:12
+            ARG TARGETARCH
+            ARG URL_AMD64=https://example.org/t_linux_amd64.tar.gz
+            ARG URL_ARM64=https://example.org/t_linux_arm.tar.gz
+            RUN if [ $TARGETARCH = arm64 ]; then URL=$URL_ARM64; else URL=$URL_AMD64; fi; wget $URL
+            ",
             r"
             FROM debian:12 AS base-amd64
             ADD https://example.org/t-x86_64 /t

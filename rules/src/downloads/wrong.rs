@@ -90,6 +90,7 @@ fn wrong_download<'e>(
     words.retain(|w| {
         guarding_default(&w.piece).is_some() || !follows_another_platform(&w.piece, role)
     });
+    words.retain(|w| !is_chosen_for(w, expected));
     words.retain(|w| !base_says_the_same(evaluation, stage, &w.word));
     let main = words.last()?;
     // A project's own word may mean something else than it does elsewhere: gcloud's `arm`.
@@ -239,7 +240,7 @@ impl WrongDownload<'_> {
         };
         let names_it = |p: &mlint_model::Argument| {
             let text = shown(&p.value);
-            text.ends_with(&name) || text.ends_with(&*cx.text(self.download.url_span))
+            text.ends_with(&name) || text.ends_with(cx.text(self.download.url_span))
         };
         installs()
             .find(|(_, install)| install.packages.iter().any(names_it))
@@ -275,6 +276,15 @@ fn is_default_of_platform_arg(cx: &Context<'_>, found: &FoundWord) -> bool {
 fn is_wrong(found: &FoundWord, expected: &Platform) -> bool {
     let word = &found.word;
     word.is_linux() && !word.means(expected) && (!word.weak || word.system_is_written)
+}
+
+/// Whether the author chose, in a branch for this very platform, the file for its 32-bit kin, which
+/// most machines of the platform run: some projects have nothing else.
+fn is_chosen_for(found: &FoundWord, expected: &Platform) -> bool {
+    let is_kin =
+        |p: &Platform| matches!((expected.arch(), p.arch()), ("arm64", "arm") | ("amd64", "386"));
+    let hops = found.piece.trail.hops();
+    hops.iter().any(|hop| hop.kind == HopKind::Guarded) && found.word.platforms.iter().any(is_kin)
 }
 
 /// Files whose architecture word is about something other than where they run, and companions of

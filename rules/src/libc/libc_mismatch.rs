@@ -48,6 +48,8 @@ mlint_lint::declare_rule! {
     /// - when the image's C library is not known;
     /// - when the image is `scratch` with files in it and nothing else, as one that others take
     ///   files from with `COPY --from`: nothing is started there;
+    /// - when it is not sure that the file needs the other library, and the image neither runs nor
+    ///   starts anything;
     /// - when the image gets a compatibility layer (`gcompat`, `libc6-compat`), or the loader and
     ///   its libraries are copied too.
     ///
@@ -81,7 +83,8 @@ impl Rule for LibcMismatch {
             let mut seen: Vec<Span> = Vec::new();
             for artifact in evaluation.libc_mismatches() {
                 let Some(last) = artifact.way.last() else { continue };
-                if artifact.way.len() < 2 || seen.contains(&last.span) {
+                let is_only_shown = !artifact.certain && starts_nothing(cx, evaluation);
+                if artifact.way.len() < 2 || seen.contains(&last.span) || is_only_shown {
                     continue;
                 }
                 seen.push(last.span);
@@ -104,6 +107,16 @@ fn only_carries(cx: &Context<'_>, evaluation: &Evaluation, image: &Stage) -> boo
                     | InstructionKind::Label(_)
             )
         })
+}
+
+/// Whether nothing in the image is run or said to start, so that it may be one to copy from.
+fn starts_nothing(cx: &Context<'_>, evaluation: &Evaluation) -> bool {
+    image_is_made_by(cx, evaluation, |kind| {
+        !matches!(
+            kind,
+            InstructionKind::Run(_) | InstructionKind::Cmd(_) | InstructionKind::Entrypoint(_)
+        )
+    })
 }
 
 /// Whether the image is given the other library, by a package or by copying its loader.

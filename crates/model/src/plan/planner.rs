@@ -13,7 +13,7 @@ use crate::{
     knowledge,
     scope::GlobalScope,
     stage::{Base, Failure, RunsOn, StagePlatform, UnsetUse},
-    value::{HopKind, Origin, Value},
+    value::{Hop, HopKind, Origin, Value},
 };
 
 /// Reads the stages in order.
@@ -162,7 +162,8 @@ impl Planner<'_> {
                 Some(_) => "; an ARG in it has no default, and no --build-arg gives it",
                 None => "",
             };
-            let lacks_argument = given.is_some();
+            // What an ARG brought in, --build-arg may replace.
+            let lacks_argument = given.is_some() || comes_from_arg(&reference);
             let message = format!("{message}{hint}");
             self.failures.push(Failure { span: base_span, message, lacks_argument });
             reference = given.unwrap_or(reference);
@@ -307,4 +308,13 @@ fn base_of(context: &BuildContext, name: &str, span: Span) -> Base {
             Base::Context { name: context.name.clone() }
         }
     }
+}
+
+/// Whether some of a text is the default of an ARG.
+fn comes_from_arg(value: &Value) -> bool {
+    let is_arg = |hop: &&Hop| matches!(hop.kind, HopKind::Arg | HopKind::GlobalArg);
+    value
+        .pieces()
+        .iter()
+        .any(|piece| piece.origin != Origin::BuildArg && piece.trail.hops().iter().any(is_arg))
 }

@@ -107,6 +107,7 @@ fn a_stop_for_want_of_an_argument_is_told_from_others() {
     for text in [
         "ARG V\nFROM $V\n",
         "ARG V\nARG I=h/$V:\nFROM $I\n",
+        "ARG V=latest\nFROM h/a@$V\n",
         "ARG P\nFROM --platform=linux/$P a\n",
         "FROM a\nARG V\nENV X=${V:?}\n",
         "FROM a\nARG V\nRUN test -n \"$V\"\n",
