@@ -124,7 +124,6 @@ mod tests {
         for (after, want) in [
             ("/t --version", mlint_lint::Effect::BuildFails),
             ("/t --version || true", mlint_lint::Effect::WrongBinary),
-            ("mv /t /u.sh; /u.sh", mlint_lint::Effect::WrongBinary),
         ] {
             let text = format!(
                 "FROM debian:12\nRUN curl -fsSLo /t https://example.org/t-amd64; chmod +x /t; {after}\n"
@@ -132,6 +131,14 @@ mod tests {
             let report = harness().report(&text);
             assert_eq!(report.diagnostics[0].effect, want, "{after}");
         }
+    }
+
+    #[test]
+    fn an_installer_that_is_a_script_runs_anywhere() {
+        let report = harness().report(
+            "FROM debian:12\nRUN wget -O /i.sh https://example.org/t-linux-x86_64.sh && /i.sh\n",
+        );
+        assert_eq!(report.diagnostics[0].effect, mlint_lint::Effect::WrongBinary);
     }
 
     #[test]
@@ -342,6 +349,7 @@ mod tests {
             "FROM debian:12\nADD https://example.org/qemu-aarch64-static /usr/bin/\n",
             "FROM debian:12\nADD https://musl.cc/aarch64-linux-musl-cross.tgz /opt/\n",
             "FROM debian:12\nADD https://example.org/tool-darwin-arm64 /t\n",
+            "FROM debian:12\nADD https://example.org/setup.x64.exe /setup.exe\n",
             "FROM debian:12\nRUN git clone https://example.org/amd64-notes.git\n",
             "FROM debian:12\nADD https://developer.arm.com/files/manual.pdf /\n",
             // An index that is read for a version.

@@ -311,6 +311,9 @@ pub(crate) fn names_something_else(url: &str) -> bool {
         ".txt",
         ".md",
         ".jar",
+        // Windows' own.
+        ".exe",
+        ".msi",
     ];
     ABOUT_A_TARGET.iter().any(|part| name.contains(part))
         || COMPANIONS.iter().any(|end| name.ends_with(end))

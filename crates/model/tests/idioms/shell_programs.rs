@@ -203,6 +203,7 @@ fn what_a_program_says_while_it_works_is_not_known() {
         "make | grep -v x",
         "pip install a | grep x",
         "test -n \"$(cargo build)\"",
+        "./scripts/test",
     ] {
         lacks(&format!("FROM node:20\nRUN {script}\n"), "linux/arm64", &["fails"]);
     }
