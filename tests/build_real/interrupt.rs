@@ -50,7 +50,7 @@ fn stopped_by(signal: &str, seconds: &str) -> Option<i32> {
     // The next build works, and sweeps what a killed one left.
     project.dockerfile("FROM BASE\nRUN true\n");
     Run::of(&mut project.command(&[])).succeeds();
-    assert_eq!(fs::read_dir(project.cache().join("v1/tmp")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(project.cache().join("v2/tmp")).unwrap().count(), 0);
     status.code()
 }
 

@@ -104,7 +104,7 @@ impl Place {
 
     /// Files in the cache that were being written.
     pub fn half_written(&self) -> Vec<PathBuf> {
-        let tmp = self.mlint.home.join("cache/mlint/v1/tmp");
+        let tmp = self.mlint.home.join("cache/mlint/v2/tmp");
         let Ok(entries) = fs::read_dir(tmp) else { return Vec::new() };
         entries.flatten().map(|entry| entry.path()).collect()
     }

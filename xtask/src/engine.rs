@@ -1,8 +1,10 @@
 //! A real Docker engine from Debian's packages, unpacked beside the system, on a socket of its own.
 //!
-//! It is only here to be somebody else: it pulls what mlint pushed, and runs it.
+//! It is only here to be somebody else: it pulls what mlint pushed, and runs it; and it builds what
+//! mlint builds, to be compared.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,12 +12,12 @@ use std::time::Duration;
 use crate::apt::{self, Apt};
 use crate::{Error, Result, packages, paths, run};
 
-/// The suite that the engine is taken from: the first one whose engine has containerd's image store
-/// (its programs also run on the release before).
-const SUITE: &str = "trixie";
+/// The suite that the engine is taken from: the newest whose programs also run on the releases
+/// before, for a BuildKit that is not years old.
+const SUITE: &str = "forky";
 
 /// Changes with what is unpacked.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 
 /// A running engine.
 #[derive(Debug)]
@@ -48,6 +50,11 @@ impl Engine {
             r#"{"features": {"containerd-snapshotter": true}, "insecure-registries": ["127.0.0.0/8"]}"#,
         )
         .map_err(Error::file(at("daemon.json")))?;
+        // The command looks for its plugins beside its configuration.
+        fs::create_dir(at("cli-plugins")).map_err(Error::file(at("cli-plugins")))?;
+        let plugin = at("cli-plugins/docker-buildx");
+        symlink(programs.join("usr/libexec/docker/cli-plugins/docker-buildx"), &plugin)
+            .map_err(Error::file(&plugin))?;
         let log = fs::File::create(at("log")).map_err(Error::file(at("log")))?;
         let log_too = log.try_clone().map_err(Error::file(at("log")))?;
         let path = format!(
@@ -128,7 +135,7 @@ fn programs() -> Result<PathBuf> {
     }
     fs::create_dir_all(&root).map_err(Error::file(&root))?;
     Apt::open(SUITE, apt::native_arch())?
-        .unpack(&["docker.io", "docker-cli", "containerd", "tini"], &root)?;
+        .unpack(&["docker.io", "docker-cli", "containerd", "tini", "docker-buildx"], &root)?;
     fs::write(root.join("complete"), "").map_err(Error::file(&root))?;
     Ok(root)
 }

@@ -7,6 +7,7 @@
 
 pub mod apt;
 pub mod bench;
+pub mod compare;
 pub mod demo;
 pub mod elf;
 pub mod engine;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use mlint_oci::Platform;
-use xtask::{Result, bench, demo, packages, prove, rootfs, suite, survey};
+use xtask::{Result, bench, compare, demo, packages, prove, rootfs, suite, survey};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Set-up, demo, tests, proofs and benches of mlint")]
@@ -30,6 +30,12 @@ enum Task {
     },
     /// Build the corpus's cases before and after the fix
     Prove {
+        /// Only cases whose name contains this
+        #[arg(default_value = "")]
+        filter: String,
+    },
+    /// Build the cases of tests/compare with mlint and with BuildKit, and compare
+    Compare {
         /// Only cases whose name contains this
         #[arg(default_value = "")]
         filter: String,
@@ -61,6 +67,7 @@ fn main() -> ExitCode {
         Task::Demo => demo().map(|()| true),
         Task::Test { group } => suite::run(&group),
         Task::Prove { filter } => prove::task(&filter),
+        Task::Compare { filter } => compare::task(&filter),
         Task::Bench => bench::run().map(|()| true),
         Task::Survey { paths, platforms, list } => survey::run(&paths, &platforms, list),
     };

@@ -30,6 +30,7 @@ pub const NEEDS: &[Need] = &[
         package: "qemu-user-static",
         purpose: "arm64 steps on this machine",
     },
+    Need { program: "buildah", package: "buildah", purpose: "another reader of what was built" },
     Need { program: "mmdebstrap", package: "mmdebstrap", purpose: "Debian base images" },
     Need {
         program: "busybox",

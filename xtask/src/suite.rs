@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::{Error, Result, licences, packages, paths, prove, rootfs, run};
+use crate::{Error, Result, compare, licences, packages, paths, prove, rootfs, run};
 
 /// Where a test that lacks a part writes one line that says so.
 pub const SKIP_LOG: &str = "MLINT_SKIP_LOG";
@@ -15,7 +15,7 @@ pub struct Group {
     pub name: &'static str,
     /// What it tests.
     pub what: &'static str,
-    /// What cargo is asked for; empty for the proofs.
+    /// What cargo is asked for; empty for tasks of our own.
     cargo: &'static [&'static str],
 }
 
@@ -47,6 +47,7 @@ pub const GROUPS: &[Group] = &[
         cargo: &["--package=mlint", "--test=e2e_engine"],
     },
     Group { name: "prove", what: "the corpus, built before and after the fix", cargo: &[] },
+    Group { name: "compare", what: "mlint's images beside BuildKit's, case by case", cargo: &[] },
 ];
 
 /// What needs none of the parts.
@@ -138,6 +139,7 @@ impl Suite {
         self.licences();
         if parts {
             self.prove();
+            self.compare();
             self.cargo("test", &["test", "--workspace", "--no-fail-fast"]);
         } else {
             let base = ["test", "--workspace", "--no-fail-fast"];
@@ -150,10 +152,10 @@ impl Suite {
             let known: Vec<&str> = GROUPS.iter().map(|group| group.name).collect();
             return Err(Error::unexpected("--group", known.join(", "), name));
         };
-        if group.cargo.is_empty() {
-            self.prove();
-        } else {
-            self.cargo(name, &[&["test"], group.cargo].concat());
+        match name {
+            "prove" => self.prove(),
+            "compare" => self.compare(),
+            _ => self.cargo(name, &[&["test"], group.cargo].concat()),
         }
         Ok(())
     }
@@ -200,6 +202,25 @@ impl Suite {
                 self.skipped.push(format!("prove: {error}"))
             }
             Err(error) => self.failed.push(format!("prove: {error}")),
+        }
+    }
+
+    fn compare(&mut self) {
+        println!("\ncompare: mlint's images beside BuildKit's");
+        if let Some(obstacle) = compare::obstacle() {
+            return self.skipped.push(format!("compare: {obstacle}"));
+        }
+        match compare::run("") {
+            Ok(summary) => {
+                let skipped = summary.skipped.into_iter().map(|line| format!("compare: {line}"));
+                self.skipped.extend(skipped);
+                self.failed
+                    .extend(summary.failed.into_iter().map(|line| format!("compare: {line}")));
+            }
+            Err(error @ Error::MissingProgram { .. }) => {
+                self.skipped.push(format!("compare: {error}"));
+            }
+            Err(error) => self.failed.push(format!("compare: {error}")),
         }
     }
 

@@ -11,7 +11,10 @@ use crate::{
     exec::{Exec, execute, now, resolve_images, resolve_layout, wait},
     export,
     image::{BuiltImage, Root, assemble, root},
-    plan::{Contexts, ImageNeed, ImagePlan, Inputs, Op, Plan, Reach, Stages, plan_platform},
+    plan::{
+        Contexts, ImageNeed, ImagePlan, Inputs, Op, Plan, Reach, ResolvedImages, Stages,
+        plan_platform,
+    },
     problem::{At, BuildError, Problem},
     prove::prove,
     push,
@@ -162,23 +165,30 @@ fn make_plan(
             targets.push(platform);
         }
     }
-    let reaches: Vec<Reach> =
-        targets.iter().map(|t| Reach::of(&inputs, t)).collect::<Result<_, _>>()?;
-    // What can't be built is refused before anything is asked of a registry.
-    let mut needs: Vec<ImageNeed> = Vec::new();
-    for need in reaches.iter().flat_map(|r| &r.images) {
-        if !needs.contains(need) {
-            needs.push(need.clone());
+    // What can't be built is refused before anything is asked of a registry. Base images may have
+    // triggers that reach further, and what those reach may have some of its own.
+    let mut images = ResolvedImages::default();
+    let reaches = loop {
+        let reaches: Vec<Reach> =
+            targets.iter().map(|t| Reach::of(&inputs, t, &images)).collect::<Result<_, _>>()?;
+        let mut needs: Vec<ImageNeed> = Vec::new();
+        for need in reaches.iter().flat_map(|r| &r.images) {
+            if images.get(need).is_none() && !needs.contains(need) {
+                needs.push(need.clone());
+            }
         }
-    }
-    let (local, needs): (Vec<_>, Vec<_>) = needs.into_iter().partition(|n| n.layout.is_some());
-    let mut images = wait(runtime.handle(), session, resolve_images(client, &needs))??;
-    for need in &local {
-        let Some((dir, target)) = &need.layout else { continue };
-        let interrupted = || session.cancel().is_cancelled();
-        let image = resolve_layout(store, need, dir, target, &interrupted).at(need.span)?;
-        images.insert(need, image);
-    }
+        if needs.is_empty() {
+            break reaches;
+        }
+        let (local, needs): (Vec<_>, Vec<_>) = needs.into_iter().partition(|n| n.layout.is_some());
+        images.extend(wait(runtime.handle(), session, resolve_images(client, &needs))??);
+        for need in &local {
+            let Some((dir, target)) = &need.layout else { continue };
+            let interrupted = || session.cancel().is_cancelled();
+            let image = resolve_layout(store, need, dir, target, &interrupted).at(need.span)?;
+            images.insert(need, image);
+        }
+    };
     let mut plan = Plan::default();
     for (target, reach) in targets.iter().zip(&reaches) {
         plan_platform(&inputs, reach, &images, target, &request.labels, &mut plan)?;

@@ -61,6 +61,7 @@ impl Context {
     pub fn read(root: &Path, ignore: &Ignore) -> Result<Self, FsError> {
         let mut walk = Walk {
             ignore,
+            names: HashMap::new(),
             index: LayerIndex::default(),
             stamps: HashMap::new(),
             excluded: Vec::new(),
@@ -77,6 +78,8 @@ impl Context {
 
 struct Walk<'a> {
     ignore: &'a Ignore,
+    /// The first name of each file that has several.
+    names: HashMap<(u64, u64), ImagePath>,
     index: LayerIndex,
     stamps: HashMap<ImagePath, Stamp>,
     excluded: Vec<ImagePath>,
@@ -141,6 +144,19 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// The first name of a file that was met before.
+    fn linked(&mut self, path: &ImagePath, found: &Metadata) -> Option<ImagePath> {
+        if found.nlink() < 2 {
+            return None;
+        }
+        let file = (found.dev(), found.ino());
+        let known = self.names.get(&file).cloned();
+        if known.is_none() {
+            self.names.insert(file, path.clone());
+        }
+        known
+    }
+
     fn add(&mut self, path: &Path, image_path: ImagePath, found: &Metadata) -> Result<(), FsError> {
         let kind = found.file_type();
         let kind = if kind.is_dir() {
@@ -150,7 +166,10 @@ impl Walk<'_> {
             EntryKind::Symlink(ImagePath(target.into_os_string().as_bytes().to_vec()))
         } else if kind.is_file() {
             self.stamps.insert(image_path.clone(), Stamp::of(found));
-            EntryKind::File(found.size())
+            match self.linked(&image_path, found) {
+                Some(first) => EntryKind::Hardlink(first),
+                None => EntryKind::File(found.size()),
+            }
         } else if kind.is_fifo() {
             EntryKind::Fifo
         } else {
@@ -163,6 +182,7 @@ impl Walk<'_> {
             mode: found.mode() & 0o7777,
             uid: 0,
             gid: 0,
+            mtime: found.mtime(),
             elf: None,
         });
         Ok(())

@@ -11,7 +11,7 @@ use super::{CopyError, Owner, Placement};
 use crate::{
     error::FsError,
     layer::{
-        Entry, EntryKind, LayerWriter, Meta,
+        Entry, EntryKind, IndexEntry, LayerIndex, LayerWriter, Meta, View,
         compress::Packing,
         entry::ImagePath,
         read::{ArchiveError, Limits, Whiteouts, each_entry},
@@ -52,15 +52,18 @@ pub fn write_archive(
     let Some(reader) = open(path)? else { return Ok(()) };
     let writing = layer.path().to_owned();
     let mut failure = None;
+    // Links that the archive itself brings are followed too.
+    let mut seen = placement.dest().clone();
     let result = each_entry(reader, Whiteouts::Literal, Limits::default(), |entry, data| {
         if interrupted() {
             return Err(ArchiveError::Interrupted);
         }
         let add = || -> Result<(), Problem> {
-            let Some(entry) = relocate(entry, base, placement)? else { return Ok(()) };
+            let Some(entry) = relocate(entry, base, placement, &seen)? else { return Ok(()) };
             for dir in parents(&entry.path) {
                 if written.insert(dir.clone()) {
-                    let placed = placement.existing_directory(&dir);
+                    let touched = entry.path.parent().as_ref() == Some(&dir);
+                    let placed = placement.existing_directory(&dir, touched);
                     let added = layer.add(&placed.entry, &mut io::empty());
                     added.map_err(FsError::new("write", &writing))?;
                 }
@@ -72,6 +75,8 @@ pub fn write_archive(
                 return Err(ArchiveError::LinkTarget { path, target }.into());
             }
             written.insert(entry.path.clone());
+            let index = LayerIndex { entries: vec![IndexEntry::new(&entry, None)] };
+            seen.apply(usize::MAX, &index);
             layer.add(&entry, data).map_err(FsError::new("write a layer with", &writing))?;
             Ok(())
         };
@@ -91,13 +96,14 @@ fn relocate(
     mut entry: Entry,
     base: &ImagePath,
     placement: &Placement,
+    seen: &View,
 ) -> Result<Option<Entry>, CopyError> {
     if entry.path.is_root() {
         return Ok(None);
     }
-    entry.path = locate(&entry.path, base, placement)?;
+    entry.path = locate(&entry.path, base, seen)?;
     if let EntryKind::Hardlink(target) = &entry.kind {
-        entry.kind = EntryKind::Hardlink(locate(target, base, placement)?);
+        entry.kind = EntryKind::Hardlink(locate(target, base, seen)?);
     }
     if entry.path.file_name().starts_with(b".wh.") {
         return Err(CopyError::WhiteoutName { path: entry.path.display() });
@@ -108,15 +114,11 @@ fn relocate(
     Ok(Some(entry))
 }
 
-/// The place of an entry: links in the way to it, as they are in the image, are followed.
-fn locate(
-    path: &ImagePath,
-    base: &ImagePath,
-    placement: &Placement,
-) -> Result<ImagePath, CopyError> {
+/// The place of an entry: links in the way to it, as they are by then, are followed.
+fn locate(path: &ImagePath, base: &ImagePath, seen: &View) -> Result<ImagePath, CopyError> {
     let full = base.join(&path.0);
     let dir = full.parent().unwrap_or_default();
-    match placement.dest().resolve(&dir, true) {
+    match seen.resolve(&dir, true) {
         Lookup::Found(dir) | Lookup::Missing(dir) => Ok(dir.join(full.file_name())),
         // The archive brings a directory where the image has none.
         Lookup::NotADirectory(_) => Ok(full),
@@ -140,7 +142,7 @@ pub fn numeric_owner(text: &str) -> Option<Owner> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::{Compression, View};
+    use crate::layer::Compression;
 
     fn tar(names: &[&str]) -> Vec<u8> {
         let mut builder = tar::Builder::new(Vec::new());

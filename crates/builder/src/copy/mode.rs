@@ -74,10 +74,10 @@ impl Mode {
         }
     }
 
-    /// The mode of directories that come into being on the way.
+    /// The mode of directories that come into being on the way. Special bits are for what is copied.
     pub fn of_new_directories(&self) -> Option<u32> {
         match self {
-            Self::Set(mode) => Some(*mode),
+            Self::Set(mode) => Some(*mode & 0o777),
             Self::Change(_) => None,
         }
     }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CopyError, Filter, Mode, Selected, filter::Picked};
 use crate::layer::{
-    Entry, EntryKind, IndexEntry, LayerIndex, Meta, View, entry::ImagePath, view::Lookup,
+    Entry, EntryKind, IndexEntry, LayerIndex, Meta, View,
+    entry::ImagePath,
+    view::{Lookup, Node},
 };
 
 /// User and group.
@@ -24,7 +26,7 @@ pub enum Content {
 /// An entry of the layer to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed {
-    /// What it will be. The time (and of files the size) is the source's, read when it is written.
+    /// What it will be. Time, size and attributes of files are read when they are written.
     pub entry: Entry,
     /// What it will hold.
     pub content: Content,
@@ -62,18 +64,44 @@ impl Placement {
     ) -> Result<(), CopyError> {
         if source.is_dir {
             let target = self.directory(dest)?;
-            return self.tree(view, source, filter, &target);
+            self.tree(view, source, filter, &target)?;
+            self.take_time(view, source, target);
+            return Ok(());
         }
         let Some(node) = view.get(&source.path) else { return Ok(()) };
         let target = self.file_target(dest, &source.name)?;
-        self.put_node(&target, &node.entry, &source.path)
+        self.put_node(&target, &node.entry, &source.path)?;
+        self.touch(&target);
+        Ok(())
     }
 
     /// Places a file that the Dockerfile itself holds.
     pub fn add_inline(&mut self, name: &str, text: &str, dest: &str) -> Result<(), CopyError> {
         let target = self.file_target(dest, name.as_bytes())?;
         let entry = self.new_entry(EntryKind::File(text.len() as u64), 0o644, (0, 0));
-        self.put(target, Placed { entry, content: Content::Inline(text.as_bytes().to_vec()) })
+        let content = Content::Inline(text.as_bytes().to_vec());
+        self.put(target.clone(), Placed { entry, content })?;
+        self.touch(&target);
+        Ok(())
+    }
+
+    /// A directory whose contents were copied has the time of the one that they come from.
+    fn take_time(&mut self, view: &View, source: &Selected, target: ImagePath) {
+        let Some(time) = view.get(&source.path).map(|node| node.entry.mtime) else { return };
+        if target.is_root() {
+            return;
+        }
+        let there = self.added.get(&target).cloned();
+        let mut placed = there.unwrap_or_else(|| self.existing_directory(&target, true));
+        placed.entry.meta.mtime = time;
+        self.added.insert(target, placed);
+    }
+
+    /// A file that comes into a directory changes its time.
+    fn touch(&mut self, file: &ImagePath) {
+        if let Some(dir) = file.parent().and_then(|dir| self.added.get_mut(&dir)) {
+            dir.entry.meta.mtime = self.now;
+        }
     }
 
     /// The destination as a directory, which comes into being if it is not there.
@@ -97,10 +125,13 @@ impl Placement {
     /// left them out would change their owner and mode where it is unpacked by itself.
     pub fn entries(&self) -> Vec<Placed> {
         let mut all = self.added.clone();
+        let touched: BTreeSet<ImagePath> =
+            self.added.keys().filter_map(ImagePath::parent).collect();
         for path in self.added.keys() {
             let mut dir = path.parent();
             while let Some(path) = dir.filter(|p| !p.is_root() && !all.contains_key(p)) {
-                all.insert(path.clone(), self.existing_directory(&path));
+                let there = self.existing_directory(&path, touched.contains(&path));
+                all.insert(path.clone(), there);
                 dir = path.parent();
             }
         }
@@ -109,13 +140,15 @@ impl Placement {
         out
     }
 
-    /// The entry of a directory that is there already, or came into being by itself.
-    pub fn existing_directory(&self, path: &ImagePath) -> Placed {
-        let (mode, uid, gid) = match self.dest.get(path) {
-            Some(node) => (node.entry.mode, node.entry.uid, node.entry.gid),
-            None => (0o755, 0, 0),
+    /// The entry of a directory that is there already, or came into being by itself. Its time
+    /// changes if it is `touched`, that is, if something was put into it.
+    pub fn existing_directory(&self, path: &ImagePath, touched: bool) -> Placed {
+        let (mode, uid, gid, mtime) = match self.dest.get(path) {
+            Some(Node { entry, .. }) => (entry.mode, entry.uid, entry.gid, entry.mtime),
+            None => (0o755, 0, 0, self.now),
         };
-        let meta = Meta { mode, uid, gid, mtime: self.now, ..Meta::default() };
+        let mtime = if touched { self.now } else { mtime };
+        let meta = Meta { mode, uid, gid, mtime, ..Meta::default() };
         let entry = Entry { path: path.clone(), kind: EntryKind::Directory, meta };
         Placed { entry, content: Content::None }
     }
@@ -178,7 +211,7 @@ impl Placement {
         }
         let mut placed = match self.added.get(to) {
             Some(added) => added.clone(),
-            None => self.existing_directory(to),
+            None => self.existing_directory(to, false),
         };
         if placed.entry.meta.mode != mode {
             placed.entry.meta.mode = mode;
@@ -205,14 +238,8 @@ impl Placement {
             EntryKind::Whiteout | EntryKind::Opaque => return Ok(()),
             kind => (kind.clone(), Content::None),
         };
-        // Directories and links take their times from the source, too.
-        let content = match (&kind, content) {
-            (EntryKind::Directory | EntryKind::Symlink(_), _) => {
-                Content::Source(self.source, from.clone())
-            }
-            (_, content) => content,
-        };
-        let entry = self.new_entry(kind, node.mode, owner);
+        let mut entry = self.new_entry(kind, node.mode, owner);
+        entry.meta.mtime = node.mtime;
         self.put(to.clone(), Placed { entry, content })
     }
 
@@ -436,6 +463,7 @@ mod tests {
                 mode: 0o755,
                 uid: 0,
                 gid: 0,
+                mtime: 0,
                 elf: None,
             })
             .collect(),

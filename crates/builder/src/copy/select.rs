@@ -93,7 +93,7 @@ pub(super) mod tests {
                     None => (*text, EntryKind::File(1)),
                 };
                 let mode = if kind == EntryKind::Directory { 0o750 } else { 0o640 };
-                IndexEntry { path: path.into(), kind, mode, uid: 3, gid: 4, elf: None }
+                IndexEntry { path: path.into(), kind, mode, uid: 3, gid: 4, mtime: 5, elf: None }
             })
             .collect();
         View::of([&LayerIndex { entries }])

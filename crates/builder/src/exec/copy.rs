@@ -105,7 +105,7 @@ impl Exec<'_> {
                 let below = filter.pick(view, &selected.path);
                 let below = below.iter().map(|picked| (picked.path, picked.node));
                 for (path, node) in own.into_iter().chain(below) {
-                    if matches!(node.entry.kind, EntryKind::File(_)) {
+                    if matches!(node.entry.kind, EntryKind::File(_) | EntryKind::Hardlink(_)) {
                         files.push(path.clone());
                     }
                     lines.push(format!("{:?} {:?} {:o}", path.0, node.entry.kind, node.entry.mode));
@@ -301,9 +301,11 @@ impl Exec<'_> {
         };
         let found = fs::symlink_metadata(&from).map_err(FsError::new("read", &from))?;
         let meta = read_meta(&from, &found)?;
+        // Attributes of the context's files are the machine's that it lies on.
         (entry.meta.mtime, entry.meta.xattrs) = match source {
             Sources::Fetched { file, .. } => (file.modified, BTreeMap::new()),
-            _ => (meta.mtime, meta.xattrs),
+            Sources::Context(_) => (meta.mtime, BTreeMap::new()),
+            Sources::Image { .. } => (meta.mtime, meta.xattrs),
         };
         let added = if let EntryKind::File(size) = &mut entry.kind {
             *size = found.len();

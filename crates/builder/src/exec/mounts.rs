@@ -65,7 +65,7 @@ impl Exec<'_> {
         let mut files = Vec::new();
         let own = view.get(&path).map(|node| (&path, node));
         for (path, node) in own.into_iter().chain(view.below(&path)) {
-            if matches!(node.entry.kind, EntryKind::File(_)) {
+            if matches!(node.entry.kind, EntryKind::File(_) | EntryKind::Hardlink(_)) {
                 files.push(path.clone());
             }
             lines.push(format!("{:?} {:?} {:o}", path.0, node.entry.kind, node.entry.mode));

@@ -4,7 +4,7 @@ use super::{Exec, Snapshot};
 use crate::{
     copy::{Owner, archive::numeric_owner},
     layer::{View, entry::ImagePath, view::Lookup},
-    problem::BuildError,
+    problem::{BuildError, Problem},
     sandbox::user::resolve_in,
 };
 
@@ -13,7 +13,8 @@ const LIMIT: u64 = 16 << 20;
 
 impl Exec<'_> {
     /// User and group of a `user[:group]`, by the image's own files. Numbers stand for themselves,
-    /// a user without group is its own; who is not known is root.
+    /// a user without group is its own; a user who is not known is root, a group that is not known is
+    /// the user's.
     pub(super) fn owner(
         &self,
         spec: &str,
@@ -22,6 +23,14 @@ impl Exec<'_> {
     ) -> Result<Owner, BuildError> {
         if let Some(owner) = numeric_owner(spec) {
             return Ok(owner);
+        }
+        if snapshot.layers.is_empty() {
+            return Err(Problem::BadValue {
+                what: "the owner".to_owned(),
+                value: spec.to_owned(),
+                expected: "numbers: there are no files below to look names up in",
+            }
+            .into());
         }
         let passwd = self.read_text(snapshot, view, "etc/passwd")?;
         let group = self.read_text(snapshot, view, "etc/group")?;
@@ -32,10 +41,13 @@ impl Exec<'_> {
         let user = resolve_in(&passwd, &group, user_name).ok();
         let uid = user.as_ref().map_or(0, |u| u.uid);
         let gid = match group_name {
-            Some(name) => resolve_in(&passwd, &group, &format!("0:{name}")).map_or(0, |u| u.gid),
-            None if user_name.parse::<u32>().is_ok() => uid,
-            None => user.map_or(0, |u| u.gid),
+            Some(name) => resolve_in(&passwd, &group, &format!("0:{name}")).ok().map(|u| u.gid),
+            None => None,
         };
+        let gid = gid.unwrap_or_else(|| match user_name.parse::<u32>() {
+            Ok(_) => uid,
+            Err(_) => user.map_or(0, |u| u.gid),
+        });
         Ok((uid, gid))
     }
 

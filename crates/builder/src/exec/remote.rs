@@ -49,6 +49,7 @@ impl FetchedFile {
             mode: 0o600,
             uid: 0,
             gid: 0,
+            mtime: self.modified,
             elf: None,
         };
         View::of([&LayerIndex { entries: vec![entry] }])

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -57,6 +57,7 @@ impl Exec<'_> {
         dirs: &WorkDirs,
     ) -> Result<LayerRef, BuildError> {
         let lower = self.lower_dirs(parent)?;
+        mount_points(&lower, &dirs.upper)?;
         let user = self.user(&op.user, &lower)?;
         let mut env = op.env.clone();
         env.extend(op.proxies.iter().filter(|(n, _)| !op.env.iter().any(|(m, _)| m == n)).cloned());
@@ -132,6 +133,22 @@ impl Exec<'_> {
         let root = overlay.root().map_err(FsError::new("open", overlay.path()))?;
         Ok(user::resolve(&root, spec)?)
     }
+}
+
+/// An image that lacks these has them from its first RUN on, as if a runtime had made them on the
+/// way in: without them no container starts on a root that can't be written to.
+fn mount_points(lower: &[PathBuf], upper: &Path) -> Result<(), FsError> {
+    for name in ["dev", "proc", "sys"] {
+        let uppermost = lower.iter().find_map(|dir| fs::symlink_metadata(dir.join(name)).ok());
+        // A character device says that it was taken away.
+        if uppermost.is_none_or(|found| found.file_type().is_char_device()) {
+            let dir = upper.join(name);
+            fs::create_dir(&dir).map_err(FsError::new("create", &dir))?;
+            let mode = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(&dir, mode).map_err(FsError::new("create", &dir))?;
+        }
+    }
+    Ok(())
 }
 
 /// A step's own directories.

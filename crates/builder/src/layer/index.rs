@@ -31,6 +31,9 @@ pub struct IndexEntry {
     /// Group.
     #[serde(rename = "g", default, skip_serializing_if = "is_zero")]
     pub gid: u32,
+    /// Time of the last change, in seconds since 1970.
+    #[serde(rename = "t", default)]
+    pub mtime: i64,
     /// What it says of itself, if it is an ELF file.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub elf: Option<ElfFacts>,
@@ -49,6 +52,7 @@ impl IndexEntry {
             mode: entry.meta.mode,
             uid: entry.meta.uid,
             gid: entry.meta.gid,
+            mtime: entry.meta.mtime,
             elf,
         }
     }

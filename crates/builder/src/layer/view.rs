@@ -159,6 +159,7 @@ impl View {
                 mode: 0o755,
                 uid: 0,
                 gid: 0,
+                mtime: 0,
                 elf: None,
             };
             self.nodes.insert(path.clone(), Node { layer: number, entry });
@@ -192,6 +193,7 @@ mod tests {
                 mode: 0o644,
                 uid: 0,
                 gid: 0,
+                mtime: 0,
                 elf: None,
             })
             .collect();

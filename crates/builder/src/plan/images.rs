@@ -72,6 +72,11 @@ impl ResolvedImages {
         self.0.insert(need.key(), image);
     }
 
+    /// Takes in more answers.
+    pub fn extend(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
     /// The answer.
     pub fn get(&self, need: &ImageNeed) -> Option<&ResolvedImage> {
         self.0.get(&need.key())

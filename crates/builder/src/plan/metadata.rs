@@ -8,6 +8,7 @@ use super::{
     flags, ports,
     stage::{StageState, text_of},
     stages::expansion,
+    words,
 };
 use crate::problem::{BuildError, Problem};
 
@@ -49,6 +50,11 @@ impl StageState {
             InstructionKind::Volume(words) => self.volume(words)?,
             InstructionKind::StopSignal(word) => {
                 let signal = self.expand(word)?;
+                if !words::is_signal(&signal) {
+                    let (what, expected) =
+                        ("STOPSIGNAL".to_owned(), "a signal, as in SIGQUIT or 3");
+                    return Err(Problem::BadValue { what, value: signal, expected }.at(word.span()));
+                }
                 self.commit(format!("STOPSIGNAL {signal}"), None);
                 self.config.config.stop_signal = Some(signal);
             }
@@ -59,7 +65,7 @@ impl StageState {
             }
             InstructionKind::Healthcheck(command) => {
                 let check = self.healthcheck(instruction, command.as_ref())?;
-                self.commit(format!("HEALTHCHECK {}", check.test.join(" ")), None);
+                self.commit(format!("HEALTHCHECK {}", health(&check)), None);
                 self.config.config.healthcheck = Some(check);
             }
             // Leaves no trace in the history.
@@ -81,14 +87,12 @@ impl StageState {
     }
 
     fn arg(&mut self, pairs: &[KeyValue]) -> Result<(), BuildError> {
-        self.scope.arg(pairs).into_result().map_err(expansion)?;
+        let set = self.scope.arg(pairs).into_result().map_err(expansion)?;
         let said = pairs.iter().map(|pair| {
-            let value = self.scope.get(pair.key.as_str());
-            match (&pair.value, value) {
-                (Some(_), Some(value)) => {
-                    format!("{}={}", pair.key.as_str(), text_of(value))
-                }
-                _ => pair.key.as_str().to_owned(),
+            // An ARG without any value leaves a variable of that name as it is.
+            match set.iter().find(|(_, _, span)| *span == pair.span) {
+                Some((name, value, _)) => format!("{name}={}", text_of(value)),
+                None => pair.key.as_str().to_owned(),
             }
         });
         let entry = format!("ARG {}", said.collect::<Vec<_>>().join(" "));
@@ -148,7 +152,10 @@ impl StageState {
 
     fn expose(&mut self, words: &[Word]) -> Result<(), BuildError> {
         let mut all = Vec::new();
-        for word in words {
+        // The history has them in the order of the words as written.
+        let mut sorted: Vec<&Word> = words.iter().collect();
+        sorted.sort_by_key(|word| word.as_str());
+        for word in sorted {
             // One variable may hold several ports.
             for spec in self.scope.expand_words(word).map_err(expansion)? {
                 let Some(ports) = ports::expand(&spec.text) else {
@@ -159,8 +166,7 @@ impl StageState {
                 all.extend(ports);
             }
         }
-        let said = all.iter().map(|p| format!("{p}:{{}}")).collect::<Vec<_>>().join(" ");
-        self.commit(format!("EXPOSE map[{said}]"), None);
+        self.commit(format!("EXPOSE [{}]", all.join(" ")), None);
         for port in all {
             self.config.config.exposed_ports.insert(port, json!({}));
         }
@@ -212,6 +218,14 @@ impl StageState {
 /// An empty list leaves the field out.
 fn unless_empty(argv: Vec<String>) -> Option<Vec<String>> {
     (!argv.is_empty()).then_some(argv)
+}
+
+/// A health check as Go prints it in a history.
+fn health(check: &Healthcheck) -> String {
+    let times = [check.interval, check.timeout, check.start_period, check.start_interval];
+    let times: Vec<String> = times.iter().map(|t| format!("{:?}", words::duration(*t))).collect();
+    let retries = words::quoted_number(u32::try_from(check.retries).unwrap_or(u32::MAX));
+    format!("&{{{} {} {retries}}}", quoted(&check.test), times.join(" "))
 }
 
 /// As Go prints a list of strings in a history.

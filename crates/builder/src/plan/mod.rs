@@ -13,6 +13,7 @@ mod ports;
 mod run;
 mod stage;
 mod stages;
+mod words;
 
 use std::collections::HashMap;
 

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use mlint_model::scope::{BaseEnv, StageScope};
 use mlint_oci::{ImageConfig, Platform, config::History};
-use mlint_syntax::{Dockerfile, Instruction, InstructionKind, Span, Word};
+use mlint_syntax::{Instruction, InstructionKind, Span, Word};
 
 use super::{
     CopyItem, CopyOp, ImagePlan, MountSource, Op, Origin, Plan, ResolvedImages, StepId, WorkdirOp,
     flags,
     mounts::{absolute, clean},
-    stages::{Inputs, Reach, Source, expansion},
+    stages::{Inputs, Reach, Source, expansion, parse_trigger},
 };
 use crate::problem::{BuildError, Problem};
 
@@ -227,8 +227,7 @@ impl Planner<'_> {
     /// ONBUILD triggers of what the stage starts from.
     fn fire_triggers(&mut self, state: &mut StageState, span: Span) -> Result<(), BuildError> {
         for trigger in std::mem::take(&mut state.config.config.on_build) {
-            // An instruction stands in a stage.
-            let file: Dockerfile = mlint_syntax::parse(format!("FROM scratch\n{trigger}\n"));
+            let file = parse_trigger(&trigger);
             let refused = |why: &str| {
                 Problem::unsupported(format!("the base image's ONBUILD {trigger} ({why})")).at(span)
             };
@@ -236,9 +235,6 @@ impl Planner<'_> {
                 return Err(refused(&error.message()));
             }
             for instruction in file.instructions.iter().skip(1) {
-                if instruction.flag("from").is_some() || instruction.flag("mount").is_some() {
-                    return Err(refused("it takes files from another stage or image"));
-                }
                 self.instruction(state, instruction, span).map_err(|mut e| {
                     // Places in a trigger are none in this file.
                     e.span = Some(span);

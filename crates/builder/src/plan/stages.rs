@@ -8,7 +8,7 @@ use mlint_syntax::{Dockerfile, Instruction, InstructionKind, Span};
 
 use super::{
     contexts::Contexts,
-    images::{ImageNeed, parse_platform},
+    images::{ImageNeed, ResolvedImages, parse_platform},
     mounts::mount_from,
 };
 use crate::{
@@ -180,8 +180,13 @@ pub struct Inputs<'a> {
 }
 
 impl Reach {
-    /// Finds out what a platform reaches.
-    pub fn of(inputs: &Inputs<'_>, target: &Platform) -> Result<Self, BuildError> {
+    /// Finds out what a platform reaches. Triggers of base images may reach further: they count as
+    /// far as `images` has the images already.
+    pub fn of(
+        inputs: &Inputs<'_>,
+        target: &Platform,
+        images: &ResolvedImages,
+    ) -> Result<Self, BuildError> {
         let Inputs { file, stages, .. } = inputs;
         let mut global = GlobalScope::new(
             target,
@@ -203,7 +208,7 @@ impl Reach {
             if !reach.stages.insert(number) {
                 continue;
             }
-            for source in reach.sources(inputs, number, target)? {
+            for source in reach.sources(inputs, number, target, images)? {
                 match source {
                     Source::Stage(stage) => todo.push(stage),
                     Source::Image(need) => {
@@ -223,13 +228,23 @@ impl Reach {
         inputs: &Inputs<'_>,
         number: usize,
         target: &Platform,
+        images: &ResolvedImages,
     ) -> Result<Vec<Source>, BuildError> {
         let stage = &inputs.stages.list[number];
         let base = self.base(inputs, number, target)?;
-        let mut sources = vec![base.source];
         if base.replaced {
-            return Ok(sources);
+            return Ok(vec![base.source]);
         }
+        let span = inputs.file.instructions[stage.from].span;
+        let mut sources = Vec::new();
+        for trigger in triggers(inputs, &base.source, images) {
+            for instruction in parse_trigger(&trigger).instructions.iter().skip(1) {
+                for (from, _, numbers) in froms(instruction) {
+                    sources.push(inputs.stages.source(&from, number, numbers, target, span)?);
+                }
+            }
+        }
+        sources.push(base.source);
         for instruction in &inputs.file.instructions[stage.body.clone()] {
             for (from, span, numbers) in froms(instruction) {
                 sources.push(inputs.stages.source(&from, number, numbers, target, span)?);
@@ -287,6 +302,26 @@ impl Reach {
             false => parse_platform(&text).at(word.span()),
         }
     }
+}
+
+/// The ONBUILD triggers of what a stage starts from.
+fn triggers(inputs: &Inputs<'_>, base: &Source, images: &ResolvedImages) -> Vec<String> {
+    match base {
+        Source::Scratch | Source::Files(_) => Vec::new(),
+        Source::Image(need) => {
+            images.get(need).map(|image| image.config.config.on_build.clone()).unwrap_or_default()
+        }
+        Source::Stage(number) => {
+            let body = &inputs.file.instructions[inputs.stages.list[*number].body.clone()];
+            let triggers = body.iter().filter(|i| matches!(i.kind, InstructionKind::Onbuild(_)));
+            triggers.map(|i| i.rest.as_str().trim().to_owned()).collect()
+        }
+    }
+}
+
+/// A trigger as a file: an instruction stands in a stage.
+pub fn parse_trigger(trigger: &str) -> Dockerfile {
+    mlint_syntax::parse(format!("FROM scratch\n{trigger}\n"))
 }
 
 /// An expansion that BuildKit stops at.

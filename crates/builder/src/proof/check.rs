@@ -200,7 +200,15 @@ mod tests {
                     interpreter: interpreter.map(str::to_owned),
                 });
                 let kind = EntryKind::File(1);
-                IndexEntry { path: (*path).into(), kind, mode: 0o755, uid: 0, gid: 0, elf }
+                IndexEntry {
+                    path: (*path).into(),
+                    kind,
+                    mode: 0o755,
+                    uid: 0,
+                    gid: 0,
+                    mtime: 0,
+                    elf,
+                }
             })
             .collect();
         View::of([&LayerIndex { entries }])

@@ -35,7 +35,7 @@ pub use sweep::remove_session as remove_tree;
 use crate::error::FsError;
 
 /// The layout's version; another one lives in another directory.
-const VERSION: &str = "v1";
+const VERSION: &str = "v2";
 
 /// The local cache, opened.
 #[derive(Debug)]
@@ -201,7 +201,7 @@ mod tests {
             fs::write(store.record_path("step", &key), b"[1,").unwrap();
             assert_eq!(store.record::<Vec<i32>>("step", &key), None);
         }
-        let left = fs::read_dir(dir.path().join("v1/tmp")).unwrap().count();
+        let left = fs::read_dir(dir.path().join("v2/tmp")).unwrap().count();
         assert_eq!(left, 0, "a session removes its own directory");
     }
 
@@ -210,7 +210,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let alive = Store::open(dir.path()).unwrap();
         let mine = alive.temporary_dir("work").unwrap();
-        let dead = dir.path().join("v1/tmp/dead");
+        let dead = dir.path().join("v2/tmp/dead");
         fs::create_dir_all(dead.join("1-x/locked")).unwrap();
         fs::write(dead.join("1-x/locked/f"), "x").unwrap();
         fs::write(dead.join(".alive"), "").unwrap();

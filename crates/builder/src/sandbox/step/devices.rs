@@ -23,12 +23,11 @@ use super::{
 /// The nodes that every container has.
 const NODES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
-const LINKS: [(&str, &str); 6] = [
+const LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
     ("stdout", "/proc/self/fd/1"),
     ("stderr", "/proc/self/fd/2"),
-    ("core", "/proc/kcore"),
     ("ptmx", "pts/ptmx"),
 ];
 
