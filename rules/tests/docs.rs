@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, env, fs, path::PathBuf};
 use mlint_lint::{BUILTIN, CheckOptions, FixAvailability, FixOptions, Meta, check, docs, fix};
 use mlint_model::{
     ContextEntry, ContextFile, ContextPath, Fact, FactSource, ImageFacts, ImageInfo, ImageQuery,
+    IndexInfo,
 };
 use mlint_oci::Platform;
 
@@ -71,8 +72,16 @@ fn facts() -> ImageFacts {
         image("debian:12", vec![amd64.clone(), arm64.clone()]),
         image("mysql:8.4", vec![amd64.clone(), arm64.clone()]),
         (ImageQuery { reference: "registry.example.org/team/base:1".to_owned() }, silent),
-        image("ghcr.io/example/base:1", vec![amd64, arm64]),
+        image("ghcr.io/example/base:1", vec![amd64.clone(), arm64.clone()]),
     ])
+    .with_indexes([(
+        format!("debian:12@sha256:{}", "8a3d".repeat(16)),
+        IndexInfo {
+            reference: format!("debian:12@sha256:{}", "1dec".repeat(16)),
+            platforms: vec![amd64, arm64],
+            holds: true,
+        },
+    )])
 }
 
 /// The examples' build context has one compiled file.

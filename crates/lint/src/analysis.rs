@@ -129,14 +129,20 @@ impl<'a> Lab<'a> {
     /// What the file does in the build for `platform` on a machine of the platform `on`.
     fn lines(&self, of: &Analysis<'_>, platform: &Platform, on: &Platform) -> Vec<String> {
         let known = of.evaluations.iter().find(|e| e.platform == *platform);
-        match known.filter(|e| e.build_platform == *on) {
+        let mut lines = match known.filter(|e| e.build_platform == *on) {
             Some(evaluation) => signature(evaluation, &of.file),
             None => {
                 let model = self.options.model_on(on);
                 let evaluation = mlint_model::evaluate(&of.file, platform, &model, self.facts);
                 signature(&evaluation, &of.file)
             }
+        };
+        for line in &mut lines {
+            if let Cow::Owned(same) = self.facts.by_index(line) {
+                *line = same;
+            }
         }
+        lines
     }
 }
 

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use mlint_model::{
     ContextEntry, ContextFile, ContextPath, Fact, FactSource, ImageFacts, ImageInfo, ImageQuery,
-    Linkage,
+    IndexInfo, Linkage,
 };
 use mlint_oci::Platform;
 use mlint_syntax::{LineIndex, Span, parse};
@@ -35,6 +35,7 @@ pub struct Harness<'r> {
     rule: &'static str,
     options: CheckOptions,
     images: BTreeMap<String, Fact<ImageInfo>>,
+    indexes: Vec<(String, IndexInfo)>,
 }
 
 /// What a line of carets says.
@@ -49,7 +50,13 @@ struct Expected {
 impl<'r> Harness<'r> {
     /// For the rule of that name.
     pub fn new(rules: &'r [&'r dyn Rule], rule: &'static str) -> Self {
-        Self { rules, rule, options: CheckOptions::default(), images: BTreeMap::new() }
+        Self {
+            rules,
+            rule,
+            options: CheckOptions::default(),
+            images: BTreeMap::new(),
+            indexes: Vec::new(),
+        }
     }
 
     /// Checks these platforms instead of linux/amd64 and linux/arm64.
@@ -107,6 +114,20 @@ impl<'r> Harness<'r> {
         self
     }
 
+    /// Lets a registry say that the tag of a pinned image is an index with that digest; whether it
+    /// `holds` the pinned image.
+    #[must_use]
+    pub fn index(mut self, pinned: &str, digest: &str, platforms: &[&str], holds: bool) -> Self {
+        let name = pinned.split('@').next().unwrap_or_default();
+        let index = IndexInfo {
+            reference: format!("{name}@{digest}"),
+            platforms: platforms.iter().map(|p| platform(p)).collect(),
+            holds,
+        };
+        self.indexes.push((pinned.to_owned(), index));
+        self
+    }
+
     /// Lets the facts about an image be unavailable.
     #[must_use]
     pub fn no_image(mut self, reference: &str, why: &str) -> Self {
@@ -132,6 +153,7 @@ impl<'r> Harness<'r> {
         ImageFacts::new(
             answers.map(|(r, fact)| (ImageQuery { reference: r.clone() }, fact.clone())),
         )
+        .with_indexes(self.indexes.clone())
     }
 
     /// The report on a Dockerfile.

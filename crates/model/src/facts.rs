@@ -1,7 +1,7 @@
 //! What is known about images. `model` lists queries; whoever has a network answers them; rules
 //! read the answers. Offline is an empty answer, never an error.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use mlint_oci::{ContainerConfig, Platform};
 
@@ -57,17 +57,74 @@ pub struct ImageInfo {
     pub source: FactSource,
 }
 
+/// What the tag beside a digest points at, where the digest is that of one platform's image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexInfo {
+    /// The same reference with the digest of the index (`debian:12@sha256:…`).
+    pub reference: String,
+    /// The platforms that the index offers.
+    pub platforms: Vec<Platform>,
+    /// Whether the image that is pinned is one of those in the index: then it is what its platform
+    /// gets by the index as well.
+    pub holds: bool,
+}
+
 /// All answers for one run; immutable once built.
 #[derive(Clone, Debug, Default)]
 pub struct ImageFacts {
     images: BTreeMap<ImageQuery, Fact<ImageInfo>>,
     configs: BTreeMap<ConfigQuery, Arc<ContainerConfig>>,
+    indexes: BTreeMap<String, IndexInfo>,
 }
 
 impl ImageFacts {
     /// Facts from answers.
     pub fn new(answers: impl IntoIterator<Item = (ImageQuery, Fact<ImageInfo>)>) -> Self {
-        Self { images: answers.into_iter().collect(), configs: BTreeMap::new() }
+        Self { images: answers.into_iter().collect(), ..Self::default() }
+    }
+
+    /// These facts, and the indexes that stand behind references which pin one platform's image.
+    /// What the configurations say must be in them before.
+    #[must_use]
+    pub fn with_indexes(mut self, indexes: impl IntoIterator<Item = (String, IndexInfo)>) -> Self {
+        for (pinned, index) in indexes {
+            let info = ImageInfo {
+                platforms: index.platforms.clone(),
+                is_index: true,
+                source: FactSource::Registry,
+            };
+            let query = ImageQuery { reference: index.reference.clone() };
+            self.images.entry(query).or_insert(Fact::Known(info));
+            let configs: Vec<_> = self
+                .configs
+                .iter()
+                .filter(|(query, _)| index.holds && query.reference == pinned)
+                .map(|(query, config)| (query.platform.clone(), Arc::clone(config)))
+                .collect();
+            for (platform, config) in configs {
+                let query = ConfigQuery { reference: index.reference.clone(), platform };
+                self.configs.entry(query).or_insert(config);
+            }
+            self.indexes.insert(pinned, index);
+        }
+        self
+    }
+
+    /// The index behind a reference that pins one platform's image, if it is known.
+    pub fn index(&self, reference: &str) -> Option<&IndexInfo> {
+        self.indexes.get(reference)
+    }
+
+    /// A text in which references that pin an image are replaced by those of the indexes that hold
+    /// it: two texts that then are equal name the same images.
+    pub fn by_index<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut out = Cow::Borrowed(text);
+        for (pinned, index) in self.indexes.iter().filter(|(_, index)| index.holds) {
+            if out.contains(pinned.as_str()) {
+                out = Cow::Owned(out.replace(pinned.as_str(), &index.reference));
+            }
+        }
+        out
     }
 
     /// These facts, and the configurations that images have.

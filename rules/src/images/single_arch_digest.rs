@@ -1,7 +1,7 @@
 //! `single-arch-digest`
 
 use mlint_lint::{Context, Finding, Meta, ProposedFix, Rule, Sink, list};
-use mlint_model::{Evaluation, Fact, ImageInfo, ImageUse, ImageUser};
+use mlint_model::{Evaluation, Fact, ImageInfo, ImageUse, ImageUser, IndexInfo};
 use mlint_syntax::{Edit, EditSet, Span};
 
 use super::base_image_platform::{is_digest_of_one, offers};
@@ -23,7 +23,7 @@ mlint_lint::declare_rule! {
     /// ## Repaired
     ///
     /// ```dockerfile
-    /// FROM debian:12
+    /// FROM debian:12@sha256:1dec1dec1dec1dec1dec1dec1dec1dec1dec1dec1dec1dec1dec1dec1dec1dec
     /// RUN true
     /// ```
     ///
@@ -35,8 +35,10 @@ mlint_lint::declare_rule! {
     ///
     /// ## Fix
     ///
-    /// The digest goes, and the tag stays. It needs a look: a tag can move. Pin the digest of the
-    /// index in its place, which `mlint image inspect debian:12` tells.
+    /// The digest of the index that the tag beside it points at: safe while that index holds the
+    /// image which was pinned, since its platform then gets the very same; else it needs a look, for
+    /// the tag has moved since. Where the index can't be had, the digest goes and the tag stays,
+    /// which needs a look as well. Without a tag it can't be told which index is meant.
     ///
     /// ## Proof
     ///
@@ -99,7 +101,7 @@ fn report(
         )
     };
     let mut finding = Finding::new(span, &evaluation.platform, message).help(
-        "pin the digest of the index, which serves all platforms; `mlint image inspect` tells it",
+        "pin the digest of the index, which serves all platforms; the registry tells it by the tag",
     );
     if let Some(piece) = image.reference.pieces().iter().find(|p| holds_digest(p.text())) {
         finding = with_trail(finding, piece);
@@ -112,7 +114,25 @@ fn report(
         .next()
         .and_then(|name| name.rsplit('/').next())
         .is_some_and(|last| last.contains(':'));
-    sink.report(finding.maybe_fix(digest.filter(|_| has_tag).and_then(|(_, at)| drop_it(cx, at?))));
+    let at = digest.and_then(|(_, at)| at).filter(|at| cx.text(*at).starts_with('@'));
+    let fix = at.and_then(|at| match cx.facts.index(reference) {
+        Some(index) => pin_index(at, index, &list(&info.platforms)),
+        None if has_tag => drop_it(at),
+        None => None,
+    });
+    sink.report(finding.maybe_fix(fix));
+}
+
+/// The digest of the index in the place of the image's own.
+fn pin_index(span: Span, index: &IndexInfo, have: &str) -> Option<ProposedFix> {
+    let digest = index.reference.split('@').nth(1)?;
+    let edits = EditSet::from_edits([Edit { span, text: format!("@{digest}") }]).ok()?;
+    let title = "pin the index that the tag points at";
+    Some(match index.holds {
+        true => ProposedFix::safe(title, edits).unseen(),
+        false => ProposedFix::needs_look(title, edits)
+            .because(format!("the tag has moved: the image for {have} is another one now")),
+    })
 }
 
 fn holds_digest(text: Option<&str>) -> bool {
@@ -133,10 +153,7 @@ fn digest(image: &ImageUse) -> Option<(Span, Option<Span>)> {
     Some((piece.subspan(at + 1..end), place))
 }
 
-fn drop_it(cx: &Context<'_>, span: Span) -> Option<ProposedFix> {
-    if !cx.text(span).starts_with('@') {
-        return None;
-    }
+fn drop_it(span: Span) -> Option<ProposedFix> {
     let edits = EditSet::from_edits([Edit { span, text: String::new() }]).ok()?;
     Some(
         ProposedFix::needs_look("take the tag, which serves all platforms", edits)
@@ -178,6 +195,23 @@ mod tests {
             "FROM debian:12\nRUN true\n",
         );
         harness().check_no_fix(&format!("FROM debian@{DIGEST}\nRUN true\n"));
+    }
+
+    #[test]
+    fn the_index_takes_the_image_s_place() {
+        const INDEX: &str =
+            "sha256:9d8e9d8e9d8e9d8e9d8e9d8e9d8e9d8e9d8e9d8e9d8e9d8e9d8e9d8e9d8e9d8e";
+        let both = &["linux/amd64", "linux/arm64"];
+        let pinned = format!("debian:12@{DIGEST}");
+        let text = "FROM debian:12@DIGEST AS a\nRUN true\nFROM debian:12\nCOPY --from=a /a /a\n";
+        let (before, after) = (text.replace("DIGEST", DIGEST), text.replace("DIGEST", INDEX));
+        harness().index(&pinned, INDEX, both, true).check_fix(&before, &after);
+        harness().index(&pinned, INDEX, both, false).check_unsafe_fix(&before, &after);
+        // An index that lacks the platform would be no better.
+        harness().index(&pinned, INDEX, &["linux/amd64"], true).check_no_fix(&before);
+        let text = "ARG BASE=debian:12@DIGEST\nFROM $BASE\nRUN true\n";
+        let (before, after) = (text.replace("DIGEST", DIGEST), text.replace("DIGEST", INDEX));
+        harness().index(&pinned, INDEX, both, true).check_fix(&before, &after);
     }
 
     #[test]

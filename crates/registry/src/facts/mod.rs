@@ -2,6 +2,7 @@
 //! Failure is an answer ("unavailable, because …"), never an error.
 
 mod cache;
+mod indexes;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
@@ -111,7 +112,8 @@ pub fn resolve_images(
     if !open.is_empty() {
         ask_registries(open, options, cache.as_ref(), &mut found);
     }
-    ImageFacts::new(found.images).with_configs(found.configs)
+    let indexes = indexes::ask(&found.images, options);
+    ImageFacts::new(found.images).with_configs(found.configs).with_indexes(indexes)
 }
 
 fn offers(info: &ImageInfo, platform: &Platform) -> bool {

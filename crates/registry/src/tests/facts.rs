@@ -201,3 +201,32 @@ fn a_configuration_that_cannot_be_had_costs_nothing_else() {
     assert!(matches!(facts.image(&name), Fact::Known(_)));
     assert!(facts.config(&name, &"linux/amd64".parse().unwrap()).is_none());
 }
+
+#[test]
+fn the_index_behind_a_pinned_image_is_told() {
+    let registry = TestRegistry::start().unwrap();
+    let host = registry.host();
+    let descriptors = ["linux/amd64", "linux/arm64"].map(|name| {
+        let config = ImageConfig::new(&name.parse().unwrap());
+        registry.put_configured("app", config, &[name.as_bytes()])
+    });
+    let old = registry.put_image("app", &"linux/amd64".parse().unwrap(), &[b"old".as_slice()]);
+    let bytes = serde_json::to_vec(&Index::new(descriptors.to_vec())).unwrap();
+    let index = registry.put_manifest("app", Some("1"), media_type::OCI_INDEX, &bytes);
+    let pinned = format!("{host}/app:1@{}", descriptors[0].digest);
+    let moved = format!("{host}/app:1@{}", old.digest);
+    let untagged = format!("{host}/app@{}", descriptors[0].digest);
+    let wanted = [config_query(&pinned, "linux/amd64")];
+    let queries = [query(&pinned), query(&moved), query(&untagged)];
+    let facts = resolve_images(&queries, &wanted, &fact_options());
+    let found = facts.index(&pinned).expect("an index");
+    assert_eq!(found.reference, format!("{host}/app:1@{}", index.digest));
+    assert_eq!(found.platforms.len(), 2);
+    assert!(found.holds && !facts.index(&moved).expect("an index").holds);
+    assert_eq!(facts.index(&untagged), None);
+    // By the index, the pinned platform gets what it had.
+    assert!(facts.config(&found.reference, &"linux/amd64".parse().unwrap()).is_some());
+    assert!(matches!(facts.image(&found.reference), Fact::Known(info) if info.is_index));
+    let offline = FactOptions { offline: true, ..fact_options() };
+    assert_eq!(resolve_images(&queries, &[], &offline).index(&pinned), None);
+}
