@@ -15,7 +15,7 @@ use mlint_syntax::{Edit, EditSet, Span};
 use crate::{
     packages::{
         follow,
-        source::{comes_from_download, is_source, lists},
+        source::{comes_from_download, installs, is_source, lists},
         wants_others,
     },
     support::{
@@ -173,13 +173,6 @@ fn check_source(site: &Site<'_>, content: &Value, span: Span, sink: &mut Sink<'_
         let fix = (words.len() == 1).then(|| follow_fix(site, word, Vocabulary::Debian)).flatten();
         sink.report(with_trail(finding, &word.piece).maybe_fix(fix));
     }
-}
-
-/// Whether apt installs something in the stage.
-fn installs(stage: &Stage) -> bool {
-    stage.effects().any(|(_, e)| {
-        matches!(&e.kind, EffectKind::Install(i) if i.manager == Manager::Apt) && e.certain
-    })
 }
 
 fn follow_fix(site: &Site<'_>, word: &FoundWord, vocabulary: Vocabulary) -> Option<ProposedFix> {

@@ -4,7 +4,7 @@ pub mod arch_library_path;
 pub mod arch_specific_package;
 mod follow;
 pub mod single_arch_package;
-mod source;
+pub(crate) mod source;
 
 use mlint_model::{EffectKind, Stage};
 

@@ -2,17 +2,17 @@
 
 use std::ops::Range;
 
-use mlint_model::{EffectKind, Stage};
+use mlint_model::{EffectKind, Manager, Stage};
 
 use crate::support::{FoundWord, shown};
 
 /// Whether apt reads its sources from that file.
-pub(super) fn is_source(path: &str) -> bool {
+pub(crate) fn is_source(path: &str) -> bool {
     path.starts_with("/etc/apt/sources.list")
 }
 
 /// Where lists of architectures stand in the text of a source.
-pub(super) fn lists(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn lists(text: &str) -> Vec<Range<usize>> {
     let mut out = Vec::new();
     let mut start = 0;
     for line in text.split_inclusive('\n') {
@@ -34,6 +34,13 @@ pub(super) fn lists(text: &str) -> Vec<Range<usize>> {
         }
     }
     out
+}
+
+/// Whether apt installs something in the stage.
+pub(crate) fn installs(stage: &Stage) -> bool {
+    stage.effects().any(|(_, e)| {
+        matches!(&e.kind, EffectKind::Install(i) if i.manager == Manager::Apt) && e.certain
+    })
 }
 
 /// Whether the file came from an address: then that is what is wrong, or it is the right file

@@ -17,6 +17,7 @@ use crate::{
     assets::Scheme,
     automatic,
     downloads::{names_something_else, respell},
+    values::apt_words,
     words::{substitution, told},
 };
 
@@ -25,10 +26,11 @@ mlint_lint::declare_rule! {
     /// where the project calls its file `arm64`, or `${TARGETARCH}` says `amd64` where it is
     /// `x86_64`. The download fails, often on one platform only. The same goes for toolchains:
     /// `GOARCH=$(uname -m)`, `cargo build --target $TARGETARCH-unknown-linux-musl`, `dotnet publish
-    /// -p:RuntimeIdentifier=linux-$TARGETARCH`.
+    /// -p:RuntimeIdentifier=linux-$TARGETARCH`. And for a source of apt: with `[arch=$(uname -m)]` it
+    /// asks for `x86_64`, which Debian calls `amd64`, and finds no package.
     ///
     /// mlint says so only where it knows the right word: from its table of what well-known
-    /// projects call their files, and from the toolchains' own lists.
+    /// projects call their files, and from the toolchains' and Debian's own lists.
     ///
     /// ## Example
     ///
@@ -57,7 +59,8 @@ mlint_lint::declare_rule! {
     /// - for projects that are not in the table, and for platforms that they publish no file for;
     /// - where the words were mapped (`sed`, `case`) to what the project says;
     /// - for words that the author wrote out: those are meant;
-    /// - for `dotnet publish -r linux-$TARGETARCH`: of that option, `dotnet` takes `amd64` for `x64`.
+    /// - for `dotnet publish -r linux-$TARGETARCH`: of that option, `dotnet` takes `amd64` for `x64`;
+    /// - for a source of apt whose list of packages is the same for all architectures (`https://… ./`).
     ///
     /// It is a warning where no platform asked for gets the right word: the project may have more
     /// files than the table knows.
@@ -65,8 +68,8 @@ mlint_lint::declare_rule! {
     /// ## Fix
     ///
     /// The word is said as the project says it: by `${TARGETARCH}`, `$(uname -m)`, or a `case` with
-    /// its words and a branch that fails for the rest. Safe if the platforms that were right stay
-    /// as they are.
+    /// its words and a branch that fails for the rest; in a source of apt by `$(dpkg
+    /// --print-architecture)`. Safe if the platforms that were right stay as they are.
     ///
     /// ## Proof
     ///
@@ -91,6 +94,7 @@ impl Rule for ArchNameMismatch {
 
     fn check(&self, cx: &Context<'_>, sink: &mut Sink<'_>) {
         for evaluation in cx.evaluations {
+            apt_words::check(cx, evaluation, sink);
             for (stage, step, effect) in evaluation.effects() {
                 match &effect.kind {
                     EffectKind::Download(d) if d.tool != Fetcher::Git => {
@@ -109,17 +113,17 @@ impl Rule for ArchNameMismatch {
 }
 
 /// A word that follows the platform, in a text.
-struct Following<'v> {
-    word: ArchWord,
+pub(super) struct Following<'v> {
+    pub(super) word: ArchWord,
     /// As it is said.
-    said: String,
+    pub(super) said: String,
     /// What tells it.
-    by: String,
-    piece: &'v Piece,
+    pub(super) by: String,
+    pub(super) piece: &'v Piece,
 }
 
 /// The words of a text that follow the platform under evaluation.
-fn following<'v>(
+pub(super) fn following<'v>(
     evaluation: &Evaluation,
     stage: &Stage,
     value: &'v Value,

@@ -1,5 +1,6 @@
 //! Arguments, variables and the words in them.
 
+mod apt_words;
 pub mod arch_arg_default;
 pub mod arch_comparison_never_true;
 pub mod arch_name_mismatch;
