@@ -4,13 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::case::Case;
 use super::differ::Answer;
 use super::{image, layout, setup};
 use crate::engine::Engine;
 use crate::mlint::Mlint;
 use crate::registry::Registry;
-use crate::rootfs::{self, Kind};
+use crate::rootfs::Kind;
 use crate::{Error, Result, run};
 
 /// Words of a Dockerfile that stand for base images.
@@ -175,9 +177,29 @@ impl Builders {
 
     /// What decides BuildKit's answers besides the case.
     pub fn key(&self) -> Result<String> {
-        let bases = BASES.iter().map(|(_, kind)| rootfs::make(*kind).map(|dir| format!("{dir:?}")));
-        let bases = bases.collect::<Result<Vec<_>>>()?.join(" ");
-        Ok(format!("{} {bases}", self.engine.version()?))
+        let bases: Vec<String> = BASES.iter().map(|(_, kind)| self.base_configs(*kind)).collect();
+        Ok(format!("{} {}", self.engine.version()?, bases.join(" ")))
+    }
+
+    /// The configs of a base image, without the times at which it was made; nothing if no case
+    /// needs it.
+    fn base_configs(&self, kind: Kind) -> String {
+        let json = |digest: &str| -> Value {
+            let bytes = self.registry.blob(digest).unwrap_or_default();
+            serde_json::from_slice(&bytes).unwrap_or_default()
+        };
+        let text = |value: &Value| value["digest"].as_str().unwrap_or_default().to_owned();
+        let index = json(&self.registry.digest(kind.name(), kind.tag()).unwrap_or_default());
+        let manifests = index["manifests"].as_array().into_iter().flatten();
+        let configs = manifests.map(|manifest| {
+            let mut config = json(&text(&json(&text(manifest))["config"]));
+            config["created"] = Value::Null;
+            for entry in config["history"].as_array_mut().into_iter().flatten() {
+                entry["created"] = Value::Null;
+            }
+            config.to_string()
+        });
+        configs.collect()
     }
 }
 
