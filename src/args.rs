@@ -159,6 +159,10 @@ pub struct Judging {
     /// Ask no registry; judge official images by the table that mlint brings along
     #[arg(long)]
     pub offline: bool,
+    /// For findings of single-arch-checksum, download the file of each platform to compute its sum;
+    /// without this nothing is downloaded
+    #[arg(long, conflicts_with = "offline")]
+    pub look_up_sums: bool,
     /// Where answers of registries are kept [default: $XDG_CACHE_HOME/mlint or ~/.cache/mlint]
     #[arg(long, env = "MLINT_CACHE_DIR", value_name = "DIR", hide_env_values = true)]
     pub cache_dir: Option<PathBuf>,

@@ -180,7 +180,7 @@ fn options(args: &Subject, ignore: &[String], config: &Config) -> CheckOptions {
 }
 
 /// One after the other for one, in parallel for several: a pool of threads costs more than a file.
-fn each<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
+pub fn each<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
     if items.len() > 1 {
         // The shell's tree is walked recursively: as much stack as the main thread has. If there
         // is a pool already, it was made here.

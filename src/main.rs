@@ -11,6 +11,7 @@ mod named;
 mod report;
 mod source;
 mod suggest;
+mod sums;
 mod talk;
 mod write;
 

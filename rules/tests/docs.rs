@@ -6,9 +6,9 @@ use std::{collections::BTreeSet, env, fs, path::PathBuf};
 use mlint_lint::{BUILTIN, CheckOptions, FixAvailability, FixOptions, Meta, check, docs, fix};
 use mlint_model::{
     ContextEntry, ContextFile, ContextPath, Fact, FactSource, ImageFacts, ImageInfo, ImageQuery,
-    IndexInfo,
+    IndexInfo, SumFacts, SumQuery,
 };
-use mlint_oci::Platform;
+use mlint_oci::{Algorithm, Digest, Platform};
 
 fn metas() -> Vec<&'static Meta> {
     mlint_rules::all().iter().map(|r| r.meta()).chain(BUILTIN.iter().copied()).collect()
@@ -94,6 +94,24 @@ fn options() -> CheckOptions {
     options
 }
 
+/// Sums of the files that examples download.
+fn sums() -> SumFacts {
+    let sum = |url: &str, hex: &str| {
+        let query = SumQuery { url: url.to_owned(), algorithm: Algorithm::Sha256 };
+        (query, Fact::Known(Digest::parse(&format!("sha256:{hex}")).unwrap()))
+    };
+    SumFacts::default().with([
+        sum(
+            "https://example.org/tool-amd64",
+            "0f3c9a0e5b7e4d9c1f2a3b4c5d6e7f800f3c9a0e5b7e4d9c1f2a3b4c5d6e7f80",
+        ),
+        sum(
+            "https://example.org/tool-arm64",
+            "9d1e3a7c5b2f4e6d8a0c1b3f5e7d9a2c4b6e8f0a1c3d5e7f9b0d2f4a6c8e0b1d",
+        ),
+    ])
+}
+
 #[test]
 fn examples_are_found_and_repaired() {
     for meta in metas() {
@@ -130,7 +148,8 @@ fn fixes_make_the_repaired_example() {
         let run = |unsafe_too: bool| {
             let options = FixOptions { unsafe_too, only: only.clone() };
             let rules = mlint_rules::all();
-            fix(text("Example"), &CheckOptions::default(), &options, &facts(), rules)
+            let checked = CheckOptions { sums: sums(), ..CheckOptions::default() };
+            fix(text("Example"), &checked, &options, &facts(), rules)
         };
         let safe = run(false);
         let outcome = if safe.applied.is_empty() { run(true) } else { safe };

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use mlint_lint::FixOptions;
 
 use super::{Failure, fix::repair, print};
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     args::{Global, Judging, Reporting},
     engine::{self, Jobs},
     report::{self, FileReport, Findings, Layout},
-    talk,
+    sums, talk,
 };
 
 /// Arguments of `mlint check`.
@@ -48,6 +49,10 @@ pub fn run(args: &CheckArgs, global: &Global) -> Result<ExitCode, Failure> {
     let (mut jobs, knowledge) = engine::inquire(jobs, judging.offline, judging.cache_dir.clone());
     for note in notes.iter().chain(&knowledge.notes) {
         talk::note(note);
+    }
+    if judging.look_up_sums {
+        let first = args.fix.then(FixOptions::default);
+        jobs = sums::look_up(jobs, first.as_ref(), &knowledge.facts);
     }
     if args.fix {
         jobs = repair(jobs, &knowledge.facts, &mut problems);

@@ -21,7 +21,7 @@ use crate::{
         },
     },
     source::STDIN_NAME,
-    talk, write,
+    sums, talk, write,
 };
 
 /// Arguments of `mlint fix`.
@@ -58,7 +58,7 @@ pub fn run(args: &FixArgs, global: &Global) -> Result<ExitCode, Failure> {
     let judging = &args.judging;
     let Jobs { jobs, mut problems, notes } =
         engine::prepare(&judging.subject, &judging.ignore, None, global.config_choice())?;
-    let (jobs, knowledge) = engine::inquire(jobs, judging.offline, judging.cache_dir.clone());
+    let (mut jobs, knowledge) = engine::inquire(jobs, judging.offline, judging.cache_dir.clone());
     for note in notes.iter().chain(&knowledge.notes) {
         talk::note(note);
     }
@@ -66,6 +66,9 @@ pub fn run(args: &FixArgs, global: &Global) -> Result<ExitCode, Failure> {
         unsafe_too: args.unsafe_too,
         only: (!args.only.is_empty()).then(|| args.only.clone()),
     };
+    if judging.look_up_sums {
+        jobs = sums::look_up(jobs, Some(&options), &knowledge.facts);
+    }
     let mut changed = false;
     let mut stdout = String::new();
     for (job, outcome) in engine::fix(jobs, &options, &knowledge.facts) {

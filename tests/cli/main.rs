@@ -9,6 +9,7 @@ mod graph;
 mod input;
 mod others;
 mod output;
+mod sums;
 mod trace;
 
 use std::{

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use mlint_model::{BuildContext, ContextFacts, Evaluation, ImageFacts, Options};
+use mlint_model::{BuildContext, ContextFacts, Evaluation, ImageFacts, Options, SumFacts};
 use mlint_oci::Platform;
 use mlint_syntax::{Dockerfile, Instruction, Span};
 
@@ -24,6 +24,8 @@ pub struct CheckOptions {
     pub contexts: Vec<BuildContext>,
     /// What is known about the files of the build context.
     pub context: ContextFacts,
+    /// Sums of downloads, where they were looked up.
+    pub sums: SumFacts,
     /// Levels of rules by name, where they differ from the rules' own.
     pub levels: BTreeMap<String, Level>,
 }
@@ -47,6 +49,7 @@ impl Default for CheckOptions {
             target: None,
             contexts: Vec::new(),
             context: ContextFacts::default(),
+            sums: SumFacts::default(),
             levels: BTreeMap::new(),
         }
     }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use mlint_model::SumQuery;
 use mlint_oci::Platform;
 use mlint_syntax::{EditSet, Span};
 
@@ -26,6 +27,7 @@ pub struct Finding {
     related: Vec<Related>,
     help: Option<String>,
     fixes: Vec<ProposedFix>,
+    asks: Vec<SumQuery>,
 }
 
 /// A fix as a rule proposes it, before its proof.
@@ -141,6 +143,7 @@ impl Finding {
             related: Vec::new(),
             help: None,
             fixes: Vec::new(),
+            asks: Vec::new(),
         }
     }
 
@@ -205,6 +208,13 @@ impl Finding {
         }
     }
 
+    /// Names sums without which there is no repair. Who may fetch files can look them up.
+    #[must_use]
+    pub fn asks(mut self, sums: impl IntoIterator<Item = SumQuery>) -> Self {
+        self.asks.extend(sums);
+        self
+    }
+
     /// Whether it says the same as `other`, apart from the platforms.
     fn same_as(&self, other: &Self) -> bool {
         self.span == other.span
@@ -223,6 +233,11 @@ impl Finding {
         for related in other.related {
             if !self.related.contains(&related) {
                 self.related.push(related);
+            }
+        }
+        for query in other.asks {
+            if !self.asks.contains(&query) {
+                self.asks.push(query);
             }
         }
         for fix in other.fixes {
@@ -260,6 +275,7 @@ pub struct Sink<'a> {
 pub(crate) struct Draft {
     pub(crate) diagnostic: Diagnostic,
     pub(crate) proposals: Vec<ProposedFix>,
+    pub(crate) asks: Vec<SumQuery>,
     pub(crate) meta: &'static Meta,
 }
 
@@ -298,6 +314,7 @@ impl<'a> Sink<'a> {
                         fixes: Vec::new(),
                     },
                     proposals: f.fixes,
+                    asks: f.asks,
                     meta,
                 }
             })

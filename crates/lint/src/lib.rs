@@ -24,4 +24,4 @@ pub use finding::{Finding, ProposedFix, Sink, list};
 pub use fix::{AppliedFix, FixOptions, FixOutcome, UnappliedFix, fix};
 pub use proof::{Doubt, MAX_PROOFS, Refusal};
 pub use rule::{FixAvailability, Group, Meta, Rule};
-pub use runner::check;
+pub use runner::{check, sums_asked};

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, rc::Rc};
 
-use mlint_model::{Evaluation, Fact, ImageFacts};
+use mlint_model::{Evaluation, Fact, ImageFacts, SumQuery};
 use mlint_oci::Platform;
 use mlint_syntax::{Dockerfile, Span};
 
@@ -43,6 +43,27 @@ pub fn check(
         }
     }
     report
+}
+
+/// The sums of downloads that the rules' findings on a file ask for and that are not in `options`.
+pub fn sums_asked(
+    file: &Dockerfile,
+    options: &CheckOptions,
+    facts: &ImageFacts,
+    rules: &[&dyn Rule],
+) -> Vec<SumQuery> {
+    let analysis = Lab::new(options, facts, rules).analyse(Cow::Borrowed(file));
+    let mut suppressions = Suppressions::of(file);
+    let mut asked: Vec<SumQuery> = Vec::new();
+    for draft in analysis.drafts.iter().filter(|d| !d.asks.is_empty()) {
+        if !suppressions.covers(draft) {
+            let open = |q: &&SumQuery| matches!(options.sums.sum(q), Fact::NotAsked);
+            asked.extend(draft.asks.iter().filter(open).cloned());
+        }
+    }
+    asked.sort();
+    asked.dedup();
+    asked
 }
 
 /// Says of a fix that could not be proved alone that it is safe together with the others.
@@ -250,7 +271,7 @@ fn outlook(diagnostic: &Diagnostic, platform: &Platform) -> Option<Verdict> {
 }
 
 fn prove_fixes(draft: Draft, prover: &Prover<'_>, refused: &mut Vec<RefusedFix>) -> Diagnostic {
-    let Draft { mut diagnostic, proposals, meta } = draft;
+    let Draft { mut diagnostic, proposals, meta, .. } = draft;
     for proposal in proposals {
         match prover.prove(&diagnostic, meta, &proposal) {
             Proof::Holds => diagnostic.fixes.push(proposal.fix),

@@ -14,9 +14,9 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use mlint_model::{
     ContextEntry, ContextFile, ContextPath, Fact, FactSource, ImageFacts, ImageInfo, ImageQuery,
-    IndexInfo, Linkage,
+    IndexInfo, Linkage, SumQuery,
 };
-use mlint_oci::Platform;
+use mlint_oci::{Algorithm, Digest, Platform};
 use mlint_syntax::{LineIndex, Span, parse};
 
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     diagnostic::{Applicability, Diagnostic, Report},
     fix::{FixOptions, FixOutcome, fix},
     rule::{FixAvailability, Rule},
-    runner::check,
+    runner::{check, sums_asked},
 };
 
 /// Tests of one rule among all rules: only its findings are looked at, but its fixes are proved
@@ -146,6 +146,37 @@ impl<'r> Harness<'r> {
         let answer = Fact::Known(ContextEntry::File(file));
         self.options.context = self.options.context.with([(ContextPath::main(path), answer)]);
         self
+    }
+
+    /// Lets the file at an address have this SHA-256 or SHA-512 sum.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn sum(self, url: &str, hex: &str) -> Self {
+        let algorithm = [Algorithm::Sha256, Algorithm::Sha512]
+            .into_iter()
+            .find(|a| a.hex_len() == hex.len())
+            .unwrap_or_else(|| panic!("{hex} is no sum"));
+        let sum = Digest::parse(&format!("{}:{hex}", algorithm.as_str()));
+        self.sum_is(url, algorithm, Fact::Known(sum.unwrap_or_else(|e| panic!("{e}"))))
+    }
+
+    /// Lets the SHA-256 sum of the file at an address be unavailable.
+    #[must_use]
+    pub fn no_sum(self, url: &str, why: &str) -> Self {
+        self.sum_is(url, Algorithm::Sha256, Fact::Unavailable(why.to_owned()))
+    }
+
+    fn sum_is(mut self, url: &str, algorithm: Algorithm, sum: Fact<Digest>) -> Self {
+        let query = SumQuery { url: url.to_owned(), algorithm };
+        self.options.sums = self.options.sums.with([(query, sum)]);
+        self
+    }
+
+    /// The sums that the rule would have looked up.
+    pub fn asked(&self, text: &str) -> Vec<SumQuery> {
+        sums_asked(&parse(dedent(text)), &self.options, &self.facts(), self.rules)
     }
 
     fn facts(&self) -> ImageFacts {

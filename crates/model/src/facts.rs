@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use mlint_oci::{ContainerConfig, Platform};
+use mlint_oci::{Algorithm, ContainerConfig, Digest, Platform};
 
 /// An image that the Dockerfile needs, as its expanded reference reads (`debian:12`,
 /// `ghcr.io/a/b@sha256:…`), not yet normalised.
@@ -152,5 +152,50 @@ impl ImageFacts {
             .get(&ImageQuery { reference: reference.to_owned() })
             .cloned()
             .unwrap_or_default()
+    }
+}
+
+/// A sum that is wanted: of what an address serves.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SumQuery {
+    /// The address as expanded, http or https.
+    pub url: String,
+    /// The hash function.
+    pub algorithm: Algorithm,
+}
+
+/// All answers about sums for one file; immutable once built, and cheap to clone. Without a user's
+/// word nobody asks: an answer costs a download.
+#[derive(Clone, Debug, Default)]
+pub struct SumFacts {
+    sums: Arc<BTreeMap<SumQuery, Fact<Digest>>>,
+}
+
+impl SumFacts {
+    /// These facts and more.
+    #[must_use]
+    pub fn with(&self, answers: impl IntoIterator<Item = (SumQuery, Fact<Digest>)>) -> Self {
+        let mut sums = (*self.sums).clone();
+        sums.extend(answers);
+        Self { sums: Arc::new(sums) }
+    }
+
+    /// What is known about a sum.
+    pub fn sum(&self, query: &SumQuery) -> Fact<&Digest> {
+        match self.sums.get(query) {
+            Some(Fact::Known(sum)) => Fact::Known(sum),
+            Some(Fact::Unavailable(why)) => Fact::Unavailable(why.clone()),
+            Some(Fact::NotAsked) | None => Fact::NotAsked,
+        }
+    }
+
+    /// How many sums were asked for.
+    pub fn len(&self) -> usize {
+        self.sums.len()
+    }
+
+    /// Whether nothing was asked.
+    pub fn is_empty(&self) -> bool {
+        self.sums.is_empty()
     }
 }

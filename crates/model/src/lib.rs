@@ -53,7 +53,9 @@ pub use effect::{
 };
 pub use evaluation::{Evaluation, GlobalArg, ImageUse, ImageUser, Options};
 pub use expand::{Binding, Expansion};
-pub use facts::{ConfigQuery, Fact, FactSource, ImageFacts, ImageInfo, ImageQuery, IndexInfo};
+pub use facts::{
+    ConfigQuery, Fact, FactSource, ImageFacts, ImageInfo, ImageQuery, IndexInfo, SumFacts, SumQuery,
+};
 pub use foreign::{Foreign, Language};
 pub use knowledge::Toolchain;
 pub use machine::{Libc, Linkage, Machine, MachineKind, MachineSource};

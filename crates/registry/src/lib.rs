@@ -15,6 +15,7 @@ pub mod facts;
 mod image;
 mod options;
 mod push;
+mod sums;
 pub mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -35,5 +36,6 @@ pub use push::{
     PlanProblem, PlannedBlob, PlannedManifest, PushError, PushEvent, PushObserver, PushPlan,
     PushReport,
 };
+pub use sums::{SumOptions, look_up_sum};
 pub use upload::{BlobSource, Pushed, SharedProgress};
 pub use web::{WebAnswer, WebFile};

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use mlint_oci::{Digest, Hasher};
+use mlint_oci::{Algorithm, Digest, Hasher};
 use reqwest::{
     Response, StatusCode, Url,
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, IF_NONE_MATCH, LAST_MODIFIED},
@@ -56,6 +56,28 @@ impl Client {
         limit: u64,
         progress: Progress<'_>,
     ) -> Result<WebAnswer, RegistryError> {
+        let algorithm = Algorithm::Sha256;
+        let order = Order { mark, path: Some(path), algorithm, limit, progress };
+        self.fetch_in_tries(url, &order).await
+    }
+
+    /// As [`Client::fetch_url`], for who wants the file's digest only: it is kept nowhere.
+    pub(crate) async fn read_url(
+        &self,
+        url: &str,
+        algorithm: Algorithm,
+        limit: u64,
+        progress: Progress<'_>,
+    ) -> Result<WebAnswer, RegistryError> {
+        let order = Order { mark: None, path: None, algorithm, limit, progress };
+        self.fetch_in_tries(url, &order).await
+    }
+
+    async fn fetch_in_tries(
+        &self,
+        url: &str,
+        order: &Order<'_>,
+    ) -> Result<WebAnswer, RegistryError> {
         let bad =
             |problem: String| RegistryError::Protocol { host: "this address".into(), problem };
         let url = Url::parse(url).map_err(|e| bad(format!("it can't be read: {e}")))?;
@@ -66,12 +88,12 @@ impl Client {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let failure = match self.fetch_once(&host, &url, mark, path, limit, progress).await? {
+            let failure = match self.fetch_once(&host, &url, order).await? {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
             // Whatever came is worthless.
-            let _ = tokio::fs::remove_file(path).await;
+            order.discard().await;
             let pause = self.transport.pause(attempt, failure.wait);
             match pause.filter(|_| attempt < self.transport.options.attempts) {
                 Some(pause) => tokio::time::sleep(pause).await,
@@ -85,14 +107,11 @@ impl Client {
         &self,
         host: &str,
         url: &Url,
-        mark: Option<&str>,
-        path: &Path,
-        limit: u64,
-        progress: Progress<'_>,
+        order: &Order<'_>,
     ) -> Result<Result<WebAnswer, Failure>, RegistryError> {
         let client = self.transport.client(host, Direction::Down)?;
         let mut request = client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
-        if let Some(mark) = mark {
+        if let Some(mark) = order.mark {
             request = request.header(IF_NONE_MATCH, mark);
         }
         let response = match request.send().await {
@@ -103,7 +122,7 @@ impl Client {
             }
         };
         let status = response.status();
-        if status == StatusCode::NOT_MODIFIED && mark.is_some() {
+        if status == StatusCode::NOT_MODIFIED && order.mark.is_some() {
             return Ok(Ok(WebAnswer::Unchanged));
         }
         if !status.is_success() {
@@ -113,16 +132,32 @@ impl Client {
             let error = refused(host, &format!("the request for {}", url.path()), response).await;
             return if again { Ok(Err(Failure { error, wait })) } else { Err(error) };
         }
-        save(host, response, path, limit, progress).await
+        take(host, response, order).await
     }
 }
 
-async fn save(
+/// What is to be fetched, and what becomes of it.
+struct Order<'o> {
+    mark: Option<&'o str>,
+    /// The new file that it goes to; without one it is only looked at.
+    path: Option<&'o Path>,
+    algorithm: Algorithm,
+    limit: u64,
+    progress: Progress<'o>,
+}
+
+impl Order<'_> {
+    async fn discard(&self) {
+        if let Some(path) = self.path {
+            let _ = tokio::fs::remove_file(path).await;
+        }
+    }
+}
+
+async fn take(
     host: &str,
     mut response: Response,
-    path: &Path,
-    limit: u64,
-    progress: Progress<'_>,
+    order: &Order<'_>,
 ) -> Result<Result<WebAnswer, Failure>, RegistryError> {
     let protocol = |problem: String| RegistryError::Protocol { host: host.to_owned(), problem };
     if let Some(encoding) = text(response.headers(), CONTENT_ENCODING.as_str())
@@ -133,10 +168,19 @@ async fn save(
     }
     let mark = text(response.headers(), ETAG.as_str());
     let modified = text(response.headers(), LAST_MODIFIED.as_str()).and_then(|t| http_date(&t));
-    let file = |source| RegistryError::File { action: "write", path: path.to_owned(), source };
-    let out = tokio::fs::File::create(path).await.map_err(file)?;
-    let mut out = tokio::io::BufWriter::with_capacity(256 * 1024, out);
-    let mut hasher = Hasher::new(mlint_oci::Algorithm::Sha256);
+    let file = |source| RegistryError::File {
+        action: "write",
+        path: order.path.map(Path::to_owned).unwrap_or_default(),
+        source,
+    };
+    let mut out = match order.path {
+        Some(path) => {
+            let out = tokio::fs::File::create(path).await.map_err(file)?;
+            Some(tokio::io::BufWriter::with_capacity(256 * 1024, out))
+        }
+        None => None,
+    };
+    let mut hasher = Hasher::new(order.algorithm);
     let mut size = 0u64;
     loop {
         let chunk = match response.chunk().await {
@@ -149,18 +193,22 @@ async fn save(
             }
         };
         size += chunk.len() as u64;
-        if size > limit {
+        if size > order.limit {
             drop(out);
-            let _ = tokio::fs::remove_file(path).await;
-            return Err(protocol(format!("it sends more than {limit} bytes")));
+            order.discard().await;
+            return Err(protocol(format!("it sends more than {} bytes", order.limit)));
         }
         hasher.update(&chunk);
-        out.write_all(&chunk).await.map_err(file)?;
-        if let Some(progress) = progress {
+        if let Some(out) = &mut out {
+            out.write_all(&chunk).await.map_err(file)?;
+        }
+        if let Some(progress) = order.progress {
             progress(chunk.len() as u64);
         }
     }
-    out.flush().await.map_err(file)?;
+    if let Some(out) = &mut out {
+        out.flush().await.map_err(file)?;
+    }
     Ok(Ok(WebAnswer::File(WebFile { digest: hasher.finish(), size, mark, modified })))
 }
 

@@ -4,6 +4,7 @@ mod checksum;
 mod follow_target;
 pub mod hardcoded_arch_url;
 mod name_the_file;
+mod platform_sums;
 mod shell_case;
 pub mod single_arch_checksum;
 pub mod unmarked_arch_asset;

@@ -90,7 +90,15 @@ fn after_set(text: &str, lead: usize) -> (usize, Option<&'static str>) {
 /// stands before that.
 fn continuation(cx: &Context<'_>, instruction: &Instruction) -> (String, Option<String>) {
     let text = cx.text(instruction.span);
-    let second = text.lines().skip(1).find(|l| {
+    let mut lines = text.lines();
+    // What stands in a `case` is deeper than the script's own commands.
+    if lines.next().is_some_and(|l| l.split_whitespace().any(|word| word == "case")) {
+        let mut rest = lines.clone();
+        if rest.any(|l| l.trim_start().starts_with("esac")) && rest.clone().next().is_some() {
+            lines = rest;
+        }
+    }
+    let second = lines.find(|l| {
         let l = l.trim_start();
         !l.is_empty() && !l.starts_with('#')
     });

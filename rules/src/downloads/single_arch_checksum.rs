@@ -5,7 +5,7 @@ use mlint_model::{Download, Effect, EffectKind, Evaluation, HopKind, Piece, Stag
 use mlint_syntax::Span;
 
 use crate::{
-    downloads::checksum::digests,
+    downloads::{checksum::digests, platform_sums::PlatformSums},
     support::{is_deliberate, is_platform_arg_default, shown, with_trail},
 };
 
@@ -47,7 +47,17 @@ mlint_lint::declare_rule! {
     ///
     /// ## Fix
     ///
-    /// None: the other sums are not in the file. The project's list of checksums has them.
+    /// Only with `--look-up-sums`, since the other sums are not in the file: `mlint check` and
+    /// `mlint fix` then download the file of each platform, compute its sum, and keep nothing else of
+    /// it. If one of the files has the sum that is written, a `case` over TARGETARCH with all sums
+    /// goes in front of the script; if none has it, what the addresses serve may have changed, and
+    /// there is no fix. It needs a look: that the other files are the right ones is the server's word
+    /// alone, so compare their sums with the project's list of checksums.
+    ///
+    /// SHA-256 and SHA-512 are looked up. There is no fix where the sum stands in an ARG, an ENV or
+    /// `ADD --checksum`, but the help tells the sums. For ADD, write a stage per architecture (`FROM
+    /// scratch AS tool-amd64` with its ADD), and take the file from the right one: `FROM
+    /// tool-${TARGETARCH} AS tool`, `COPY --from=tool`.
     pub struct SingleArchChecksum {
         name: "single-arch-checksum",
         group: Downloads,
@@ -56,7 +66,7 @@ mlint_lint::declare_rule! {
         confidence: High,
         effect: BuildFails,
         needs_image_facts: false,
-        fixes: None,
+        fixes: Sometimes,
     }
 }
 
@@ -69,13 +79,16 @@ impl Rule for SingleArchChecksum {
         // The sum is most likely that of the machine that the author builds on.
         let own = cx.evaluations.iter().find(|e| e.platform == cx.options.build_platform);
         let Some(own) = own.or(cx.evaluations.first()) else { return };
-        for evaluation in cx.evaluations.iter().filter(|e| e.platform != own.platform) {
+        // Where sums were looked up, they tell whose it is.
+        let is_guess = cx.options.sums.is_empty();
+        let others = cx.evaluations.iter().filter(|e| !is_guess || e.platform != own.platform);
+        for evaluation in others {
             for (stage, step, effect) in evaluation.effects() {
                 if let EffectKind::Checksum { sums } = &effect.kind
                     && !is_deliberate(effect)
                 {
                     for line in lines(sums) {
-                        check_line(own, evaluation, (stage, step, effect), &line, sink);
+                        check_line(cx, (own, evaluation), (stage, step, effect), &line, sink);
                     }
                 }
             }
@@ -89,6 +102,8 @@ struct Line<'v> {
     /// The piece that has the digest.
     piece: &'v Piece,
     span: Span,
+    /// The digest's own place, if all of it can be replaced there.
+    place: Option<Span>,
     /// The file's name; empty for `ADD --checksum`.
     name: String,
 }
@@ -111,7 +126,14 @@ fn lines(sums: &Value) -> Vec<Line<'_>> {
         }
         let rest = text[range.end..].lines().next().unwrap_or_default();
         let name = rest.trim_start_matches([' ', '*', '\t']).trim_end();
+        let (from, to) = ((range.start - start) as u32, (range.end - start) as u32);
+        let place = piece
+            .source
+            .as_ref()
+            .and_then(|source| <[Span; 1]>::try_from(source.pieces(from, to)).ok())
+            .map(|[place]| place);
         found.push(Line {
+            place,
             digest: text[range.clone()].to_owned(),
             piece,
             span: piece.subspan(range.start - start..range.end - start),
@@ -122,13 +144,22 @@ fn lines(sums: &Value) -> Vec<Line<'_>> {
 }
 
 fn check_line(
-    own: &Evaluation,
-    evaluation: &Evaluation,
+    cx: &Context<'_>,
+    (own, evaluation): (&Evaluation, &Evaluation),
     (stage, step, effect): (&Stage, &Step, &Effect),
     line: &Line<'_>,
     sink: &mut Sink<'_>,
 ) {
     let Some((made, download)) = compared(stage, step, effect, line) else { return };
+    let sums = || PlatformSums::of(cx, stage.index, made.span, effect.span, &line.digest);
+    let known = if cx.options.sums.is_empty() { None } else { sums() };
+    let owner = known.as_ref().and_then(PlatformSums::owner);
+    let own = cx.evaluations.iter().find(|e| Some(&e.platform) == owner).unwrap_or(own);
+    if own.platform == evaluation.platform
+        || known.as_ref().is_some_and(|sums| sums.fits(&evaluation.platform))
+    {
+        return;
+    }
     let Some(same) = own.stages.get(stage.index) else { return };
     // The same command there, with other addresses and the same sum. One command may fetch often:
     // in a loop, in a function.
@@ -155,8 +186,15 @@ fn check_line(
              same checksum as the build for {other}"
         )
     })
-    .related(download.url_span, "the address follows the platform")
-    .help("give each platform its own sum, as in a `case` over TARGETARCH with the name");
+    .related(download.url_span, "the address follows the platform");
+    finding = match known.or_else(sums) {
+        Some(sums) => finding
+            .help(sums.help())
+            .asks(sums.queries())
+            .maybe_fix(sums.fix(cx, evaluation, line.place)),
+        None => finding
+            .help("give each platform its own sum, as in a `case` over TARGETARCH with the name"),
+    };
     finding = with_trail(finding, line.piece);
     if !effect.certain || !made.certain {
         finding = finding.severity(Severity::Warning).confidence(Confidence::Medium);
