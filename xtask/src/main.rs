@@ -41,7 +41,14 @@ enum Task {
         filter: String,
     },
     /// Time whole processes; compiles the release profile first
-    Bench,
+    Bench {
+        /// Only this part; without it, all but the builders
+        #[arg(value_enum)]
+        part: Option<bench::Part>,
+        /// Of the builders, only rows that contain this
+        #[arg(default_value = "")]
+        filter: String,
+    },
     /// What the model knows of a heap of Dockerfiles, in figures
     Survey {
         /// Dockerfiles, or folders of them
@@ -68,7 +75,7 @@ fn main() -> ExitCode {
         Task::Test { group } => suite::run(&group),
         Task::Prove { filter } => prove::task(&filter),
         Task::Compare { filter } => compare::task(&filter),
-        Task::Bench => bench::run().map(|()| true),
+        Task::Bench { part, filter } => bench::run(part, &filter).map(|()| true),
         Task::Survey { paths, platforms, list } => survey::run(&paths, &platforms, list),
     };
     match result {

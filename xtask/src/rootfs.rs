@@ -29,10 +29,12 @@ pub enum Kind {
     Debian,
     /// The same with gcc and the C library's headers.
     Gcc,
+    /// The same with Go, for benches.
+    Go,
 }
 
 impl Kind {
-    /// All, the quick one first.
+    /// Those that tests use, the quick one first.
     pub const ALL: [Self; 3] = [Self::Busybox, Self::Debian, Self::Gcc];
 
     /// The name of the image that is made of it.
@@ -41,6 +43,7 @@ impl Kind {
             Self::Busybox => "busybox",
             Self::Debian => "debian",
             Self::Gcc => "gcc",
+            Self::Go => "golang",
         }
     }
 
@@ -50,6 +53,7 @@ impl Kind {
             Self::Busybox => "1.35",
             Self::Debian => SUITE,
             Self::Gcc => "12",
+            Self::Go => "1.19",
         }
     }
 
@@ -77,6 +81,7 @@ pub fn make(kind: Kind) -> Result<PathBuf> {
             Kind::Busybox => busybox(arch, aside.path(), &made)?,
             Kind::Debian => debian(arch, &[], aside.path(), &made)?,
             Kind::Gcc => debian(arch, &["gcc", "libc6-dev", "make"], aside.path(), &made)?,
+            Kind::Go => debian(arch, &["golang-go"], aside.path(), &made)?,
         }
         fs::rename(&made, &tar).map_err(Error::file(&tar))?;
     }

@@ -15,6 +15,7 @@ mod ssh;
 mod workdir;
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -66,6 +67,8 @@ pub struct Exec<'a> {
     urls: Memo<remote::Known>,
     commits: Memo<Commit>,
     results: Mutex<Vec<Option<Arc<StepResult>>>>,
+    /// What this build made: platforms share it even where the cache is not to be used.
+    made: Mutex<HashMap<(String, Digest), Record>>,
 }
 
 /// The context, and what is known of its files.
@@ -90,7 +93,7 @@ pub struct StepResult {
 }
 
 /// What the cache knows of a step.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Record {
     layer: LayerRef,
     created: i64,
@@ -128,6 +131,7 @@ impl<'a> Exec<'a> {
             urls: Memo::default(),
             commits: Memo::default(),
             results,
+            made: Mutex::default(),
         }
     }
 
@@ -175,9 +179,9 @@ impl<'a> Exec<'a> {
                 let layers = self.plan.bases[*number].layers.clone();
                 (Snapshot::of(layers), None, true)
             }
-            Op::Run(op) => self.made(&parent, self.run(id, op, &parent).at(span)?),
-            Op::Copy(op) => self.made(&parent, self.copy(id, op, &parent).at(span)?),
-            Op::Workdir(op) => self.made(&parent, self.workdir(id, op, &parent).at(span)?),
+            Op::Run(op) => Self::grown(&parent, self.run(id, op, &parent).at(span)?),
+            Op::Copy(op) => Self::grown(&parent, self.copy(id, op, &parent).at(span)?),
+            Op::Workdir(op) => Self::grown(&parent, self.workdir(id, op, &parent).at(span)?),
         };
         let seconds = start.elapsed().as_secs_f64();
         self.events.event(match cached {
@@ -189,7 +193,7 @@ impl<'a> Exec<'a> {
         Ok(())
     }
 
-    fn made(&self, parent: &Snapshot, made: Made) -> (Snapshot, Option<i64>, bool) {
+    fn grown(parent: &Snapshot, made: Made) -> (Snapshot, Option<i64>, bool) {
         (parent.with(made.layer), Some(made.created), made.cached)
     }
 
@@ -201,25 +205,29 @@ impl<'a> Exec<'a> {
         make: impl FnOnce() -> Result<LayerRef, BuildError>,
     ) -> Result<Made, BuildError> {
         let known = || -> Option<Made> {
-            let record: Record = self.store.record(kind, key)?;
+            let record = match self.request.no_cache {
+                true => self.made().get(&(kind.to_owned(), key.clone())).cloned()?,
+                false => self.store.record(kind, key)?,
+            };
             let whole = self.store.has_layer(&record.layer);
             whole.then_some(Made { layer: record.layer, created: record.created, cached: true })
         };
-        if !self.request.no_cache
-            && let Some(made) = known()
-        {
+        if let Some(made) = known() {
             return Ok(made);
         }
         let _lock = self.store.lock(kind, key.hex())?;
-        if !self.request.no_cache
-            && let Some(made) = known()
-        {
+        if let Some(made) = known() {
             return Ok(made);
         }
         let layer = make()?;
         let record = Record { layer, created: now() };
         self.store.put_record(kind, key, &record)?;
+        self.made().insert((kind.to_owned(), key.clone()), record.clone());
         Ok(Made { layer: record.layer, created: record.created, cached: false })
+    }
+
+    fn made(&self) -> std::sync::MutexGuard<'_, HashMap<(String, Digest), Record>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The build context, or a named one; read when the first step needs it.

@@ -2,11 +2,13 @@
 //! into pieces of a fixed size, each a gzip member or a zstd frame of its own.
 
 use std::{
+    cell::RefCell,
     collections::VecDeque,
     io::{self, Read, Write},
     sync::mpsc,
 };
 
+use libdeflater::{CompressionLvl, Compressor};
 use serde::{Deserialize, Serialize};
 
 /// Bytes of input in one gzip member.
@@ -48,17 +50,32 @@ impl Compression {
 
     fn compress(self, piece: &[u8]) -> io::Result<Vec<u8>> {
         match self {
-            Self::Gzip(level) => {
-                let out = Vec::with_capacity(piece.len() / 2 + 64);
-                let mut encoder = flate2::GzBuilder::new()
-                    .mtime(0)
-                    .write(out, flate2::Compression::new(level.min(9)));
-                encoder.write_all(piece)?;
-                encoder.finish()
-            }
+            Self::Gzip(level) => gzip(piece, level),
             Self::Zstd(level) => zstd::bulk::compress(piece, level.clamp(1, 19)),
         }
     }
+}
+
+/// One gzip member: the same levels as zlib's, at twice its speed and slightly smaller.
+fn gzip(piece: &[u8], level: u32) -> io::Result<Vec<u8>> {
+    thread_local! {
+        /// A compressor has tables of some hundred kilobytes: each thread keeps its last.
+        static KEPT: RefCell<Option<(u32, Compressor)>> = const { RefCell::new(None) };
+    }
+    KEPT.with_borrow_mut(|kept| {
+        let (_, compressor) = match kept {
+            Some(kept) if kept.0 == level => kept,
+            _ => {
+                let known = i32::try_from(level.min(9)).unwrap_or_default();
+                let known = CompressionLvl::new(known).unwrap_or_default();
+                kept.insert((level, Compressor::new(known)))
+            }
+        };
+        let mut out = vec![0; compressor.gzip_compress_bound(piece.len())];
+        let written = compressor.gzip_compress(piece, &mut out).map_err(io::Error::other)?;
+        out.truncate(written);
+        Ok(out)
+    })
 }
 
 /// A writer that compresses what it gets on the rayon pool and passes it on in order.
