@@ -95,8 +95,10 @@ pub enum Command {
         mlint build --platforms linux/arm64 --output type=local,dest=out .\n  \
         mlint build --secret id=token,env=TOKEN --build-context base=docker-image://debian:12 .\n  \
         mlint build -o type=oci,dest=app.tar,compression=zstd --sbom --provenance=mode=max\n  \
+        mlint build --platforms all --keep-going -t NAME --push\n  \
         mlint build --push              with platforms and tags in mlint.toml\n\n\
-        Exit status: 0 built (and pushed), 2 not; no tag moves unless all went well.")]
+        Exit status: 0 built (and pushed), 2 not, for whatever platform. No tag moves unless all \
+        went well\nor --push-partial was given.")]
     Build(Box<commands::build::BuildArgs>),
     /// Check that every binary of an image is of its platform's machine
     #[command(after_help = "Example:\n  \

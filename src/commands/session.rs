@@ -21,6 +21,8 @@ pub enum SessionRequest {
         request: Box<BuildRequest>,
         /// Shown like this.
         progress: ProgressMode,
+        /// In colours, or not.
+        color: bool,
     },
     /// A verification.
     Verify(VerifyRequest),
@@ -29,8 +31,8 @@ pub enum SessionRequest {
 /// The body of every session.
 pub fn body(session: Session, request: Vec<u8>) -> SessionReply {
     let bytes = match serde_json::from_slice(&request) {
-        Ok(SessionRequest::Build { request, progress }) => {
-            let display = progress::display(progress);
+        Ok(SessionRequest::Build { request, progress, color }) => {
+            let display = progress::display(progress, color, &request.text);
             let reply = build(&session, &request, &*display);
             display.close();
             serde_json::to_vec(&reply)

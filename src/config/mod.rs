@@ -188,6 +188,7 @@ pub fn build_defaults(context: &Path, global: &Global) -> Result<BuildDefaults, 
         target: config.target,
         build_args: config.build_args,
         build_contexts: config.build_contexts,
+        levels: config.levels,
     })
 }
 

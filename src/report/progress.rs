@@ -1,7 +1,9 @@
 //! Progress of a build, on standard error.
 
+mod board;
 mod live;
 mod plain;
+mod screen;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,6 +11,9 @@ use std::{
 };
 
 use mlint_builder::events::{Event, Events, StepInfo};
+use serde_json::Value;
+
+pub use screen::clipped;
 
 use crate::commands::build::ProgressMode;
 
@@ -21,11 +26,11 @@ pub trait Display: Events {
     fn close(&self) {}
 }
 
-/// The display for a mode.
-pub fn display(mode: ProgressMode) -> Box<dyn Display> {
+/// The display for a mode, of the build of that Dockerfile.
+pub fn display(mode: ProgressMode, color: bool, dockerfile: &str) -> Box<dyn Display> {
     match mode {
-        ProgressMode::Tty => Box::new(live::Live::new()),
-        ProgressMode::Json => Box::new(Json),
+        ProgressMode::Tty => Box::new(live::Live::new(color)),
+        ProgressMode::Json => Box::new(Json { dockerfile: dockerfile.to_owned() }),
         ProgressMode::Quiet => Box::new(Quiet::default()),
         ProgressMode::Auto | ProgressMode::Plain => Box::new(plain::Plain::default()),
     }
@@ -61,11 +66,27 @@ impl Events for Quiet {
 impl Display for Quiet {}
 
 /// One JSON object a line.
-struct Json;
+struct Json {
+    dockerfile: String,
+}
+
+impl Json {
+    fn text(&self, event: &Event) -> Option<String> {
+        let mut value = serde_json::to_value(event).ok()?;
+        let file = super::lines::Lines::new(&self.dockerfile);
+        for step in value.get_mut("steps").and_then(Value::as_array_mut).into_iter().flatten() {
+            let start = step["place"][0].as_u64().and_then(|at| u32::try_from(at).ok());
+            if let Some(start) = start {
+                step["line"] = file.position(start).line.into();
+            }
+        }
+        Some(value.to_string())
+    }
+}
 
 impl Events for Json {
     fn event(&self, event: Event) {
-        if let Ok(text) = serde_json::to_string(&event) {
+        if let Some(text) = self.text(&event) {
             line(&text);
         }
     }
@@ -138,6 +159,24 @@ fn visible(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_names_lines() {
+        let json = Json { dockerfile: "FROM a\nRUN b\n".to_owned() };
+        let step = StepInfo {
+            platforms: vec!["linux/arm64".to_owned()],
+            stage: "stage-0".to_owned(),
+            text: "RUN b".to_owned(),
+            place: (7, 12),
+            emulated: Some("linux/arm64".to_owned()),
+        };
+        assert_eq!(
+            json.text(&Event::Planned { steps: vec![step] }).unwrap(),
+            r#"{"event":"planned","steps":[{"platforms":["linux/arm64"],"stage":"stage-0","text":"RUN b","place":[7,12],"emulated":"linux/arm64","line":2}]}"#
+        );
+        let text = json.text(&Event::Skipped { step: 3 }).unwrap();
+        assert_eq!(text, r#"{"event":"skipped","step":3}"#);
+    }
 
     #[test]
     fn chunks_become_lines() {

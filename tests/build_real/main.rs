@@ -8,5 +8,6 @@ mod images;
 mod interrupt;
 mod local;
 mod outputs;
+mod platforms;
 mod support;
 mod web;

@@ -168,7 +168,10 @@ impl Project {
     /// The command that builds it for both platforms.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(MLINT);
-        command.arg("build").arg(".").args(args).args(["--progress", "plain"]);
+        command.arg("build").arg(".").args(args);
+        if !args.contains(&"--progress") {
+            command.args(["--progress", "plain"]);
+        }
         if !args.iter().any(|a| a.starts_with("--platform")) {
             command.args(["--platforms", "linux/amd64,linux/arm64"]);
         }

@@ -1,6 +1,6 @@
 //! A build from request to reply.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::time::Instant;
 
 use mlint_oci::Platform;
 use mlint_registry::{Client, ClientOptions};
@@ -8,21 +8,21 @@ use mlint_registry::{Client, ClientOptions};
 use crate::{
     attest::attest,
     events::{Event, Events, StepInfo},
-    exec::{Exec, execute, now, resolve_images, resolve_layout, wait},
+    exec::{Exec, execute, now},
     export,
+    fallen::Fallen,
     image::{BuiltImage, Root, assemble, root},
-    plan::{
-        Contexts, ImageNeed, ImagePlan, Inputs, Op, Plan, Reach, ResolvedImages, Stages,
-        plan_platform,
-    },
+    plan::{ImagePlan, Op},
+    preflight::{Preflight, prepare_emulation},
     problem::{At, BuildError, Problem},
     prove::prove,
     push,
     request::{
-        BuildOutcome, BuildReply, BuildRequest, LayerOptions, Output, Place, PlatformOutcome,
+        BuildOutcome, BuildReply, BuildRequest, EmulatedStep, LayerOptions, Output, Place,
+        PlatformFailure, PlatformOutcome,
     },
     reshape::reshape,
-    sandbox::{Session, emulation::Emulation},
+    sandbox::Session,
     store::Store,
 };
 
@@ -59,51 +59,113 @@ fn try_build(
     push::references(&request.tags)?;
     let (client, runtime) = client(&request.plain_http)?;
     let store = Store::open(&request.cache_dir)?;
-    let plan = make_plan(session, request, &client, &runtime, &store)?;
-    let mut exec = Exec::new(session, &store, &client, runtime.handle(), &plan, request, events);
-    exec.emulation = Some(prepare_emulation(session, &plan)?);
-    announce(&exec);
-    let jobs = match request.jobs {
-        0 => std::thread::available_parallelism().map_or(2, usize::from).max(2),
-        jobs => jobs,
+    let mut fallen = Fallen::new(request.keep_going);
+    let preflight = Preflight {
+        session,
+        request,
+        client: &client,
+        runtime: runtime.handle(),
+        store: &store,
+        events,
     };
-    let executed = execute(&exec, jobs);
+    let plan = preflight.plan(&mut fallen)?;
+    let mut exec = Exec::new(session, &store, &client, runtime.handle(), &plan, request, events);
+    exec.emulation = Some(prepare_emulation(session, &plan, &mut fallen)?);
+    announce(&exec);
+    let executed = execute(&exec, jobs(request), &mut fallen);
     // What was learnt about the context holds whether or not the build succeeds.
     exec.finish()?;
-    executed?;
-    let images: Vec<(BuiltImage, &ImagePlan)> = plan
-        .images
-        .iter()
-        .map(|image| Ok((assemble(&exec, image).at(image.base_span)?, image)))
-        .collect::<Result<_, BuildError>>()?;
-    let elf_files = prove(&exec, &images)?;
-    let (images, plans): (Vec<BuiltImage>, Vec<&ImagePlan>) = images.into_iter().unzip();
-    let mut results = Results { exec: &exec, plans: &plans, started, made: Vec::new() };
+    let skipped = executed?;
+    let proved = prove_images(&exec, &mut fallen)?;
+    let mut outcome = told(&exec, &proved);
+    let whole = fallen.is_empty();
+    outcome.skipped = skipped;
+    outcome.failed = fallen.into_failures();
+    if whole {
+        deliver(&exec, proved, started, &mut outcome)?;
+    } else if request.push_partial && !proved.is_empty() {
+        match deliver(&exec, proved, started, &mut outcome) {
+            Err(error) if !error.is_interrupt() => {
+                outcome.digest.clear();
+                let (platforms, failure) = (Vec::new(), error.into_failure());
+                outcome.failed.push(PlatformFailure { platforms, failure });
+            }
+            delivered => delivered?,
+        }
+    }
+    outcome.seconds = start.elapsed().as_secs_f64();
+    Ok(outcome)
+}
+
+fn jobs(request: &BuildRequest) -> usize {
+    match request.jobs {
+        0 => std::thread::available_parallelism().map_or(2, usize::from).max(2),
+        jobs => jobs,
+    }
+}
+
+/// An image that is put together and proved, and the number of its ELF files.
+type Proved<'p> = (BuiltImage, &'p ImagePlan, usize);
+
+/// Puts the images together and proves them: all as one, or if the build keeps going, each by itself.
+fn prove_images<'p>(exec: &Exec<'p>, fallen: &mut Fallen) -> Result<Vec<Proved<'p>>, BuildError> {
+    let standing: Vec<&ImagePlan> =
+        exec.plan.images.iter().filter(|image| !fallen.has(&image.platform)).collect();
+    let together = if fallen.keeps_going() { 1 } else { standing.len().max(1) };
+    let mut proved = Vec::new();
+    for plans in standing.chunks(together) {
+        let platforms: Vec<Platform> = plans.iter().map(|p| p.platform.clone()).collect();
+        let prove_these = || {
+            let put = |plan: &&'p ImagePlan| Ok((assemble(exec, plan).at(plan.base_span)?, *plan));
+            let images: Vec<_> = plans.iter().map(put).collect::<Result<_, BuildError>>()?;
+            let counts = prove(exec, &images)?;
+            Ok(images.into_iter().zip(counts).map(|((image, plan), n)| (image, plan, n)))
+        };
+        proved.extend(fallen.take(&platforms, prove_these())?.into_iter().flatten());
+    }
+    Ok(proved)
+}
+
+/// Hands the images over to where they are wanted.
+fn deliver(
+    exec: &Exec<'_>,
+    proved: Vec<Proved<'_>>,
+    started: i64,
+    outcome: &mut BuildOutcome,
+) -> Result<(), BuildError> {
+    let request = exec.request;
+    let plans: Vec<&ImagePlan> = proved.iter().map(|(_, plan, _)| *plan).collect();
+    let images = proved.into_iter().map(|(image, ..)| image).collect();
+    let mut results = Results { exec, plans: &plans, started, made: Vec::new() };
     results.add(LayerOptions::default(), images)?;
     for output in &request.outputs {
         results.of(output.layers)?;
     }
-    let mut outcome = {
-        // What is told is what was asked for first.
-        let first = request.outputs.first().map(|o| o.layers).unwrap_or_default();
-        let (images, root) = results.of(first)?;
-        outcome(&exec, images, &plans, &elf_files, root)
-    };
+    // What is told is what was asked for first.
+    let first = request.outputs.first().map(|o| o.layers).unwrap_or_default();
+    let (images, root) = results.of(first)?;
+    outcome.digest = root.descriptor.digest.to_string();
+    outcome.media_type.clone_from(&root.descriptor.media_type);
+    outcome.size = root.descriptor.size;
+    for (told, image) in outcome.platforms.iter_mut().zip(images) {
+        told.digest = image.descriptor.digest.to_string();
+        told.config = image.config_descriptor.digest.to_string();
+        told.size = image.descriptor.size;
+    }
     // Registries come last: what fails before leaves no tag.
     let pushes = |o: &&Output| matches!(o.place, Place::Registry { .. });
     for output in request.outputs.iter().filter(|o| !pushes(o)) {
         let (images, root) = results.of(output.layers)?;
-        export::export(&exec, output, images, root)?;
+        export::export(exec, output, images, root)?;
     }
     for output in request.outputs.iter().filter(pushes) {
         let (images, root) = results.of(output.layers)?;
         let Place::Registry { names, by_digest } = &output.place else { continue };
-        let (report, names) = push::push(&exec, images, root, names, *by_digest)?;
+        let (report, names) = push::push(exec, images, root, names, *by_digest)?;
         outcome.uploaded += report.uploaded;
         outcome.pushed.extend(names);
     }
-    outcome.seconds = start.elapsed().as_secs_f64();
-    Ok(outcome)
+    Ok(())
 }
 
 /// The images as the outputs want them; equal wishes share a result.
@@ -135,98 +197,6 @@ impl Results<'_> {
     }
 }
 
-fn make_plan(
-    session: &Session,
-    request: &BuildRequest,
-    client: &Client,
-    runtime: &tokio::runtime::Runtime,
-    store: &Store,
-) -> Result<Plan, BuildError> {
-    let file = mlint_syntax::parse(request.text.as_str());
-    check_frontend(&file)?;
-    let stages = Stages::of(&file, Contexts::of(&request.contexts)?)?;
-    let build: Platform = request.build_platform.parse()?;
-    let inputs = Inputs {
-        file: &file,
-        stages: &stages,
-        target_stage: stages.target(request.target.as_deref())?,
-        target_name: request.target.as_deref(),
-        build: &build,
-        build_args: &request.build_args,
-        has_context: request.context.is_some(),
-        run: &request.run,
-        secrets: request.secrets.iter().map(|s| s.id.clone()).collect(),
-        agents: request.agents.iter().map(|(id, _)| id.clone()).collect(),
-    };
-    let mut targets: Vec<Platform> = Vec::new();
-    for text in &request.platforms {
-        let platform: Platform = text.parse()?;
-        if !targets.contains(&platform) {
-            targets.push(platform);
-        }
-    }
-    // What can't be built is refused before anything is asked of a registry. Base images may have
-    // triggers that reach further, and what those reach may have some of its own.
-    let mut images = ResolvedImages::default();
-    let reaches = loop {
-        let reaches: Vec<Reach> =
-            targets.iter().map(|t| Reach::of(&inputs, t, &images)).collect::<Result<_, _>>()?;
-        let mut needs: Vec<ImageNeed> = Vec::new();
-        for need in reaches.iter().flat_map(|r| &r.images) {
-            if images.get(need).is_none() && !needs.contains(need) {
-                needs.push(need.clone());
-            }
-        }
-        if needs.is_empty() {
-            break reaches;
-        }
-        let (local, needs): (Vec<_>, Vec<_>) = needs.into_iter().partition(|n| n.layout.is_some());
-        images.extend(wait(runtime.handle(), session, resolve_images(client, &needs))??);
-        for need in &local {
-            let Some((dir, target)) = &need.layout else { continue };
-            let interrupted = || session.cancel().is_cancelled();
-            let image = resolve_layout(store, need, dir, target, &interrupted).at(need.span)?;
-            images.insert(need, image);
-        }
-    };
-    let mut plan = Plan::default();
-    for (target, reach) in targets.iter().zip(&reaches) {
-        plan_platform(&inputs, reach, &images, target, &request.labels, &mut plan)?;
-    }
-    Ok(plan)
-}
-
-/// A frontend of somebody else's can mean anything.
-fn check_frontend(file: &mlint_syntax::Dockerfile) -> Result<(), BuildError> {
-    for element in &file.elements {
-        if let mlint_syntax::ElementKind::Directive(directive) = &element.kind
-            && directive.name.value == "syntax"
-        {
-            let value = &directive.value;
-            let image = value.value.trim_start_matches("docker.io/");
-            if !image.starts_with("docker/dockerfile") {
-                let what = format!("the frontend {}", value.value);
-                return Err(Problem::unsupported(what).at(value.span));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn prepare_emulation(session: &Session, plan: &Plan) -> Result<Emulation, BuildError> {
-    let mut needed: BTreeMap<Platform, mlint_syntax::Span> = BTreeMap::new();
-    for step in &plan.steps {
-        if matches!(step.op, Op::Run(_)) {
-            needed.entry(step.platform.clone()).or_insert(step.origin.span);
-        }
-    }
-    let platforms: Vec<Platform> = needed.keys().cloned().collect();
-    Emulation::prepare(session, &platforms).map_err(|error| {
-        let span = needed.get(&error.platform).copied();
-        BuildError { span, problem: Box::new(error.into()) }
-    })
-}
-
 fn is_emulated(exec: &Exec<'_>, platform: &Platform) -> bool {
     exec.emulation.as_ref().and_then(|e| e.kind(platform)).is_some_and(|k| k.is_emulated())
 }
@@ -254,29 +224,18 @@ fn announce(exec: &Exec<'_>) {
     }
 }
 
-fn outcome(
-    exec: &Exec<'_>,
-    images: &[BuiltImage],
-    plans: &[&ImagePlan],
-    elf_files: &[usize],
-    root: &Root,
-) -> BuildOutcome {
-    let mut outcome = BuildOutcome {
-        digest: root.descriptor.digest.to_string(),
-        media_type: root.descriptor.media_type.clone(),
-        size: root.descriptor.size,
-        ..BuildOutcome::default()
-    };
+/// What can be told before anything is handed over.
+fn told(exec: &Exec<'_>, proved: &[Proved<'_>]) -> BuildOutcome {
+    let mut outcome = BuildOutcome::default();
     for (id, step) in exec.plan.steps.iter().enumerate() {
-        if matches!(step.op, Op::Base(_)) {
-            continue;
-        }
-        match exec.result(id).is_some_and(|r| r.cached) {
-            true => outcome.cached += 1,
-            false => outcome.executed += 1,
+        match exec.result(id) {
+            None => {}
+            Some(_) if matches!(step.op, Op::Base(_)) => {}
+            Some(result) if result.cached => outcome.cached += 1,
+            Some(_) => outcome.executed += 1,
         }
     }
-    for ((image, _), elf_files) in images.iter().zip(plans).zip(elf_files) {
+    for (image, _, elf_files) in proved {
         let mut platform = PlatformOutcome {
             platform: image.platform.to_string(),
             digest: image.descriptor.digest.to_string(),
@@ -293,8 +252,15 @@ fn outcome(
             platform.seconds += result.seconds;
             if matches!(step.op, Op::Run(_)) && is_emulated(exec, &step.platform) {
                 platform.emulated_seconds += result.seconds;
+                platform.emulated.push(EmulatedStep {
+                    place: (step.origin.span.start, step.origin.span.end),
+                    stage: step.origin.stage.clone(),
+                    text: step.origin.text.clone(),
+                    seconds: result.seconds,
+                });
             }
         }
+        platform.emulated.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
         outcome.platforms.push(platform);
     }
     outcome

@@ -42,6 +42,11 @@ pub enum Event {
         /// Which step.
         step: usize,
     },
+    /// A step is left out: what it is for can't come about any more.
+    Skipped {
+        /// Which step.
+        step: usize,
+    },
     /// Bytes of layers move from or to a registry.
     Transfer {
         /// What.

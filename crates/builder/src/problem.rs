@@ -50,14 +50,24 @@ pub enum Problem {
         "the image's name is empty after expansion: a variable in it has no value here (only ARGs before the first FROM count)"
     )]
     EmptyImage,
-    #[error("{image} has no image for {platform}; it offers {offered}")]
-    NoPlatform { image: String, platform: Platform, offered: String },
+    #[error("{image} has no image for {}; it offers {offered}", listed(platforms))]
+    NoPlatform { image: String, platforms: Vec<Platform>, offered: String },
     #[error("{image} is for {offered}, not for {platform}")]
     OtherPlatform { image: String, platform: Platform, offered: String },
     #[error("{image} is no image: {reason}")]
     NoImage { image: String, reason: String },
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    #[error("{first}")]
+    SeveralBases { first: Box<Problem>, others: Vec<(Span, String)> },
+    #[error("all stands alone: --platforms all, or the names of platforms")]
+    AllAndMore,
+    #[error(
+        "nothing here says which platforms there are: the image starts from scratch or from one platform's image; name them with --platforms"
+    )]
+    NothingDecides,
+    #[error("the base images have no platform in common")]
+    NothingInCommon,
     #[error("there is no stage '{name}'; the file has {known}")]
     NoTarget { name: String, known: String },
     #[error("stage '{name}' is defined further down: a stage can only use those above it")]
@@ -120,6 +130,10 @@ pub enum Problem {
     Interrupted,
 }
 
+fn listed(platforms: &[Platform]) -> String {
+    platforms.iter().map(Platform::to_string).collect::<Vec<_>>().join(", ")
+}
+
 impl Problem {
     /// At a place.
     pub fn at(self, span: Span) -> BuildError {
@@ -178,6 +192,7 @@ impl BuildError {
         }
         let (notes, related) = match &*self.problem {
             Problem::Foreign(foreign) => (foreign.notes(), foreign.related()),
+            Problem::SeveralBases { others, .. } => (Vec::new(), others.clone()),
             _ => (Vec::new(), Vec::new()),
         };
         let place = |span: Span| (span.start, span.end);

@@ -17,7 +17,7 @@ pub struct BuildRequest {
     pub context: Option<PathBuf>,
     /// The ignore file's path and text.
     pub ignore: Option<(String, String)>,
-    /// The platforms to build for.
+    /// The platforms to build for; "all" alone for those that all base images offer.
     pub platforms: Vec<String>,
     /// The platform that builds; the host's.
     pub build_platform: String,
@@ -39,6 +39,10 @@ pub struct BuildRequest {
     pub attestations: Attestations,
     /// Execute every step, whatever the cache holds.
     pub no_cache: bool,
+    /// When a platform fails, build and prove the others to their end.
+    pub keep_going: bool,
+    /// Hand over what was built even if platforms failed.
+    pub push_partial: bool,
     /// Steps that run at the same time; 0 for as many as there are processors.
     pub jobs: usize,
     /// How layers are compressed.
@@ -247,10 +251,11 @@ pub enum BuildReply {
     Failed(Failure),
 }
 
-/// A build that is done.
+/// A build that is done, as far as it could be.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct BuildOutcome {
-    /// The digest that the tags point at: the index's, or the manifest's of a single platform.
+    /// The digest that the tags point at: the index's, or the manifest's of a single platform. Empty
+    /// if platforms have failed and nothing was handed over.
     pub digest: String,
     /// Its media type.
     pub media_type: String,
@@ -258,8 +263,12 @@ pub struct BuildOutcome {
     pub size: u64,
     /// The names it has now, if it was pushed.
     pub pushed: Vec<String>,
-    /// Per platform.
+    /// Per platform that was built.
     pub platforms: Vec<PlatformOutcome>,
+    /// Why the other platforms were not.
+    pub failed: Vec<PlatformFailure>,
+    /// Steps that were left out because of that.
+    pub skipped: usize,
     /// Steps that were executed.
     pub executed: usize,
     /// Steps that were not, thanks to the cache.
@@ -285,8 +294,32 @@ pub struct PlatformOutcome {
     pub seconds: f64,
     /// Of these, under emulation.
     pub emulated_seconds: f64,
+    /// The steps that were executed under emulation, the longest first.
+    pub emulated: Vec<EmulatedStep>,
     /// ELF files that were checked.
     pub elf_files: usize,
+}
+
+/// A step that was executed under emulation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EmulatedStep {
+    /// Where it stands in the file, in bytes.
+    pub place: (u32, u32),
+    /// The stage's name, or its number.
+    pub stage: String,
+    /// The instruction, shortened.
+    pub text: String,
+    /// Seconds that it took.
+    pub seconds: f64,
+}
+
+/// Why platforms have no image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlatformFailure {
+    /// The platforms; none if what was built could not be handed over.
+    pub platforms: Vec<String>,
+    /// Why.
+    pub failure: Failure,
 }
 
 /// A build that failed, in words.

@@ -15,7 +15,8 @@ pub struct BuildArgs {
     /// The Dockerfile [default: Dockerfile or Containerfile in the context]; - for standard input
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Platforms to build for, separated by commas
+    /// Platforms to build for, separated by commas; or all: those that all base images have in
+    /// common
     #[arg(long, visible_alias = "platform", value_delimiter = ',', value_name = "P,…")]
     pub platforms: Vec<String>,
     /// A name for the image; may be repeated
@@ -81,7 +82,15 @@ pub struct BuildArgs {
     /// Execute every step, whatever the cache holds
     #[arg(long)]
     pub no_cache: bool,
-    /// Steps that run at the same time [default: one per processor]
+    /// When a platform fails, build and prove the others to their end, and tell what became of each.
+    /// The exit status is 2 all the same, and nothing is pushed or written
+    #[arg(short, long)]
+    pub keep_going: bool,
+    /// With --keep-going: push and write what was built even if platforms failed. The tags then
+    /// point at an image without these platforms, also where they had them before
+    #[arg(long, requires = "keep_going")]
+    pub push_partial: bool,
+    /// Steps that run at the same time; native ones go first [default: one per processor]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub jobs: usize,
     /// How layers are compressed: gzip, zstd, or either with a level, as in gzip:9 [default: as the
@@ -127,6 +136,7 @@ pub enum ProgressMode {
     /// A live display of what runs.
     Tty,
     /// One JSON object per event.
+    #[value(alias = "rawjson")]
     Json,
     /// Nothing but errors.
     Quiet,

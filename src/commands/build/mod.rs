@@ -1,11 +1,13 @@
 //! `mlint build`.
 
+mod advice;
 mod args;
 mod context;
 mod outputs;
 mod values;
 
 use std::{
+    collections::BTreeMap,
     io::{IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
@@ -18,13 +20,21 @@ use mlint_builder::{
     },
     sandbox::session::{IdMap, SessionOptions, spawn},
 };
+use mlint_lint::Level;
 use mlint_model::BuildContext;
 use mlint_oci::Platform;
 
 pub use args::{BuildArgs, MachineArgs, ProgressMode};
 
 use super::session::SessionRequest;
-use crate::report::failure;
+use crate::{
+    report::{
+        Layout,
+        build::{self, Summary},
+        failure,
+    },
+    talk,
+};
 use context::Found;
 use values::{build_arg, pairs};
 
@@ -44,6 +54,8 @@ pub struct BuildDefaults {
     pub build_args: Vec<(String, String)>,
     /// Named contexts; those on the command line beat them.
     pub build_contexts: Vec<BuildContext>,
+    /// Levels of rules, for the advice that a build gives.
+    pub levels: BTreeMap<String, Level>,
 }
 
 /// Runs the command.
@@ -66,29 +78,56 @@ fn try_run(args: &BuildArgs, defaults: &BuildDefaults) -> Result<ExitCode, Strin
         ProgressMode::Auto => ProgressMode::Plain,
         chosen => chosen,
     };
-    let quiet = writes_to_stdout(&request.outputs);
-    let (file, text) = (request.file.clone(), request.text.clone());
-    let message = SessionRequest::Build { request: Box::new(request), progress };
-    let bytes = serde_json::to_vec(&message).map_err(|e| e.to_string())?;
+    let color = Layout::of(&std::io::stderr()).color;
+    let session = SessionRequest::Build { request: Box::new(request.clone()), progress, color };
+    let bytes = serde_json::to_vec(&session).map_err(|e| e.to_string())?;
     let exit = spawn(&bytes, &options).map_err(|e| e.to_string())?;
     let reply: BuildReply = serde_json::from_slice(&exit.reply)
         .map_err(|e| format!("the build session's answer cannot be read: {e}"))?;
+    let text = masked(&request.text);
     Ok(match reply {
         BuildReply::Done(outcome) => {
-            if progress != ProgressMode::Quiet {
-                summary(&outcome);
+            let contexts = defaults.build_contexts.iter().chain(&args.build_contexts);
+            let built: Vec<String> = outcome.platforms.iter().map(|p| p.platform.clone()).collect();
+            let savings = || {
+                let contexts = contexts.cloned().collect();
+                advice::Built::new(&request, &built, contexts, &defaults.levels).savings()
+            };
+            let about = (request.file.as_str(), text.as_str());
+            let summary = Summary::new(&outcome, about, request.outputs.len(), savings);
+            tell(&summary, progress);
+            if !outcome.digest.is_empty() {
+                outputs::write_about(args, &outcome)?;
+                if !writes_to_stdout(&request.outputs) {
+                    data(&outcome);
+                }
             }
-            outputs::write_about(args, &outcome)?;
-            if !quiet {
-                data(&outcome);
+            match outcome.failed.is_empty() {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::from(FAILED),
             }
-            ExitCode::SUCCESS
         }
         BuildReply::Failed(failed) => {
-            failure::show(&file, &masked(&text), &failed);
+            match progress {
+                ProgressMode::Json => talk::line(&build::failed(&text, &failed).to_string()),
+                _ => failure::show(&request.file, &text, &failed),
+            }
             ExitCode::from(FAILED)
         }
     })
+}
+
+/// Tells what became of a build.
+fn tell(summary: &Summary<'_>, progress: ProgressMode) {
+    if progress == ProgressMode::Json {
+        return talk::line(&summary.json().to_string());
+    }
+    for failed in &summary.outcome.failed {
+        failure::show(summary.file, summary.text, &failed.failure);
+    }
+    if progress != ProgressMode::Quiet {
+        summary.lines(Layout::of(&std::io::stderr()).width).iter().for_each(|l| talk::line(l));
+    }
 }
 
 /// What goes to standard output: the pushed references, or the digest.
@@ -100,31 +139,6 @@ fn data(outcome: &BuildOutcome) {
     } else {
         writeln!(out, "{}", outcome.digest)
     };
-}
-
-fn summary(outcome: &BuildOutcome) {
-    let mut err = anstream::stderr().lock();
-    let mut say = |line: String| drop(writeln!(err, "{line}"));
-    for platform in &outcome.platforms {
-        let emulated = match platform.emulated_seconds {
-            0.0 => String::new(),
-            seconds => format!(", {seconds:.1} s of them emulated"),
-        };
-        say(format!(
-            "{}: {} · {:.1} s{emulated} · {} ELF files of the right machine",
-            platform.platform, platform.digest, platform.seconds, platform.elf_files
-        ));
-    }
-    let steps = match (outcome.executed, outcome.cached) {
-        (0, _) => "all steps from the cache".to_owned(),
-        (executed, 0) => format!("{executed} steps"),
-        (executed, cached) => format!("{executed} steps, {cached} from the cache"),
-    };
-    say(format!("done in {:.1} s: {steps}", outcome.seconds));
-    if !outcome.pushed.is_empty() {
-        let names = outcome.pushed.join(", ");
-        say(format!("pushed {names} ({} blobs sent)", outcome.uploaded));
-    }
 }
 
 fn request(
@@ -166,6 +180,8 @@ fn request(
         epoch,
         attestations: outputs::attestations(args)?,
         no_cache: args.no_cache,
+        keep_going: args.keep_going,
+        push_partial: args.push_partial,
         jobs: args.jobs,
         allow_foreign: args.allow_foreign.clone(),
         plain_http: args.machine.plain_http.clone(),

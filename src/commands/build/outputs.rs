@@ -310,6 +310,12 @@ pub fn metadata(outcome: &BuildOutcome) -> Value {
         (p.platform.clone(), digests)
     });
     all["mlint.platforms"] = Value::Object(platforms.collect());
+    if !outcome.failed.is_empty() {
+        let failed = outcome.failed.iter().flat_map(|f| {
+            f.platforms.iter().map(|p| (p.clone(), json!({ "error": f.failure.message })))
+        });
+        all["mlint.failed"] = Value::Object(failed.collect());
+    }
     all
 }
 

@@ -1,136 +1,150 @@
-//! A live display: what is done scrolls by, what runs stands at the bottom with its last line of
-//! output.
+//! A live display: what is done scrolls by; at the bottom stands how far each platform is, and what
+//! runs, with its last line of output.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    io::Write,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use mlint_builder::events::{Event, Events, StepInfo};
+use mlint_builder::events::{Event, Events};
 
-use super::{Display, Lines, TAIL, title};
+use super::{Display, Lines, board::Board, screen::Screen, title};
+use crate::report::text::style::one_line;
+
+/// How often the clocks move on.
+const TICK: Duration = Duration::from_millis(100);
 
 /// The live display.
 pub struct Live {
-    bars: MultiProgress,
+    shared: Arc<Shared>,
+    ticker: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
     state: Mutex<State>,
+    stop: Condvar,
     lines: Lines,
+    start: Instant,
+    color: bool,
 }
 
 #[derive(Default)]
 struct State {
-    steps: Vec<StepInfo>,
-    running: BTreeMap<usize, (ProgressBar, VecDeque<String>)>,
-    transfers: BTreeMap<String, ProgressBar>,
+    board: Board,
+    screen: Screen,
+    stopped: bool,
 }
 
 impl Live {
     /// A display on standard error.
-    pub fn new() -> Self {
-        Self {
-            bars: MultiProgress::new(),
-            state: Mutex::new(State::default()),
+    pub fn new(color: bool) -> Self {
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            stop: Condvar::new(),
             lines: Lines::default(),
-        }
+            start: Instant::now(),
+            color,
+        });
+        let ticking = shared.clone();
+        let ticker = std::thread::spawn(move || ticking.tick());
+        Self { shared, ticker: Mutex::new(Some(ticker)) }
     }
+}
 
+impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn say(&self, text: &str) {
-        // A terminal that is gone is no reason to stop.
-        let _ = self.bars.println(text);
-    }
-
-    fn bar(&self, template: &str) -> ProgressBar {
-        let bar = self.bars.add(ProgressBar::new_spinner());
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(100));
-        bar
-    }
-
-    fn output(&self, step: usize, text: &str) {
-        let lines = self.lines.add(step, text);
+    fn tick(&self) {
         let mut state = self.state();
-        let Some((bar, tail)) = state.running.get_mut(&step) else { return };
-        for line in lines {
-            bar.set_message(line.clone());
-            tail.push_back(line);
-            if tail.len() > TAIL {
-                tail.pop_front();
+        while !state.stopped {
+            state = self.stop.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner).0;
+            if !state.stopped && state.board.is_busy() {
+                self.draw(&mut state, &[]);
             }
         }
+    }
+
+    /// Lets lines scroll by, and draws what stays.
+    fn draw(&self, state: &mut State, above: &[String]) {
+        let (columns, rows) = size();
+        let stay = state.board.lines(self.start.elapsed(), rows.saturating_sub(2).max(1));
+        let out = state.screen.update(above, &stay, columns, self.color);
+        // A terminal that is gone is no reason to stop.
+        let _ = std::io::stderr().lock().write_all(out.as_bytes());
     }
 
     /// Ends a step: what became of it goes to the lines that scroll by.
-    fn end(&self, step: usize, what: &str, with_output: bool) {
+    fn end(&self, step: usize, what: &str, failed: bool) {
         let rest = self.lines.rest(step);
-        let (info, ended) = {
-            let mut state = self.state();
-            (state.steps.get(step).cloned(), state.running.remove(&step))
-        };
-        let Some(info) = info else { return };
-        let mut tail = VecDeque::new();
-        if let Some((bar, output)) = ended {
-            bar.finish_and_clear();
-            tail = output;
-        }
+        let mut state = self.state();
+        let mut tail = state.board.end(step, failed, self.start.elapsed());
         tail.extend(rest);
-        self.say(&format!("{what} {} {}", title(&info), info.text));
-        if with_output {
-            for line in tail {
-                self.say(&format!("    {line}"));
-            }
+        let Some(info) = state.board.step(step) else { return };
+        let mut above = vec![format!("{what} {} {}", title(info), one_line(&info.text))];
+        if failed {
+            above.extend(tail.into_iter().map(|line| format!("    {line}")));
         }
+        self.draw(&mut state, &above);
     }
 }
 
 impl Events for Live {
     fn event(&self, event: Event) {
+        let shared = &self.shared;
+        let now = shared.start.elapsed();
         match event {
-            Event::Planned { steps } => self.state().steps = steps,
-            Event::Started { step } => {
-                let bar = self.bar("{spinner} {elapsed:>4} {prefix} {wide_msg:.dim}");
-                let mut state = self.state();
-                if let Some(info) = state.steps.get(step) {
-                    bar.set_prefix(format!("{} {}", title(info), info.text));
-                }
-                state.running.insert(step, (bar, VecDeque::new()));
+            Event::Planned { steps } => shared.state().board.plan(steps),
+            Event::Started { step } => shared.state().board.start(step, now),
+            Event::Output { step, text, .. } => {
+                let lines = shared.lines.add(step, &text);
+                let mut state = shared.state();
+                lines.into_iter().for_each(|line| state.board.output(step, line));
             }
-            Event::Output { step, text, .. } => self.output(step, &text),
-            Event::Cached { step } => self.end(step, " cached", false),
-            Event::Finished { step, seconds } => self.end(step, &format!("{seconds:6.1}s"), false),
-            Event::Failed { step } => self.end(step, " failed", true),
+            Event::Cached { step } => shared.end(step, " cached", false),
+            Event::Finished { step, seconds } => {
+                shared.end(step, &format!("{seconds:6.1}s"), false);
+            }
+            Event::Failed { step } => shared.end(step, " failed", true),
+            // The summary counts them.
+            Event::Skipped { .. } => {}
             Event::Transfer { name, bytes, total, up } => {
-                let mut state = self.state();
-                if bytes >= total {
-                    if let Some(bar) = state.transfers.remove(&name) {
-                        bar.finish_and_clear();
-                    }
-                    return;
-                }
-                let bar = state.transfers.entry(name.clone()).or_insert_with(|| {
-                    let way = if up { "push" } else { "pull" };
-                    let bar = self.bar("{spinner} {elapsed:>4} {prefix} {bytes} of {total_bytes}");
-                    bar.set_prefix(format!("{way} {name}"));
-                    bar.set_length(total);
-                    bar
-                });
-                bar.set_position(bytes);
+                shared.state().board.transfer(name, bytes, total, up);
             }
-            Event::Note { text } => self.say(&text),
-            Event::Warning { text } => self.say(&format!("warning: {text}")),
+            Event::Note { text } => shared.draw(&mut shared.state(), &[one_line(&text)]),
+            Event::Warning { text } => {
+                let text = format!("warning: {}", one_line(&text));
+                shared.draw(&mut shared.state(), &[text]);
+            }
         }
     }
 }
 
 impl Display for Live {
     fn close(&self) {
-        let _ = self.bars.clear();
+        {
+            let mut state = self.shared.state();
+            if state.stopped {
+                return;
+            }
+            state.stopped = true;
+            let out = state.screen.update(&[], &[], size().0, self.shared.color);
+            let _ = std::io::stderr().lock().write_all(out.as_bytes());
+        }
+        self.shared.stop.notify_all();
+        let ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ticker) = ticker {
+            let _ = ticker.join();
+        }
     }
+}
+
+/// Columns and rows of the terminal; 80 and 24 where there is none.
+fn size() -> (usize, usize) {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
+    let known = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
+    known.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()))
 }

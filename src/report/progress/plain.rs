@@ -55,6 +55,7 @@ impl Events for Plain {
                 self.flush(step);
                 line(&format!("#{} failed", step + 1));
             }
+            Event::Skipped { step } => line(&format!("{} · left out", self.named(step))),
             Event::Transfer { name, bytes, total, up } if bytes == total => {
                 let what = if up { "pushed" } else { "pulled" };
                 line(&format!("{what} layer {name}, {:.1} MB", total as f64 / 1e6));

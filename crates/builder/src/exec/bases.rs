@@ -17,19 +17,19 @@ use crate::{
     store::{LayerRef, Store},
 };
 
-/// Resolves all images that a build needs, all at the same time. The first that fails (in the
-/// order of the file) is the error.
-pub async fn resolve_images(
-    client: &Client,
-    needs: &[ImageNeed],
-) -> Result<ResolvedImages, BuildError> {
+/// Images that are not there, each with the reason at its place.
+pub type Missing = Vec<(ImageNeed, BuildError)>;
+
+/// Resolves all images that a build needs, all at the same time. Gives those that were found, and
+/// those that were not.
+pub async fn resolve_images(client: &Client, needs: &[ImageNeed]) -> (ResolvedImages, Missing) {
     let mut tasks = Vec::new();
     for need in needs {
         let (client, need) = (client.clone(), need.clone());
         tasks.push((need.clone(), tokio::spawn(async move { resolve(&client, &need).await })));
     }
     let mut resolved = ResolvedImages::default();
-    let mut first: Option<BuildError> = None;
+    let mut missing = Vec::new();
     for (need, task) in tasks {
         let result = match task.await {
             Ok(result) => result,
@@ -40,18 +40,10 @@ pub async fn resolve_images(
         };
         match result.at(need.span) {
             Ok(image) => resolved.insert(&need, image),
-            Err(error) => {
-                let earlier = first.as_ref().is_none_or(|known| error.span < known.span);
-                if earlier {
-                    first = Some(error);
-                }
-            }
+            Err(error) => missing.push((need, error)),
         }
     }
-    match first {
-        Some(error) => Err(error),
-        None => Ok(resolved),
-    }
+    (resolved, missing)
 }
 
 async fn resolve(client: &Client, need: &ImageNeed) -> Result<ResolvedImage, BuildError> {
@@ -109,7 +101,8 @@ fn no_platform(reference: &Reference, platform: &Platform, offered: &[Platform])
         [] => "no platform at all".to_owned(),
         some => some.iter().map(Platform::to_string).collect::<Vec<_>>().join(", "),
     };
-    Problem::NoPlatform { image: reference.familiar(), platform: platform.clone(), offered }.into()
+    let (image, platforms) = (reference.familiar(), vec![platform.clone()]);
+    Problem::NoPlatform { image, platforms, offered }.into()
 }
 
 /// Brings a layer's archive into the store.

@@ -34,13 +34,7 @@ pub fn resolve_layout(
     interrupted: &dyn Fn() -> bool,
 ) -> Result<ResolvedImage, BuildError> {
     let layout = Layout { dir };
-    let index = layout.read(&dir.join("index.json"), MAX_MANIFEST)?;
-    let Document::Index(index) = layout.document(&index, None)? else {
-        return Err(layout.wrong("its index.json is no index".to_owned()));
-    };
-    let chosen = choose(&index.manifests, target)
-        .ok_or_else(|| layout.wrong(format!("it has no image '{target}'")))?;
-    let mut descriptor = chosen.clone();
+    let mut descriptor = layout.chosen(target)?;
     let mut document = layout.manifest(&descriptor)?;
     if let Document::Index(inner) = &document {
         let offered = || shown(&inner.platforms());
@@ -76,15 +70,39 @@ pub fn resolve_layout(
     Ok(ResolvedImage { reference, digest: descriptor.digest, layers, config })
 }
 
+/// The platforms that an image in a layout offers.
+pub fn layout_platforms(dir: &Path, target: &str) -> Result<Vec<Platform>, BuildError> {
+    let layout = Layout { dir };
+    let descriptor = layout.chosen(target)?;
+    match layout.manifest(&descriptor)? {
+        Document::Index(index) => Ok(index.platforms()),
+        Document::Manifest(manifest) => {
+            let bytes = layout.blob(&manifest.config, MAX_CONFIG)?;
+            let config = ImageConfig::parse(&bytes).map_err(|e| layout.wrong(e.to_string()))?;
+            Ok(config.platform().into_iter().collect())
+        }
+    }
+}
+
 impl Layout<'_> {
+    /// The image that is meant.
+    fn chosen(&self, target: &str) -> Result<Descriptor, BuildError> {
+        let index = self.read(&self.dir.join("index.json"), MAX_MANIFEST)?;
+        let Document::Index(index) = self.document(&index, None)? else {
+            return Err(self.wrong("its index.json is no index".to_owned()));
+        };
+        let chosen = choose(&index.manifests, target);
+        chosen.cloned().ok_or_else(|| self.wrong(format!("it has no image '{target}'")))
+    }
+
     fn wrong(&self, reason: String) -> BuildError {
         let image = self.dir.display().to_string();
         Problem::NoImage { image, reason }.into()
     }
 
     fn other_platform(&self, platform: &Platform, offered: String) -> BuildError {
-        let (image, platform) = (self.dir.display().to_string(), platform.clone());
-        Problem::NoPlatform { image, platform, offered }.into()
+        let (image, platforms) = (self.dir.display().to_string(), vec![platform.clone()]);
+        Problem::NoPlatform { image, platforms, offered }.into()
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, BuildError> {

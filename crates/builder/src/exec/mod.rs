@@ -25,7 +25,7 @@ use mlint_registry::Client;
 use serde::{Deserialize, Serialize};
 
 pub use bases::{fetch_layer, resolve_images, resolved};
-pub use layout::resolve_layout;
+pub use layout::{layout_platforms, resolve_layout};
 pub use schedule::execute;
 pub use snapshot::Snapshot;
 

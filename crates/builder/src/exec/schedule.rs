@@ -8,22 +8,27 @@ use std::{
 use super::Exec;
 use crate::{
     events::Event,
+    fallen::Fallen,
     plan::{Op, StepId},
     problem::BuildError,
 };
 
-struct State {
+struct State<'f> {
     /// Steps that may start, the most urgent first.
     ready: BTreeSet<(bool, StepId)>,
     /// For each step, how many it still waits for.
     waits: Vec<usize>,
     running: usize,
     left: usize,
+    failed: BTreeSet<StepId>,
     failure: Option<BuildError>,
+    fallen: &'f mut Fallen,
 }
 
-/// Executes all steps of the plan.
-pub fn execute(exec: &Exec<'_>, jobs: usize) -> Result<(), BuildError> {
+/// Executes all steps of the plan. If the build keeps going, a step that fails takes down the
+/// platforms that it is for, and what is for them alone is not begun. Gives the number of steps that
+/// were left out.
+pub fn execute(exec: &Exec<'_>, jobs: usize, fallen: &mut Fallen) -> Result<usize, BuildError> {
     let steps = &exec.plan.steps;
     let mut waiters: Vec<Vec<StepId>> = vec![Vec::new(); steps.len()];
     let mut state = State {
@@ -31,7 +36,9 @@ pub fn execute(exec: &Exec<'_>, jobs: usize) -> Result<(), BuildError> {
         waits: vec![0; steps.len()],
         running: 0,
         left: steps.len(),
+        failed: BTreeSet::new(),
         failure: None,
+        fallen,
     };
     for (id, step) in steps.iter().enumerate() {
         let needs: BTreeSet<StepId> = step.needs().into_iter().collect();
@@ -50,13 +57,19 @@ pub fn execute(exec: &Exec<'_>, jobs: usize) -> Result<(), BuildError> {
         }
     });
     let state = shared.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match state.failure {
-        Some(failure) => Err(failure),
-        None => Ok(()),
+    if let Some(failure) = state.failure {
+        return Err(failure);
     }
+    let left_out = |id: &StepId| exec.result(*id).is_none() && !state.failed.contains(id);
+    let mut skipped = 0;
+    for step in (0..steps.len()).filter(left_out) {
+        exec.events.event(Event::Skipped { step });
+        skipped += 1;
+    }
+    Ok(skipped)
 }
 
-fn worker(exec: &Exec<'_>, state: &Mutex<State>, changed: &Condvar, waiters: &[Vec<StepId>]) {
+fn worker(exec: &Exec<'_>, state: &Mutex<State<'_>>, changed: &Condvar, waiters: &[Vec<StepId>]) {
     let mut held = lock(state);
     loop {
         if held.left == 0 || held.failure.is_some() {
@@ -64,11 +77,16 @@ fn worker(exec: &Exec<'_>, state: &Mutex<State>, changed: &Condvar, waiters: &[V
         }
         let Some((_, id)) = held.ready.pop_first() else {
             if held.running == 0 {
+                changed.notify_all();
                 return;
             }
             held = changed.wait(held).unwrap_or_else(PoisonError::into_inner);
             continue;
         };
+        // What waits for this step is for the same platforms, or fewer.
+        if held.fallen.has_all(&exec.plan.steps[id].targets) {
+            continue;
+        }
         held.running += 1;
         drop(held);
         let result = exec.step(id);
@@ -86,6 +104,19 @@ fn worker(exec: &Exec<'_>, state: &Mutex<State>, changed: &Condvar, waiters: &[V
             }
             Err(error) => {
                 exec.events.event(Event::Failed { step: id });
+                let targets = &exec.plan.steps[id].targets;
+                let stopped = exec.interrupted();
+                let failed = Err::<(), _>(error);
+                // Of what fails once the build is being stopped, nobody is to blame.
+                let rest = match stopped {
+                    true => failed.map(Some),
+                    false => held.fallen.take(targets, failed),
+                };
+                let Err(error) = rest else {
+                    held.failed.insert(id);
+                    changed.notify_all();
+                    continue;
+                };
                 // What fails because the build is being stopped is not why it is stopped.
                 let first = held.failure.as_ref().is_none_or(|known| known.is_interrupt());
                 if first {
@@ -104,6 +135,6 @@ fn is_emulated(exec: &Exec<'_>, id: StepId) -> bool {
     matches!(step.op, Op::Run(_)) && kind.is_some_and(|k| k.is_emulated())
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock<'s, 'f>(state: &'s Mutex<State<'f>>) -> MutexGuard<'s, State<'f>> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

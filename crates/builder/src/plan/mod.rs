@@ -234,6 +234,14 @@ impl Plan {
         }
     }
 
+    /// A target's image will not come about: no step is for it.
+    pub fn forget(&mut self, target: &Platform) {
+        for step in &mut self.steps {
+            step.targets.retain(|known| known != target);
+        }
+        self.images.retain(|image| image.platform != *target);
+    }
+
     /// The number of a base image.
     pub fn base(&mut self, image: &ResolvedImage) -> usize {
         match self.bases.iter().position(|known| known.digest == image.digest) {

@@ -212,8 +212,10 @@ impl Reach {
                 match source {
                     Source::Stage(stage) => todo.push(stage),
                     Source::Image(need) => {
-                        if !reach.images.contains(&need) {
-                            reach.images.push(need);
+                        match reach.images.iter_mut().find(|known| **known == need) {
+                            // It is told of where it is named first.
+                            Some(known) => known.span = known.span.min(need.span),
+                            None => reach.images.push(need),
                         }
                     }
                     Source::Scratch | Source::Files(_) => {}
