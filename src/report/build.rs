@@ -314,9 +314,9 @@ mod tests {
                40.0 s  line 2: RUN make\n   \
                 2.0 s  line 5: RUN x\n\
              done in 51.0 s: 5 steps, 1 from the cache\n\
-             emulated steps took 42.0 s; 40.0 s of that in the stage at\n  \
-               Dockerfile:1, which need not be emulated [missing-build-platform]:\n  \
-               mlint fix repairs it\n\
+             emulated steps took 42.0 s; 40.0 s of that in the stage at Dockerfile:1,\n  \
+               which need not be emulated [missing-build-platform]: mlint fix repairs\n  \
+               it\n\
              pushed r/a:1 (4 blobs sent)"
         );
         let json = summary.json();
