@@ -54,7 +54,7 @@ fn a_platform_without_a_base_falls_before_the_first_step() {
     let platforms = ["--platforms", "linux/amd64,linux/s390x,linux/riscv64"];
     let all = project
         .build(&platforms)
-        .fails_with(&["Dockerfile:1:6", "no image for linux/riscv64, linux/s390x; it offers"]);
+        .fails_with(&["Dockerfile:1:6", "no image for linux/riscv64, linux/s390x"]);
     assert!(!all.err.contains("#1"), "nothing ran: {}", all.err);
     let on = project.build(&[&platforms[..], &["-k"]].concat());
     on.fails_with(&["linux/amd64: sha256:", "linux/s390x: not built", "linux/riscv64: not built"]);
