@@ -105,6 +105,8 @@ pub enum Command {
         mlint verify registry.example.com/team/app:1.0 --platforms linux/amd64,linux/arm64\n\n\
         Exit status: 0 all right, 1 a wrong file or a missing platform, 2 could not look.")]
     Verify(commands::verify::VerifyArgs),
+    /// Look after the builder's cache
+    Cache(commands::cache::CacheArgs),
     /// Tell what a Dockerfile does on each platform, and where its words come from
     #[command(visible_alias = "explain-file")]
     Trace(commands::trace::TraceArgs),

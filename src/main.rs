@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         Command::Fix(args) => commands::fix::run(&args, &cli.global),
         Command::Build(args) => config::build_defaults(Path::new(&args.context), &cli.global)
             .map(|defaults| commands::build::run(&args, &defaults)),
+        Command::Cache(args) => commands::cache::run(&args),
         Command::Verify(args) => Ok(commands::verify::run(&args)),
         Command::Trace(args) => commands::trace::run(&args, &cli.global),
         Command::Graph(args) => commands::graph::run(&args, &cli.global),

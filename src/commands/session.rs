@@ -1,7 +1,8 @@
-//! What happens inside a session: the other end of `build` and `verify`.
+//! What happens inside a session: the other end of `build`, `verify` and `cache`.
 
 use mlint_builder::{
     build::build,
+    cache::{CacheRequest, look_after},
     request::{BuildReply, BuildRequest, Failure, VerifyRequest},
     sandbox::{Session, SessionReply},
     verify::verify,
@@ -26,6 +27,8 @@ pub enum SessionRequest {
     },
     /// A verification.
     Verify(VerifyRequest),
+    /// Care of the cache.
+    Cache(CacheRequest),
 }
 
 /// The body of every session.
@@ -38,6 +41,7 @@ pub fn body(session: Session, request: Vec<u8>) -> SessionReply {
             serde_json::to_vec(&reply)
         }
         Ok(SessionRequest::Verify(request)) => serde_json::to_vec(&verify(&session, &request)),
+        Ok(SessionRequest::Cache(request)) => serde_json::to_vec(&look_after(&request)),
         Err(error) => serde_json::to_vec(&BuildReply::Failed(Failure {
             message: format!("the session's request cannot be read: {error}"),
             place: None,

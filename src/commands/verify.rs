@@ -51,7 +51,8 @@ fn try_run(args: &VerifyArgs) -> Result<ExitCode, String> {
         platforms: args.platforms.clone(),
         allow_foreign: args.allow_foreign.clone(),
         plain_http: args.machine.plain_http.clone(),
-        cache_dir: cache_dir(&args.machine)?,
+        cache_dir: cache_dir(args.machine.cache_dir.as_deref())?,
+        cache_max: args.machine.cache_max_size,
     };
     let options = session_options(&args.machine)?;
     let bytes = serde_json::to_vec(&SessionRequest::Verify(request)).map_err(|e| e.to_string())?;

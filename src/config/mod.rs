@@ -44,6 +44,8 @@ pub struct Config {
     pub build_contexts: Vec<BuildContext>,
     /// The platform that the build runs on.
     pub build_platform: Option<Platform>,
+    /// The size that the builder's cache is kept within.
+    pub cache_max: Option<u64>,
     /// Rules that are off or have another severity.
     pub levels: BTreeMap<String, Level>,
     /// The severity from which on findings make the exit status 1.
@@ -189,6 +191,7 @@ pub fn build_defaults(context: &Path, global: &Global) -> Result<BuildDefaults, 
         build_args: config.build_args,
         build_contexts: config.build_contexts,
         levels: config.levels,
+        cache_max: config.cache_max,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
+use mlint_builder::plan::parse_size;
 use mlint_lint::Level;
 use mlint_model::BuildContext;
 use mlint_oci::{Platform, PlatformError, Reference};
@@ -15,13 +16,14 @@ use super::{Config, Invalid};
 use crate::{args::FailOn, catalogue, suggest};
 
 /// The keys at the top.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "platforms",
     "tags",
     "target",
     "build-args",
     "build-contexts",
     "build-platform",
+    "cache",
     "context",
     "ignore",
     "rules",
@@ -75,6 +77,7 @@ fn top(table: &DeTable<'_>) -> Parsed<Config> {
             "build-platform" => {
                 config.build_platform = Some(platform(value)?);
             }
+            "cache" => cache(value, &mut config)?,
             "context" => config.context = Some(text(value, "a directory")?.into()),
             "ignore" => ignore(value, &mut config.levels)?,
             "rules" => rules(value, &mut config.levels)?,
@@ -159,6 +162,26 @@ fn build_contexts(value: &Value<'_>) -> Parsed<Vec<BuildContext>> {
             })
         })
         .collect()
+}
+
+fn cache(value: &Value<'_>, config: &mut Config) -> Parsed<()> {
+    let what = "a table about the cache, as in max-size = \"20g\"";
+    let table = value.get_ref().as_table().ok_or_else(|| expected(value, what))?;
+    for (key, value) in in_file_order(table) {
+        match key.get_ref().as_ref() {
+            "max-size" => {
+                let given = text(value, "a size in quotes, as in \"20g\"")?;
+                let size = parse_size(given).ok_or_else(|| Mistake {
+                    span: value.span(),
+                    message: format!("'{given}' is no size"),
+                    help: Some("as in \"500m\" or \"20g\"".to_owned()),
+                })?;
+                config.cache_max = Some(size);
+            }
+            other => return Err(unknown(key.span(), "key of [cache]", other, &["max-size"])),
+        }
+    }
+    Ok(())
 }
 
 fn tags(value: &Value<'_>) -> Parsed<Vec<String>> {
@@ -294,6 +317,7 @@ mod tests {
         assert_eq!((config.levels.len(), config.build_args.len()), (3, 1));
         assert_eq!(config.build_contexts.len(), 2);
         assert!(config.context.is_some() && config.build_platform.is_some());
+        assert_eq!(config.cache_max, Some(20 << 30));
         for key in KEYS {
             assert!(page.contains(&format!("\n{key} =")) || page.contains(&format!("[{key}]")));
         }
@@ -322,6 +346,10 @@ mod tests {
         let (place, message, _) = mistake("[build-contexts]\n\"Base\" = \"x\"");
         assert_eq!(place, "\"Base\"");
         assert!(message.contains("can't be a context's name"), "{message}");
+        let (place, _, help) = mistake("[cache]\nmax-sise = \"1g\"");
+        assert_eq!((&*place, &*help), ("max-sise", "did you mean 'max-size'?"));
+        let (place, ..) = mistake("[cache]\nmax-size = \"plenty\"");
+        assert_eq!(place, "\"plenty\"");
         let (place, ..) = mistake("build-platform = \"bogus\"");
         assert_eq!(place, "\"bogus\"");
         mistake("platforms = []");

@@ -8,6 +8,7 @@ use mlint_oci::Platform;
 use crate::source::Source;
 
 pub mod build;
+pub mod cache;
 pub mod checkstyle;
 pub mod failure;
 pub mod github;

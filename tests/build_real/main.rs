@@ -1,6 +1,7 @@
 //! `mlint build` and `mlint verify` on real parts: Debian's `docker-registry`, base images of both
 //! architectures made by mlint itself, QEMU, and skopeo as the reader of what was pushed.
 
+mod cache;
 mod contexts;
 mod failures;
 mod features;

@@ -94,6 +94,7 @@ fn try_build(
         }
     }
     outcome.seconds = start.elapsed().as_secs_f64();
+    tidy(&store, request.cache_max, events);
     Ok(outcome)
 }
 
@@ -166,6 +167,20 @@ fn deliver(
         outcome.pushed.extend(names);
     }
     Ok(())
+}
+
+/// Keeps the cache within its size. What goes wrong with that does not make the build fail.
+pub(crate) fn tidy(store: &Store, most: Option<u64>, events: &dyn Events) {
+    let text = match store.tidy(most) {
+        Ok(None) => return,
+        Ok(Some(pruned)) if pruned.removed.is_empty() => return,
+        Ok(Some(pruned)) => format!(
+            "the cache was above its size: removed what was unused the longest, {:.1} MB",
+            pruned.freed() as f64 / 1e6
+        ),
+        Err(error) => format!("the cache can't be kept within its size: {error}"),
+    };
+    events.event(Event::Note { text });
 }
 
 /// The images as the outputs want them; equal wishes share a result.

@@ -2,6 +2,7 @@
 
 pub mod attest;
 pub mod build;
+pub mod cache;
 pub mod context;
 pub mod copy;
 pub mod error;

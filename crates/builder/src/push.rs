@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use mlint_oci::{Descriptor, Reference};
 use mlint_registry::{
-    BlobSource, Client, PlannedBlob, PlannedManifest, PushError, PushPlan, PushReport,
+    BlobSource, PlannedBlob, PlannedManifest, PushError, PushPlan, PushReport, RegistryError,
 };
 
 use crate::{
@@ -69,8 +69,35 @@ pub fn push(
         }
         plans.push(PushPlan { repository, blobs, manifests, index, tags });
     }
-    let report = exec.wait(exec.client.push(&plans, CONCURRENCY, None))?;
-    Ok((report.map_err(Problem::from)?, shown))
+    let layers: Vec<&LayerRef> = images.iter().flat_map(|i| &i.snapshot.layers).collect();
+    Ok((send(exec, &plans, &layers)?, shown))
+}
+
+/// Pushes, and keeps what had to be fetched for it.
+pub fn send(
+    exec: &Exec<'_>,
+    plans: &[PushPlan],
+    layers: &[&LayerRef],
+) -> Result<PushReport, BuildError> {
+    let report = exec.wait(exec.client.push(plans, CONCURRENCY, None));
+    for blob in plans.iter().flat_map(|plan| &plan.blobs) {
+        if let BlobSource::Elsewhere { file, .. } = &blob.source
+            && file.exists()
+        {
+            exec.store.adopt_blob(file, &blob.descriptor.digest)?;
+        }
+    }
+    match report? {
+        Ok(report) => Ok(report),
+        Err(error) => {
+            if let PushError::Content { source: RegistryError::DamagedFile { want, .. } } = &error
+                && let Some(layer) = layers.iter().find(|layer| layer.digest == *want)
+            {
+                return Err(exec.store.discard(layer)?.into());
+            }
+            Err(Problem::from(error).into())
+        }
+    }
 }
 
 /// Layers and configs of all images, each once.
@@ -85,15 +112,7 @@ fn blobs(
             if blobs.iter().any(|b| b.descriptor.digest == layer.digest) {
                 continue;
             }
-            let mount_from = mounts(layer, repository)?;
-            if !exec.store.has_layer(layer) {
-                bring(exec, exec.client, layer, repository)?;
-            }
-            blobs.push(PlannedBlob {
-                descriptor: Descriptor::new(&layer.media_type, layer.digest.clone(), layer.size),
-                source: BlobSource::File(exec.store.blob_path(&layer.digest)),
-                mount_from,
-            });
+            blobs.push(layer_blob(exec, layer, repository)?);
         }
         blobs.push(PlannedBlob {
             descriptor: image.config_descriptor.clone(),
@@ -114,19 +133,34 @@ fn mounts(layer: &LayerRef, repository: &Reference) -> Result<Vec<Reference>, Bu
     })
 }
 
-/// A base image's layer that nobody has unpacked yet is fetched only if the target can't get it
-/// from a neighbouring repository.
-fn bring(
+/// A layer as a push wants it. A base image's that nobody has unpacked yet is fetched only if the
+/// target lacks it and can't get it from a neighbouring repository.
+fn layer_blob(
     exec: &Exec<'_>,
-    client: &Client,
     layer: &LayerRef,
     repository: &Reference,
-) -> Result<(), BuildError> {
-    let there = exec.wait(client.blob_exists(repository, &layer.digest))?;
-    if matches!(there, Ok(true)) || !mounts(layer, repository)?.is_empty() {
-        return Ok(());
-    }
-    exec.fetch(layer)
+) -> Result<PlannedBlob, BuildError> {
+    let path = exec.store.blob_path(&layer.digest);
+    let source = match &layer.origin {
+        _ if exec.store.has_layer(layer) => match exec.store.is_known_whole(layer) {
+            true => BlobSource::File(path),
+            false => BlobSource::Checked(path),
+        },
+        Some(origin) => BlobSource::Elsewhere {
+            repository: Reference::parse(origin)?,
+            file: exec.store.temporary("blob"),
+        },
+        None => {
+            // Fails, and says why.
+            exec.fetch(layer)?;
+            BlobSource::File(path)
+        }
+    };
+    Ok(PlannedBlob {
+        descriptor: Descriptor::new(&layer.media_type, layer.digest.clone(), layer.size),
+        source,
+        mount_from: mounts(layer, repository)?,
+    })
 }
 
 impl From<PushError> for Problem {

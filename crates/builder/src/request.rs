@@ -53,6 +53,8 @@ pub struct BuildRequest {
     pub plain_http: Vec<String>,
     /// Where the cache is.
     pub cache_dir: PathBuf,
+    /// The most that the cache takes when the build is done, in bytes; the usual size without it.
+    pub cache_max: Option<u64>,
     /// What names stand for in FROM, COPY --from and mounts.
     pub contexts: Vec<NamedContext>,
     /// What commands run with.
@@ -239,6 +241,8 @@ pub struct VerifyRequest {
     pub plain_http: Vec<String>,
     /// Where the cache is.
     pub cache_dir: PathBuf,
+    /// The most that the cache takes when this is done, in bytes; the usual size without it.
+    pub cache_max: Option<u64>,
 }
 
 /// How a build ended.

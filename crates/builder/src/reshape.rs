@@ -93,8 +93,7 @@ fn known_or(
 
 /// The layer's archive, unpacked.
 fn archive(exec: &Exec<'_>, layer: &LayerRef) -> Result<Box<dyn Read>, BuildError> {
-    exec.fetch(layer)?;
-    let path = exec.store.blob_path(&layer.digest);
+    let path = exec.whole_layer(layer)?;
     let file = File::open(&path).map_err(FsError::new("read", &path))?;
     let mut packed = BufReader::with_capacity(256 * 1024, file);
     let head = io::BufRead::fill_buf(&mut packed).map_err(FsError::new("read", &path))?;

@@ -123,6 +123,7 @@ fn try_verify(session: &Session, request: &VerifyRequest) -> Result<VerifyOutcom
             },
         });
     }
+    crate::build::tidy(&store, request.cache_max, &crate::events::Silent);
     Ok(outcome)
 }
 

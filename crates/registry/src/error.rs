@@ -175,6 +175,16 @@ pub enum RegistryError {
         /// The system's words.
         source: io::Error,
     },
+    /// A file on this side that is not what it was.
+    #[error("the file {} was damaged: its digest is {found}, not {want}", path.display())]
+    DamagedFile {
+        /// The file.
+        path: PathBuf,
+        /// The digest that it had.
+        want: Digest,
+        /// The digest that it has.
+        found: Digest,
+    },
     /// The consumer of a blob failed.
     #[error("can't store what comes from {host}: {source}")]
     Sink {

@@ -9,14 +9,14 @@
 
 use std::{
     io::{self, Seek as _, SeekFrom},
-    path::PathBuf,
+    path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use mlint_oci::{Descriptor, Digest, Reference};
+use mlint_oci::{Algorithm, Descriptor, Digest, Hasher, Reference};
 use reqwest::{
     Body, Method, RequestBuilder, Response, StatusCode, Url,
     header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, LOCATION, RANGE},
@@ -45,6 +45,15 @@ pub type SharedProgress = Arc<dyn Fn(u64) + Send + Sync>;
 pub enum BlobSource {
     /// In a file, which is streamed.
     File(PathBuf),
+    /// In a file that lay about for a while: checked against the digest before it is streamed.
+    Checked(PathBuf),
+    /// In another repository: fetched into a file if it must be uploaded.
+    Elsewhere {
+        /// The repository.
+        repository: Reference,
+        /// The file, which is made.
+        file: PathBuf,
+    },
     /// In memory: configs and other small things.
     Bytes(Arc<[u8]>),
 }
@@ -58,6 +67,18 @@ pub enum Pushed {
     Mounted,
     /// It was uploaded.
     Uploaded,
+}
+
+impl BlobSource {
+    /// The file that is streamed.
+    fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::File(path) | Self::Checked(path) | Self::Elsewhere { file: path, .. } => {
+                Some(path)
+            }
+            Self::Bytes(_) => None,
+        }
+    }
 }
 
 impl Client {
@@ -220,6 +241,7 @@ impl Upload<'_> {
 
     /// Uploads, with a fresh session for each try, since a registry forgets a broken one.
     async fn run(&self, mut session: Option<Url>) -> Result<(), RegistryError> {
+        self.make_ready().await?;
         let transport = &self.client.transport;
         let mut chunk = transport.options.chunk_size.filter(|c| *c < self.descriptor.size);
         let counted = Counted::default();
@@ -252,6 +274,32 @@ impl Upload<'_> {
             match pause.filter(|_| again && attempt < transport.options.attempts) {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => return Err(error),
+            }
+        }
+    }
+
+    /// Brings the file here, or looks whether it is still what it was.
+    async fn make_ready(&self) -> Result<(), RegistryError> {
+        match self.source {
+            BlobSource::File(_) | BlobSource::Bytes(_) => Ok(()),
+            BlobSource::Elsewhere { file, .. } if file.exists() => Ok(()),
+            BlobSource::Elsewhere { repository, file } => {
+                self.client.fetch_blob(repository, self.descriptor, file, None).await
+            }
+            BlobSource::Checked(path) => {
+                let (file, algorithm) = (path.clone(), self.descriptor.digest.algorithm());
+                let hashed = tokio::task::spawn_blocking(move || hash_file(&file, algorithm));
+                let fail =
+                    |source| RegistryError::File { action: "read", path: path.clone(), source };
+                let found = hashed.await.map_err(|e| fail(io::Error::other(e)))?.map_err(fail)?;
+                match found == self.descriptor.digest {
+                    true => Ok(()),
+                    false => Err(RegistryError::DamagedFile {
+                        path: path.clone(),
+                        want: self.descriptor.digest.clone(),
+                        found,
+                    }),
+                }
             }
         }
     }
@@ -377,6 +425,18 @@ impl Upload<'_> {
     }
 }
 
+fn hash_file(path: &Path, algorithm: Algorithm) -> io::Result<Digest> {
+    let mut file = std::fs::File::open(path)?;
+    let mut hasher = Hasher::new(algorithm);
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match io::Read::read(&mut file, &mut buffer)? {
+            0 => return Ok(hasher.finish()),
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+}
+
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
@@ -421,7 +481,7 @@ struct Part<'a> {
 impl Part<'_> {
     /// Fails early, and at the file, if it is not what the descriptor says.
     fn check(&self) -> Result<(), RegistryError> {
-        let BlobSource::File(path) = self.source else { return Ok(()) };
+        let Some(path) = self.source.file() else { return Ok(()) };
         let fail = |source| RegistryError::File { action: "read", path: path.clone(), source };
         let len = std::fs::metadata(path).map_err(fail)?.len();
         if len < self.at + self.len {
@@ -441,7 +501,9 @@ impl Part<'_> {
                 }
                 Ok(part.into())
             }
-            BlobSource::File(path) => {
+            BlobSource::File(path)
+            | BlobSource::Checked(path)
+            | BlobSource::Elsewhere { file: path, .. } => {
                 let fail =
                     |source| RegistryError::File { action: "read", path: path.clone(), source };
                 let mut file = std::fs::File::open(path).map_err(fail)?;

@@ -114,6 +114,10 @@ pub struct MachineArgs {
     /// Where the builder keeps its data [default: $XDG_CACHE_HOME/mlint or ~/.cache/mlint]
     #[arg(long, env = "MLINT_CACHE_DIR", value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
+    /// The size that the cache is kept within, as in 20g [default: the smaller of 100 GB and four
+    /// fifths of the disk]
+    #[arg(long, env = "MLINT_CACHE_MAX_SIZE", value_name = "SIZE", value_parser = crate::commands::cache::size)]
+    pub cache_max_size: Option<u64>,
     /// An emulator: ARCH=PATH, as in arm64=/usr/bin/qemu-aarch64-static
     #[arg(long = "qemu", value_name = "ARCH=PATH")]
     pub qemu: Vec<String>,

@@ -9,7 +9,7 @@ mod values;
 use std::{
     collections::BTreeMap,
     io::{IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -56,6 +56,8 @@ pub struct BuildDefaults {
     pub build_contexts: Vec<BuildContext>,
     /// Levels of rules, for the advice that a build gives.
     pub levels: BTreeMap<String, Level>,
+    /// The size that the cache is kept within.
+    pub cache_max: Option<u64>,
 }
 
 /// Runs the command.
@@ -185,7 +187,8 @@ fn request(
         jobs: args.jobs,
         allow_foreign: args.allow_foreign.clone(),
         plain_http: args.machine.plain_http.clone(),
-        cache_dir: cache_dir(&args.machine)?,
+        cache_dir: cache_dir(args.machine.cache_dir.as_deref())?,
+        cache_max: args.machine.cache_max_size.or(defaults.cache_max),
         contexts: {
             let mut contexts = defaults.build_contexts.clone();
             contexts.extend(args.build_contexts.iter().cloned());
@@ -286,12 +289,11 @@ fn run_options(args: &BuildArgs) -> Result<RunOptions, String> {
 }
 
 /// Where the builder keeps its data.
-pub fn cache_dir(args: &MachineArgs) -> Result<PathBuf, String> {
+pub fn cache_dir(given: Option<&Path>) -> Result<PathBuf, String> {
     let from_home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let from_xdg = || std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let dir = args
-        .cache_dir
-        .clone()
+    let dir = given
+        .map(Path::to_owned)
         .or_else(|| from_xdg().or_else(from_home).map(|dir| dir.join("mlint")))
         .ok_or("there is no HOME to keep the cache in: name a directory with --cache-dir")?;
     std::path::absolute(&dir).map_err(|e| format!("cannot find {}: {e}", dir.display()))
@@ -309,5 +311,6 @@ pub fn session_options(args: &MachineArgs) -> Result<SessionOptions, String> {
             _ => Err(format!("--qemu {text}: expected ARCH=PATH")),
         })
         .collect::<Result<Vec<_>, String>>()?;
-    Ok(SessionOptions { cache_dir: cache_dir(args)?, id_map: IdMap::Auto, qemu })
+    let cache_dir = cache_dir(args.cache_dir.as_deref())?;
+    Ok(SessionOptions { cache_dir, id_map: IdMap::Auto, qemu })
 }

@@ -40,10 +40,7 @@ impl FileDigests {
     pub fn load(store: &Store, root: &Path) -> Self {
         let name = Digest::sha256(root.as_os_str().as_encoded_bytes());
         let record = store.context_record(&name);
-        let list: Vec<(ImagePath, Stamp, Digest)> = std::fs::read(&record)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
+        let list: Vec<(ImagePath, Stamp, Digest)> = store.read_json(&record).unwrap_or_default();
         let digests = list.into_iter().map(|(path, stamp, digest)| (path, (stamp, digest)));
         let known = Known { digests: digests.collect(), changed: false };
         Self { record, root: root.to_owned(), known: Mutex::new(known) }

@@ -66,7 +66,7 @@ impl Exec<'_> {
         let content = self.content_key(op)?;
         let parts = (op_key(op), &parent.chain, content);
         let key = key("copy", self.request.compression, &parts);
-        self.cached_or("copy", &key, || self.copy_layer(id, op, parent))
+        self.cached_or(id, "copy", &key, || self.copy_layer(id, op, parent))
     }
 
     /// What identifies the content of everything that is copied. A stage's or an image's is known by
@@ -130,7 +130,7 @@ impl Exec<'_> {
         let entries = work.placement.entries();
         let identity = self.layer_identity(&entries, &work)?;
         let key = key("copy-layer", self.request.compression, &identity);
-        let made = self.cached_or("copy-layer", &key, || self.write_copy(&entries, &work))?;
+        let made = self.cached_or(id, "copy-layer", &key, || self.write_copy(&entries, &work))?;
         Ok(made.layer)
     }
 
@@ -300,6 +300,14 @@ impl Exec<'_> {
             }
         };
         let found = fs::symlink_metadata(&from).map_err(FsError::new("read", &from))?;
+        if let (Sources::Image { snapshot, view }, Content::Source(_, path)) =
+            (source, &placed.content)
+            && let Some(node) = view.get(path)
+            && matches!(node.entry.kind, EntryKind::File(size) if size != found.len())
+            && let Some(layer) = snapshot.layers.get(node.layer)
+        {
+            return Err(self.changed(layer, path));
+        }
         let meta = read_meta(&from, &found)?;
         // Attributes of the context's files are the machine's that it lies on.
         (entry.meta.mtime, entry.meta.xattrs) = match source {

@@ -147,7 +147,7 @@ impl Layout<'_> {
         layer: &Descriptor,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<(), BuildError> {
-        if std::fs::metadata(store.blob_path(&layer.digest)).is_ok_and(|m| m.len() == layer.size) {
+        if store.blob_length(&layer.digest) == Some(layer.size) {
             return Ok(());
         }
         let (from, to) = (self.path(&layer.digest), store.temporary("blob"));

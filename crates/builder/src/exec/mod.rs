@@ -15,7 +15,7 @@ mod ssh;
 mod workdir;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -32,18 +32,21 @@ pub use snapshot::Snapshot;
 use crate::{
     context::{Context, FileDigests, Ignore},
     events::{Event, Events},
-    layer::{LayerIndex, View},
+    layer::{LayerIndex, View, entry::ImagePath},
     plan::{MountSource, Op, Plan, StepId},
     problem::{At, BuildError, Problem},
-    remote::Commit,
+    remote::{Commit, masked},
     request::{BuildRequest, NamedSource},
     sandbox::{Session, emulation::Emulation},
-    store::{LayerRef, Store},
+    store::{LayerRef, LayerStoreError, Store},
 };
 use memo::Memo;
 
 /// The name of the build context among what is remembered.
 const CONTEXT: &str = "context";
+
+/// The longest text that is kept of a step.
+const ABOUT: usize = 200;
 
 /// Everything that executing steps needs.
 pub struct Exec<'a> {
@@ -97,6 +100,9 @@ pub struct StepResult {
 struct Record {
     layer: LayerRef,
     created: i64,
+    /// The step, for people.
+    #[serde(default)]
+    about: String,
 }
 
 /// A layer, fresh or from the cache.
@@ -148,8 +154,16 @@ impl<'a> Exec<'a> {
         }
     }
 
-    /// Writes down what was learnt about the context's files.
+    /// Writes down what was learnt about the context's files, and which layers were of use.
     pub fn finish(&self) -> Result<(), BuildError> {
+        let mut noted = HashSet::new();
+        for result in (0..self.plan.steps.len()).filter_map(|id| self.result(id)) {
+            for layer in &result.snapshot.layers {
+                if noted.insert(layer.digest.clone()) {
+                    self.store.note_use(layer);
+                }
+            }
+        }
         let named = self.request.contexts.iter().enumerate();
         let named = named.filter(|(_, c)| matches!(c.source, NamedSource::Directory { .. }));
         let names = named.map(|(number, _)| context_name(number));
@@ -200,6 +214,7 @@ impl<'a> Exec<'a> {
     /// The result for a key: from the cache, or made now by exactly one of all who want it.
     fn cached_or(
         &self,
+        id: StepId,
         kind: &str,
         key: &Digest,
         make: impl FnOnce() -> Result<LayerRef, BuildError>,
@@ -220,7 +235,8 @@ impl<'a> Exec<'a> {
             return Ok(made);
         }
         let layer = make()?;
-        let record = Record { layer, created: now() };
+        let about = self.about(id);
+        let record = Record { layer, created: now(), about };
         self.store.put_record(kind, key, &record)?;
         self.made().insert((kind.to_owned(), key.clone()), record.clone());
         Ok(Made { layer: record.layer, created: record.created, cached: false })
@@ -228,6 +244,11 @@ impl<'a> Exec<'a> {
 
     fn made(&self) -> std::sync::MutexGuard<'_, HashMap<(String, Digest), Record>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A step, for people who look at the cache.
+    fn about(&self, id: StepId) -> String {
+        masked(&self.plan.steps[id].origin.text).chars().take(ABOUT).collect()
     }
 
     /// The build context, or a named one; read when the first step needs it.
@@ -280,7 +301,37 @@ impl<'a> Exec<'a> {
         if !self.store.has_index(layer) {
             self.fetch(layer)?;
         }
-        Ok(self.store.index(layer)?)
+        self.healed(layer, || self.store.index(layer))
+    }
+
+    /// What is read of a layer's archive. One that was damaged on this disk is fetched once more,
+    /// if there is somewhere to fetch it from.
+    fn healed<T>(
+        &self,
+        layer: &LayerRef,
+        read: impl Fn() -> Result<T, LayerStoreError>,
+    ) -> Result<T, BuildError> {
+        match read() {
+            Err(LayerStoreError::Damaged { .. }) if layer.origin.is_some() => {
+                self.fetch(layer)?;
+                Ok(read()?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// A layer's archive, here and whole.
+    pub fn whole_layer(&self, layer: &LayerRef) -> Result<std::path::PathBuf, BuildError> {
+        self.fetch(layer)?;
+        self.healed(layer, || self.store.whole_layer(layer))
+    }
+
+    /// The error for an unpacked file that is not what it was.
+    pub fn changed(&self, layer: &LayerRef, path: &ImagePath) -> BuildError {
+        match self.store.discard_unpacked(layer, path.display()) {
+            Ok(error) => error.into(),
+            Err(error) => error.into(),
+        }
     }
 
     /// What a file system shows.
@@ -297,7 +348,7 @@ impl<'a> Exec<'a> {
         if !self.store.is_unpacked(layer) {
             self.fetch(layer)?;
         }
-        Ok(self.store.unpacked(layer, &|| self.interrupted())?)
+        self.healed(layer, || self.store.unpacked(layer, &|| self.interrupted()))
     }
 
     /// The directories of all layers, topmost first, as overlays want them.

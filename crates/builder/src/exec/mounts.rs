@@ -234,7 +234,7 @@ impl Exec<'_> {
                 },
             }
         };
-        let dir = self.store.mount_dir(&name);
+        let dir = self.store.mount_dir(&name, id)?;
         if !dir.exists() {
             fs::create_dir_all(&dir).map_err(FsError::new("create", &dir))?;
             let permissions = fs::Permissions::from_mode(mode);

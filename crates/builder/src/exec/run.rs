@@ -40,7 +40,7 @@ impl Exec<'_> {
         let parts =
             (argv, script, env, cwd, user, mounts, network, platform, &parent.chain, around);
         let key = key("run", self.request.compression, &parts);
-        self.cached_or("run", &key, || {
+        self.cached_or(id, "run", &key, || {
             self.events.event(Event::Started { step: id });
             let dirs = WorkDirs::make(self)?;
             let result = self.execute(id, op, parent, &dirs);

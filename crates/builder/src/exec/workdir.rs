@@ -20,7 +20,7 @@ impl Exec<'_> {
         parent: &Snapshot,
     ) -> Result<Made, BuildError> {
         let key = key("workdir", self.request.compression, &(op, &parent.chain));
-        self.cached_or("workdir", &key, || {
+        self.cached_or(id, "workdir", &key, || {
             self.events.event(Event::Started { step: id });
             let view = self.view(parent)?;
             let owner = match op.user.as_str() {

@@ -43,9 +43,15 @@ pub fn local(exec: &Exec<'_>, image: &BuiltImage, dir: &Path) -> Result<(), Buil
                 directories.push((path, node.entry.mode));
                 fs::create_dir(&to)
             }
-            EntryKind::File(_) => {
+            EntryKind::File(size) => {
                 let mode = fs::Permissions::from_mode(node.entry.mode);
-                fs::copy(from()?, &to).and_then(|_| fs::set_permissions(&to, mode))
+                let copied = fs::copy(from()?, &to).map_err(FsError::new("write", &to))?;
+                if copied != *size
+                    && let Some(layer) = image.snapshot.layers.get(node.layer)
+                {
+                    return Err(exec.changed(layer, path));
+                }
+                fs::set_permissions(&to, mode)
             }
             EntryKind::Hardlink(first) => {
                 fs::hard_link(dir.join(first.as_path()), &to).or_else(|_| {
@@ -107,7 +113,11 @@ pub fn tar<W: Write>(
             };
         }
         if let EntryKind::File(size) = &mut entry.kind {
-            *size = found.map_err(FsError::new("read", &from))?.len();
+            let length = found.map_err(FsError::new("read", &from))?.len();
+            if matches!(node.entry.kind, EntryKind::File(known) if known != length) {
+                return Err(exec.changed(layer, path));
+            }
+            *size = length;
             file = Some(File::open(&from).map_err(FsError::new("read", &from))?);
         }
         match &mut file {

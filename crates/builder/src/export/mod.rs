@@ -180,8 +180,7 @@ fn layout(
                 continue;
             }
             written.push(&layer.digest);
-            exec.fetch(layer)?;
-            let from = exec.store.blob_path(&layer.digest);
+            let from = exec.whole_layer(layer)?;
             sink.file(&blob(&layer.digest), Source::File(&from))?;
         }
         let config = &image.config_descriptor.digest;
@@ -240,8 +239,7 @@ fn docker(
     for layer in &image.snapshot.layers {
         let name = blob(&layer.digest);
         if !layers.contains(&name) {
-            exec.fetch(layer)?;
-            sink.file(&name, Source::File(&exec.store.blob_path(&layer.digest)))?;
+            sink.file(&name, Source::File(&exec.whole_layer(layer)?))?;
         }
         layers.push(name);
     }

@@ -13,6 +13,19 @@ pub struct LayerIndex {
     pub entries: Vec<IndexEntry>,
 }
 
+impl LayerIndex {
+    /// About how much of the disk the layer takes when it is unpacked.
+    pub fn size_on_disk(&self) -> u64 {
+        const BLOCK: u64 = 4096;
+        let sizes = self.entries.iter().map(|entry| match entry.kind {
+            EntryKind::File(size) => size.div_ceil(BLOCK).saturating_mul(BLOCK),
+            EntryKind::Directory => BLOCK,
+            _ => 0,
+        });
+        sizes.fold(0, u64::saturating_add)
+    }
+}
+
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexEntry {

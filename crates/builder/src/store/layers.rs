@@ -8,11 +8,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mlint_oci::Digest;
+use mlint_oci::{Digest, Hasher};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::Store;
+use super::{Store, lease::Thing, touch};
 use crate::{
     error::FsError,
     layer::{
@@ -64,6 +64,24 @@ pub enum LayerStoreError {
         /// What it is.
         found: Digest,
     },
+    /// Its archive was damaged here, and is removed.
+    #[error(
+        "the cache's copy of layer {digest} was damaged on this disk, and is removed now: build again, and what made it is done anew"
+    )]
+    Damaged {
+        /// Which layer.
+        digest: Digest,
+    },
+    /// Its unpacked files were changed or damaged here, and are removed.
+    #[error(
+        "the cache's unpacked layer {diff_id} was changed on this disk ({path}), and is removed now: build again"
+    )]
+    Changed {
+        /// Which layer.
+        diff_id: Digest,
+        /// A file that is not what it was.
+        path: String,
+    },
     /// The build was interrupted.
     #[error("interrupted")]
     Interrupted,
@@ -87,12 +105,14 @@ impl Store {
             media_type: layer.media_type,
             origin: None,
         };
-        self.put_index(&reference.diff_id, layer.index)?;
+        let index = self.put_index(&reference.diff_id, layer.index)?;
         if let Some(upper) = upper {
+            self.hold(Thing::Unpacked, reference.diff_id.hex())?;
             let _lock = self.lock("layer", reference.diff_id.hex())?;
             let dir = self.layer_path(&reference.diff_id);
             if !dir.exists() {
                 fs::rename(upper, &dir).map_err(FsError::new("write", &dir))?;
+                self.journal.add(index.size_on_disk());
             }
         }
         self.adopt_blob(&layer.path, &reference.digest)?;
@@ -102,17 +122,86 @@ impl Store {
     /// Whether the layer's compressed archive is there, whole: nothing is synced to disk step by
     /// step, so a machine that lost its power may come back with a file that is cut off.
     pub fn has_layer(&self, layer: &LayerRef) -> bool {
-        fs::metadata(self.blob_path(&layer.digest)).is_ok_and(|found| found.len() == layer.size)
+        self.blob_length(&layer.digest) == Some(layer.size)
     }
 
     /// Whether the layer is unpacked.
     pub fn is_unpacked(&self, layer: &LayerRef) -> bool {
-        self.layer_path(&layer.diff_id).exists()
+        let held = self.hold(Thing::Unpacked, layer.diff_id.hex());
+        held.is_ok() && self.layer_path(&layer.diff_id).exists()
     }
 
     /// Whether the layer's index is known.
     pub fn has_index(&self, layer: &LayerRef) -> bool {
-        self.index_path(&layer.diff_id).exists()
+        let held = self.hold(Thing::Index, layer.diff_id.hex());
+        held.is_ok() && self.index_path(&layer.diff_id).exists()
+    }
+
+    /// Notes that a layer is a part of what is built, whether or not its files are looked at.
+    pub fn note_use(&self, layer: &LayerRef) {
+        for path in [self.blob_path(&layer.digest), self.index_path(&layer.diff_id)] {
+            if let Ok(found) = fs::metadata(&path) {
+                touch(&path, &found);
+            }
+        }
+    }
+
+    /// Whether the layer's archive need not be read to know that it is whole.
+    pub fn is_known_whole(&self, layer: &LayerRef) -> bool {
+        self.whole_blobs().contains(&layer.digest)
+    }
+
+    /// The layer's archive, which must be there, checked against its digest; one that was damaged
+    /// is removed.
+    pub fn whole_layer(&self, layer: &LayerRef) -> Result<PathBuf, LayerStoreError> {
+        let path = self.blob_path(&layer.digest);
+        if self.is_known_whole(layer) {
+            return Ok(path);
+        }
+        match self.is_damaged(layer)? {
+            true => Err(self.discard(layer)?),
+            false => {
+                self.whole_blobs().insert(layer.digest.clone());
+                Ok(path)
+            }
+        }
+    }
+
+    fn is_damaged(&self, layer: &LayerRef) -> Result<bool, FsError> {
+        let path = self.blob_path(&layer.digest);
+        let failed = |e| FsError::new("read", &path)(e);
+        let mut file = File::open(&path).map_err(failed)?;
+        let mut hasher = Hasher::new(layer.digest.algorithm());
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            match file.read(&mut buffer).map_err(failed)? {
+                0 => return Ok(hasher.finish() != layer.digest),
+                n => hasher.update(&buffer[..n]),
+            }
+        }
+    }
+
+    /// Removes an archive that is not what its name says.
+    pub fn discard(&self, layer: &LayerRef) -> Result<LayerStoreError, FsError> {
+        let path = self.blob_path(&layer.digest);
+        self.whole_blobs().remove(&layer.digest);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(FsError::new("remove", &path)(e)),
+            _ => Ok(LayerStoreError::Damaged { digest: layer.digest.clone() }),
+        }
+    }
+
+    /// Removes unpacked files that are not what the index says.
+    pub fn discard_unpacked(
+        &self,
+        layer: &LayerRef,
+        path: String,
+    ) -> Result<LayerStoreError, FsError> {
+        let (dir, trash) = (self.layer_path(&layer.diff_id), self.temporary("changed"));
+        match fs::rename(&dir, &trash) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(FsError::new("remove", &dir)(e)),
+            _ => Ok(LayerStoreError::Changed { diff_id: layer.diff_id.clone(), path }),
+        }
     }
 
     /// The layer's directory; unpacks it if that was not done yet. Its archive must be there.
@@ -122,7 +211,8 @@ impl Store {
         interrupted: &dyn Fn() -> bool,
     ) -> Result<PathBuf, LayerStoreError> {
         let dir = self.layer_path(&layer.diff_id);
-        if dir.exists() {
+        if self.is_unpacked(layer) {
+            self.note_use(layer);
             return Ok(dir);
         }
         let _lock = self.lock("layer", layer.diff_id.hex())?;
@@ -140,8 +230,9 @@ impl Store {
                 return Err(e);
             }
         };
-        self.put_index(&layer.diff_id, index)?;
+        let index = self.put_index(&layer.diff_id, index)?;
         fs::rename(&temporary, &dir).map_err(FsError::new("write", &dir))?;
+        self.journal.add(index.size_on_disk());
         Ok(dir)
     }
 
@@ -150,10 +241,8 @@ impl Store {
         if let Some(index) = self.known_indices().get(&layer.diff_id) {
             return Ok(index.clone());
         }
-        let path = self.index_path(&layer.diff_id);
-        let known = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        if let Some(index) = known {
-            let index: Arc<LayerIndex> = Arc::new(index);
+        if let Some(index) = self.read_json::<LayerIndex>(&self.index_path(&layer.diff_id)) {
+            let index = Arc::new(index);
             self.known_indices().insert(layer.diff_id.clone(), index.clone());
             return Ok(index);
         }
@@ -163,16 +252,28 @@ impl Store {
 
     fn put_index(&self, diff_id: &Digest, index: LayerIndex) -> Result<Arc<LayerIndex>, FsError> {
         let index = Arc::new(index);
-        let path = self.index_path(diff_id);
-        if !path.exists() {
-            self.write_json(&path, &*index)?;
-        }
+        self.write_json(&self.index_path(diff_id), &*index)?;
         self.known_indices().insert(diff_id.clone(), index.clone());
         Ok(index)
     }
 
-    /// Reads a layer's archive to its end and checks that it is what it should be.
+    /// Reads a layer's archive to its end and checks that it is what it should be. One that was
+    /// damaged here is removed; one that always was wrong stays, as a witness.
     fn read_archive<T>(
+        &self,
+        layer: &LayerRef,
+        read: impl FnOnce(&mut dyn Read) -> Result<T, ArchiveError>,
+    ) -> Result<T, LayerStoreError> {
+        let wrong = |e: &LayerStoreError| {
+            matches!(e, LayerStoreError::Archive { .. } | LayerStoreError::WrongContent { .. })
+        };
+        match self.try_read_archive(layer, read) {
+            Err(e) if wrong(&e) && self.is_damaged(layer)? => Err(self.discard(layer)?),
+            other => other,
+        }
+    }
+
+    fn try_read_archive<T>(
         &self,
         layer: &LayerRef,
         read: impl FnOnce(&mut dyn Read) -> Result<T, ArchiveError>,
@@ -269,6 +370,43 @@ mod tests {
         let result = store.unpacked(&layer, &|| false);
         assert!(matches!(result, Err(LayerStoreError::WrongContent { .. })));
         assert!(!store.is_unpacked(&layer));
+    }
+
+    /// Changes one byte in the middle of a file.
+    fn flip(path: &Path) {
+        let mut bytes = fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x10;
+        fs::write(path, bytes).unwrap();
+    }
+
+    #[test]
+    fn what_was_damaged_on_disk_is_noticed_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let layer = write(&Store::open(dir.path()).unwrap(), "f");
+        let damaged = |use_it: &dyn Fn(&Store) -> bool| {
+            let store = Store::open(dir.path()).unwrap();
+            assert!(store.has_layer(&layer) && !store.is_known_whole(&layer));
+            flip(&store.blob_path(&layer.digest));
+            assert!(use_it(&store), "it is noticed");
+            assert!(!store.has_layer(&layer), "it is gone");
+            write(&store, "f");
+            assert!(store.is_known_whole(&layer));
+        };
+        let noticed =
+            |r: Result<PathBuf, LayerStoreError>| matches!(r, Err(LayerStoreError::Damaged { .. }));
+        damaged(&|store| noticed(store.whole_layer(&layer)));
+        damaged(&|store| noticed(store.unpacked(&layer, &|| false)));
+        // Cut short: no need to read it.
+        let store = Store::open(dir.path()).unwrap();
+        let file = File::options().write(true).open(store.blob_path(&layer.digest)).unwrap();
+        file.set_len(layer.size - 1).unwrap();
+        assert!(!store.has_layer(&layer));
+        // A damaged index is made anew.
+        write(&store, "f");
+        flip(&store.index_path(&layer.diff_id));
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(store.index(&layer).unwrap().entries.len(), 1);
     }
 
     #[test]

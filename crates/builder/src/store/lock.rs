@@ -51,6 +51,14 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// Whether nobody holds the lock. Leaves no file behind where there was none.
+    pub fn is_free(path: &Path) -> bool {
+        let Ok(file) = File::options().write(true).open(path) else { return true };
+        flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // Whoever waits on the removed file notices and opens the new one.

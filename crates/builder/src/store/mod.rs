@@ -6,23 +6,35 @@
 //! index/<hex>.json        what a layer holds
 //! records/<kind>/<hex>    results by key
 //! contexts/<hex>.json     digests of context files
-//! mounts/<hex>/           cache mounts
+//! mounts/<hex>/           cache mounts, and what they are in <hex>.json beside
 //! locks/                  one file per thing that only one process makes at a time
+//! gate                    shared by who begins to use a thing, held alone by who takes some away
+//! usage                   how large all this is, by what sessions added since it was measured
 //! tmp/<session>/          work in progress; swept when its session is gone
 //! ```
 //!
 //! Everything comes into being by a rename, so that a crash leaves nothing half made. Processes
-//! share it through locks on files, which the kernel drops when a process dies.
+//! share it through locks on files, which the kernel drops when a process dies. A file's time is
+//! that of its last use, give or take a minute; an unpacked layer's is that of its index.
 
 mod layers;
+mod lease;
 mod lock;
+mod prune;
+mod sealed;
 mod sweep;
+mod usage;
 
 use std::{
-    fs::{self, File},
-    io::Write,
+    collections::HashSet,
+    fs::{self, File, Metadata},
+    io::{Read, Write},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
 };
 
 use mlint_oci::Digest;
@@ -30,42 +42,63 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use layers::{LayerRef, LayerStoreError};
 pub use lock::Lock;
+pub use prune::{PruneOptions, Pruned};
 pub use sweep::remove_session as remove_tree;
+pub use usage::{Entry, Kind, Usage};
 
 use crate::error::FsError;
+use lease::{Journal, Thing};
 
 /// The layout's version; another one lives in another directory.
 const VERSION: &str = "v2";
 
+/// A use this soon after the last one is not written down.
+const USE_AGAIN: Duration = Duration::from_secs(60);
+
 /// The local cache, opened.
 #[derive(Debug)]
 pub struct Store {
+    /// The directory that it was opened in.
+    dir: PathBuf,
     root: PathBuf,
     session: PathBuf,
     /// Held as long as the session lives.
     _alive: Lock,
+    journal: Journal,
     next: AtomicU64,
     indices: layers::IndexCache,
+    /// Blobs whose content was checked in this session, or came into being in it.
+    whole: Mutex<HashSet<Digest>>,
 }
 
 impl Store {
     /// Opens the cache in `dir`, makes what is missing, and sweeps what dead sessions left.
     pub fn open(dir: &Path) -> Result<Self, FsError> {
         let root = dir.join(VERSION);
+        let is_new = !root.exists();
         for name in
             ["blobs/sha256", "layers", "index", "records", "contexts", "mounts", "locks", "tmp"]
         {
             let path = root.join(name);
             fs::create_dir_all(&path).map_err(FsError::new("create", &path))?;
         }
+        let left = sweep::sweep(&root.join("tmp"))?;
         let (session, alive) = sweep::new_session(&root.join("tmp"))?;
-        Ok(Self {
+        let store = Self {
+            dir: dir.to_owned(),
+            journal: Journal::open(&root, &session)?,
             root,
             session,
             _alive: alive,
             next: AtomicU64::new(0),
             indices: layers::IndexCache::default(),
-        })
+            whole: Mutex::default(),
+        };
+        if is_new {
+            store.set_size(0)?;
+        }
+        store.count(left)?;
+        Ok(store)
     }
 
     /// Where a blob is or would be.
@@ -73,31 +106,37 @@ impl Store {
         self.root.join("blobs/sha256").join(digest.hex())
     }
 
-    /// Whether a blob is there, complete.
+    /// Whether a blob is there; from now on no prune takes it away from this session.
     pub fn has_blob(&self, digest: &Digest) -> bool {
-        self.blob_path(digest).exists()
+        self.blob_length(digest).is_some()
     }
 
-    /// Stores small content by its digest.
-    pub fn put_bytes(&self, bytes: &[u8]) -> Result<Digest, FsError> {
-        let digest = Digest::sha256(bytes);
-        let path = self.blob_path(&digest);
-        if !path.exists() {
-            self.write_file(&path, bytes)?;
-        }
-        Ok(digest)
+    /// The length of a blob that is there, as [`Store::has_blob`] says.
+    pub fn blob_length(&self, digest: &Digest) -> Option<u64> {
+        self.journal.hold(Thing::Blob, digest.hex()).ok()?;
+        let path = self.blob_path(digest);
+        let found = fs::metadata(&path).ok()?;
+        touch(&path, &found);
+        Some(found.len())
     }
 
     /// Moves a finished file of this session into its place among the blobs.
     pub fn adopt_blob(&self, from: &Path, digest: &Digest) -> Result<(), FsError> {
         let path = self.blob_path(digest);
-        fs::rename(from, &path).map_err(FsError::new("write", &path))
+        self.hold(Thing::Blob, digest.hex())?;
+        let size = fs::metadata(from).map_or(0, |found| found.len());
+        fs::rename(from, &path).map_err(FsError::new("write", &path))?;
+        self.journal.add(usage::on_disk(size));
+        self.whole_blobs().insert(digest.clone());
+        Ok(())
     }
 
-    /// The content of a small blob.
-    pub fn read_blob(&self, digest: &Digest) -> Result<Vec<u8>, FsError> {
-        let path = self.blob_path(digest);
-        fs::read(&path).map_err(FsError::new("read", &path))
+    fn hold(&self, thing: Thing, hex: &str) -> Result<(), FsError> {
+        self.journal.hold(thing, hex).map_err(FsError::new("write", &self.session))
+    }
+
+    fn whole_blobs(&self) -> std::sync::MutexGuard<'_, HashSet<Digest>> {
+        self.whole.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A path in this session's own directory that nothing uses yet.
@@ -123,9 +162,17 @@ impl Store {
         Lock::attempt(&self.root.join("locks").join(format!("{kind}-{name}")))
     }
 
-    /// The directory of a cache mount.
-    pub fn mount_dir(&self, name: &Digest) -> PathBuf {
-        self.root.join("mounts").join(name.hex())
+    /// The directory of a cache mount, which is made by who finds none. What `about` says is shown
+    /// to people.
+    pub fn mount_dir(&self, name: &Digest, about: &str) -> Result<PathBuf, FsError> {
+        self.hold(Thing::Mount, name.hex())?;
+        let dir = self.root.join("mounts").join(name.hex());
+        let note = dir.with_extension("json");
+        match fs::metadata(&note) {
+            Ok(found) => touch(&note, &found),
+            Err(_) => self.write_json(&note, &about)?,
+        }
+        Ok(dir)
     }
 
     /// The record with a context's file digests.
@@ -133,10 +180,9 @@ impl Store {
         self.root.join("contexts").join(format!("{}.json", name.hex()))
     }
 
-    /// A record; `None` if there is none, or if it can't be read any more.
+    /// A record; `None` if there is none, or if it was damaged.
     pub fn record<T: DeserializeOwned>(&self, kind: &str, key: &Digest) -> Option<T> {
-        let bytes = fs::read(self.record_path(kind, key)).ok()?;
-        serde_json::from_slice(&bytes).ok()
+        self.read_json(&self.record_path(kind, key))
     }
 
     /// Writes a record.
@@ -159,9 +205,19 @@ impl Store {
 
     /// Writes a JSON file so that readers see the old one or the new one, whole.
     pub fn write_json(&self, path: &Path, value: &impl Serialize) -> Result<(), FsError> {
-        let bytes = serde_json::to_vec(value)
+        let bytes = sealed::seal(value)
             .map_err(|e| FsError::new("write", path)(std::io::Error::other(e)))?;
         self.write_file(path, &bytes)
+    }
+
+    /// What [`Store::write_json`] wrote; `None` if there is no such file, or if it was damaged.
+    pub fn read_json<T: DeserializeOwned>(&self, path: &Path) -> Option<T> {
+        let mut file = File::open(path).ok()?;
+        let found = file.metadata().ok()?;
+        let mut bytes = Vec::with_capacity(usize::try_from(found.len()).ok()?);
+        file.read_to_end(&mut bytes).ok()?;
+        touch(path, &found);
+        sealed::unseal(&bytes)
     }
 
     /// Writes a file whole or not at all.
@@ -181,8 +237,23 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        // What can't be counted now is found when the cache is measured.
+        let _ = self.count(self.journal.added());
         sweep::remove_session(&self.session);
     }
+}
+
+/// Notes that a thing is used now.
+fn touch(path: &Path, found: &Metadata) {
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, utimensat};
+    let age = found.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+    if age.is_some_and(|age| age < USE_AGAIN) {
+        return;
+    }
+    let time = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
+    let times = Timestamps { last_access: time(UTIME_OMIT), last_modification: time(UTIME_NOW) };
+    // A wrong time costs no more than an early removal.
+    let _ = utimensat(CWD, path, &times, AtFlags::empty());
 }
 
 #[cfg(test)]

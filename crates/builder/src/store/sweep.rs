@@ -6,21 +6,32 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::lock::Lock;
+use super::{
+    lease::{JOURNAL, added_by},
+    lock::Lock,
+};
 use crate::error::FsError;
 
 /// The file that a living session keeps locked.
-const ALIVE: &str = ".alive";
+pub(super) const ALIVE: &str = ".alive";
 
-/// Makes a directory for this session; removes those whose session is gone.
-pub fn new_session(tmp: &Path) -> Result<(PathBuf, Lock), FsError> {
+/// Removes the directories whose session is gone. Gives the bytes by which these sessions had made
+/// the cache grow, which nobody has counted yet.
+pub fn sweep(tmp: &Path) -> Result<u64, FsError> {
+    let mut added = 0u64;
     for entry in fs::read_dir(tmp).map_err(FsError::new("read", tmp))?.flatten() {
         let dir = entry.path();
         if let Ok(Some(lock)) = Lock::attempt(&dir.join(ALIVE)) {
+            added = added.saturating_add(added_by(&dir));
             remove_session(&dir);
             drop(lock);
         }
     }
+    Ok(added)
+}
+
+/// Makes a directory for this session.
+pub fn new_session(tmp: &Path) -> Result<(PathBuf, Lock), FsError> {
     loop {
         let name = format!("{}-{}", std::process::id(), unique());
         let dir = tmp.join(name);
@@ -29,8 +40,17 @@ pub fn new_session(tmp: &Path) -> Result<(PathBuf, Lock), FsError> {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
             Err(e) => return Err(FsError::new("create", &dir)(e)),
         }
+        // Before the lock: a session that lives says what it uses.
+        let journal = dir.join(JOURNAL);
+        match fs::write(&journal, "") {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                return Err(FsError::new("create", &journal)(e));
+            }
+            _ => {}
+        }
         match Lock::attempt(&dir.join(ALIVE)) {
-            Ok(Some(lock)) => return Ok((dir, lock)),
+            Ok(Some(lock)) if journal.exists() => return Ok((dir, lock)),
+            Ok(Some(_)) => continue,
             // Swept by another session between its making and its locking.
             Ok(None) => continue,
             Err(e) if e.source.kind() == io::ErrorKind::NotFound => continue,

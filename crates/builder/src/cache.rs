@@ -1,0 +1,50 @@
+//! Looks after the cache on request: what it holds, and what is to go.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::{PruneOptions, Pruned, Store, Usage};
+
+/// What is wanted of the cache.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheRequest {
+    /// What it holds.
+    Usage {
+        /// Where it is.
+        cache_dir: PathBuf,
+    },
+    /// Something is to go.
+    Prune {
+        /// Where it is.
+        cache_dir: PathBuf,
+        /// What.
+        options: PruneOptions,
+    },
+}
+
+/// The answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheReply {
+    /// What it holds.
+    Usage(Usage),
+    /// What has gone.
+    Pruned(Pruned),
+    /// Why it can't be looked at.
+    Failed(String),
+}
+
+/// Does it, inside a session: layers belong to whoever owns their files there.
+pub fn look_after(request: &CacheRequest) -> CacheReply {
+    let done = match request {
+        CacheRequest::Usage { cache_dir } => {
+            Store::open(cache_dir).and_then(|store| store.usage()).map(CacheReply::Usage)
+        }
+        CacheRequest::Prune { cache_dir, options } => {
+            Store::open(cache_dir).and_then(|store| store.prune(options)).map(CacheReply::Pruned)
+        }
+    };
+    done.unwrap_or_else(|error| CacheReply::Failed(error.to_string()))
+}

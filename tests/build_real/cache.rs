@@ -1,0 +1,141 @@
+//! The cache: what it holds, what is removed, and that nothing damaged leaves it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::support::{MLINT, Project, Run, world};
+
+/// Runs `mlint cache`.
+fn cache(project: &Project, args: &[&str]) -> Run {
+    let mut command = Command::new(MLINT);
+    Run::of(command.arg("cache").args(args).env("MLINT_CACHE_DIR", project.cache()))
+}
+
+fn json(project: &Project, args: &[&str]) -> Value {
+    let args = [args, &["--format", "json"]].concat();
+    serde_json::from_str(&cache(project, &args).succeeds().out).unwrap()
+}
+
+/// Items and bytes of a kind.
+fn kind(usage: &Value, name: &str) -> (u64, u64) {
+    let kinds = usage["kinds"].as_array().unwrap();
+    let found = kinds.iter().find(|k| k["kind"] == name);
+    found.map_or((0, 0), |k| (k["items"].as_u64().unwrap(), k["size"].as_u64().unwrap()))
+}
+
+/// The files below a directory of the store, the largest first.
+fn stored(project: &Project, dir: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(project.cache().join("v2").join(dir)).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
+    files.sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).unwrap().len()));
+    files
+}
+
+const FILE: &str = "FROM BASE\nRUN --mount=type=cache,target=/c echo kept > /c/f\n\
+                    RUN head -c 300000 /dev/urandom > /noise\nCOPY Dockerfile /copy\n";
+
+#[test]
+fn what_it_holds_is_told_and_goes_on_request() {
+    let project = Project::new(FILE);
+    let one = ["--platforms", "linux/amd64"];
+    project.build(&one).succeeds();
+    let usage = json(&project, &["du"]);
+    assert_eq!((kind(&usage, "layer").0, kind(&usage, "mount").0), (3, 1));
+    assert!(kind(&usage, "layer").1 > 300_000 && kind(&usage, "base").0 == 1, "{usage:#}");
+    assert!(kind(&usage, "unpacked").0 >= 3, "{usage:#}");
+    let entries = usage["entries"].as_array().unwrap();
+    let total: u64 = entries.iter().map(|e| e["size"].as_u64().unwrap()).sum();
+    assert_eq!(usage["total"], total);
+    let about = |text: &str| entries.iter().any(|e| e["about"].as_str().unwrap().contains(text));
+    assert!(about("RUN head -c 300000") && about("/c linux/amd64"), "{usage:#}");
+    let text = cache(&project, &["du", "--verbose"]).succeeds().out;
+    assert!(text.contains("RUN head -c 300000") && text.contains("cache mounts"), "{text}");
+    // Nothing is old, and nothing is above a size that is large enough.
+    let none = json(&project, &["prune", "--filter", "until=24h"]);
+    assert_eq!((&none["freed"], none["removed"].as_array().unwrap().len()), (&0.into(), 0));
+    assert_eq!(json(&project, &["prune", "--keep-storage", "1g"])["freed"], 0);
+    assert!(json(&project, &["prune", "--dry-run"])["freed"].as_u64().unwrap() > 600_000);
+    let mounts = json(&project, &["prune", "-f", "--filter", "type=mount"]);
+    assert_eq!(mounts["removed"].as_array().unwrap().len(), 1);
+    assert!(project.build(&one).succeeds().err.contains("all steps from the cache"));
+    // A build holds itself to the size that it is given; what it needs it makes anew.
+    let bounded = ["--platforms", "linux/amd64", "--cache-max-size", "100k", "--no-cache"];
+    let said = project.build(&bounded).succeeds().err;
+    assert!(said.contains("the cache was above its size"), "{said}");
+    assert!(json(&project, &["du"])["total"].as_u64().unwrap() < 110_000);
+    assert!(!project.build(&one).succeeds().err.contains("all steps from the cache"));
+    let pruned = cache(&project, &["prune", "--all", "--force"]).succeeds().out;
+    assert!(pruned.contains("freed"), "{pruned}");
+    assert!(json(&project, &["du"])["total"].as_u64().unwrap() < 20_000);
+    project.build(&one).succeeds();
+    cache(&project, &["prune", "--filter", "colour=red"]).fails_with(&["until= and type="]);
+}
+
+/// What a failed build says, on one line.
+fn failure(run: Run) -> String {
+    let words = run.fails_with(&[]).err;
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn damage(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x40;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn nothing_damaged_leaves_it() {
+    let world = world();
+    let project = Project::new(FILE);
+    let name = world.name("damaged:1");
+    let push = ["--platforms", "linux/amd64", "-t", &name, "--push"];
+    let archive = ["--platforms", "linux/amd64", "-o", "type=oci,dest=../a.tar"];
+    project.build(&["--platforms", "linux/amd64"]).succeeds();
+    // A layer of a step: neither pushed nor written, and made anew the next time.
+    let noise = || {
+        stored(&project, "blobs/sha256").into_iter().find(|path| {
+            // The base image's is larger.
+            fs::metadata(path).unwrap().len() < 400_000
+        })
+    };
+    damage(&noise().unwrap());
+    assert!(failure(project.build(&push)).contains("was damaged on this disk"));
+    assert!(world.registry.tags("damaged").is_empty());
+    project.build(&["--platforms", "linux/amd64"]).succeeds();
+    damage(&noise().unwrap());
+    assert!(failure(project.build(&archive)).contains("was damaged on this disk"));
+    assert!(!project.beside("a.tar").exists());
+    // Cut short, and records that do not fit their sum: as if they were not there.
+    project.build(&archive).succeeds();
+    let file = fs::File::options().write(true).open(noise().unwrap()).unwrap();
+    file.set_len(1000).unwrap();
+    for record in stored(&project, "records/copy") {
+        damage(&record);
+    }
+    project.build(&push).succeeds();
+    // A base image's layer is fetched once more.
+    for dir in ["layers", "index"] {
+        fs::remove_dir_all(project.cache().join("v2").join(dir)).unwrap();
+    }
+    damage(&stored(&project, "blobs/sha256")[0]);
+    project.dockerfile("FROM BASE\nRUN echo other\n");
+    project.build(&["--platforms", "linux/amd64"]).succeeds();
+    // An unpacked file that has another size than it had.
+    project
+        .dockerfile("FROM BASE AS a\nRUN echo one > /made\nFROM scratch\nCOPY --from=a /made /b\n");
+    project.build(&["--platforms", "linux/amd64", "--target", "a"]).succeeds();
+    for layer in stored(&project, "layers") {
+        if layer.join("made").exists() {
+            fs::write(layer.join("made"), "other and longer").unwrap();
+        }
+    }
+    let failed = failure(project.build(&["--platforms", "linux/amd64"]));
+    assert!(failed.contains("was changed on this disk (/made)"), "{failed}");
+    project.build(&["--platforms", "linux/amd64"]).succeeds();
+}
