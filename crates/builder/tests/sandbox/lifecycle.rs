@@ -64,7 +64,7 @@ impl Footprint {
 fn mounts() -> String {
     let all = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let foreign = |line: &&str| {
-        ["containerd", "docker", "buildkit", "engine"].iter().any(|e| line.contains(e))
+        ["containerd", "docker", "buildkit", "buildah", "engine"].iter().any(|e| line.contains(e))
     };
     all.lines().filter(|line| !foreign(line)).collect::<Vec<_>>().join("\n")
 }

@@ -8,6 +8,7 @@
 
 mod emulated;
 mod fixtures;
+mod inside;
 mod isolation;
 mod lifecycle;
 mod overlays;
@@ -84,6 +85,12 @@ const CASES: &[Case] = &[
     Case::Inside("seccomp-refuses", ALL, isolation::seccomp_refuses),
     Case::Inside("devices-and-kernel-files", ALL, isolation::devices_and_kernel_files),
     Case::Inside("host-is-out-of-sight", ALL, isolation::host_is_out_of_sight),
+    Case::Inside("first-process-has-no-more", ALL, inside::first_process_has_no_more),
+    Case::Inside("kernel-files-are-masked", ALL, inside::kernel_files_are_masked),
+    Case::Inside("sys-is-its-own", ALL, inside::sys_is_its_own),
+    Case::Inside("nothing-is-inherited", ALL, inside::nothing_is_inherited),
+    Case::Inside("keyring-is-left", ALL, inside::keyring_is_left),
+    Case::Inside("foreign-sockets-are-out-of-reach", ALL, inside::foreign_sockets),
     Case::Inside("network-none", ALL, isolation::network_none),
     Case::Inside("chown-works", FULL, isolation::chown_works),
     Case::Inside("chown-is-faked", SINGLE, isolation::chown_is_faked),
@@ -117,6 +124,9 @@ fn main() -> ExitCode {
         std::env::args().skip(1).filter(|a| !a.starts_with("--") || a == "--as-user").collect();
     if arguments.first().is_some_and(|a| a == lifecycle::HELPER) {
         return lifecycle::helper(&arguments[1..]);
+    }
+    if arguments.first().is_some_and(|a| a == inside::CLIENT) {
+        return inside::client(&arguments[1..]);
     }
     let (as_user, filters) = match arguments.first() {
         Some(first) if first == "--as-user" => (true, &arguments[1..]),

@@ -26,7 +26,7 @@ use super::{
         mounts, probe, seccomp,
         wire::{self, Tag},
     },
-    Handshake, Session, SessionError, SessionReply, signals,
+    Handshake, Session, SessionError, SessionReply, signals, sys,
 };
 
 /// The exit status of a session that could not be set up; the reason goes over the socket.
@@ -38,17 +38,12 @@ pub(in super::super) const ROOT: &str = "root";
 pub(in super::super) const EMPTY: &str = "empty";
 /// Mount points that every step needs, as a lowest layer.
 pub(in super::super) const STUBS: &str = "stubs";
-/// A read-only view of the host's /sys, when one can be had.
-pub(in super::super) const SYS: &str = "sys";
 /// Where one step's private tmpfs goes.
 pub(in super::super) const PRIVATE: &str = "step";
 /// Where an overlay is mounted for a moment by the old call.
 pub(in super::super) const LEGACY: &str = "legacy";
 /// Where overlays of the session itself are attached.
 pub(in super::super) const OVERLAYS: &str = "overlays";
-
-/// Parts of /sys that a container must not see.
-const MASKED_SYS: [&str; 2] = ["firmware", "devices/virtual/powercap"];
 
 /// Runs the session named by the descriptor argument.
 pub(in super::super) fn enter_and_run(fd: Option<OsString>, body: SessionBody) -> ExitCode {
@@ -123,6 +118,10 @@ fn enter(socket: &UnixStream) -> Result<Entered, SessionError> {
     if getppid().map(|pid| pid.as_raw_nonzero().get()) != Some(handshake.parent) {
         return Err(SessionError::Protocol("the parent is gone".to_owned()));
     }
+    leave_keyring();
+    // So that a step sees its own control group as the root of all. A kernel may lack them.
+    // SAFETY: as above.
+    let _ = unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) };
     let cancel = Cancel::new()?;
     signals::cancel_on_signals(&cancel)?;
     if handshake.id_map.flattens_ownership() {
@@ -145,6 +144,15 @@ fn enter(socket: &UnixStream) -> Result<Entered, SessionError> {
         qemu: handshake.qemu,
     };
     Ok(Entered { session, request, probe: handshake.probe })
+}
+
+/// Gives up the user's session keyring for an empty one: the kernel would use the keys in it
+/// (network file systems, encrypted directories) on behalf of every step. Where keyrings are not to
+/// be had, in a container whose filter refuses them, there is none to give up either.
+fn leave_keyring() {
+    const JOIN_SESSION_KEYRING: libc::c_long = 1;
+    // SAFETY: plain numbers and a null pointer, which asks for a keyring without a name.
+    unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, std::ptr::null::<u8>()) };
 }
 
 /// What to do when the kernel gives no namespace.
@@ -194,7 +202,7 @@ fn furnish(scratch: &Path) -> Result<(), SessionError> {
         ROOT,
         EMPTY,
         LEGACY,
-        SYS,
+        sys::SYS,
         PRIVATE,
         OVERLAYS,
         STUBS,
@@ -211,30 +219,6 @@ fn furnish(scratch: &Path) -> Result<(), SessionError> {
         let path = scratch.join(name);
         fs::write(&path, "").at("make the file", &path)?;
     }
-    furnish_sys(scratch);
+    sys::furnish(scratch);
     Ok(())
-}
-
-/// Best effort: a step without /sys still builds most things, and the probe tells.
-fn furnish_sys(scratch: &Path) {
-    use rustix::fd::AsFd;
-    let harmless = MountAttrFlags::MOUNT_ATTR_RDONLY
-        | MountAttrFlags::MOUNT_ATTR_NOSUID
-        | MountAttrFlags::MOUNT_ATTR_NODEV
-        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    let Ok(sys) = mounts::clone_path(Path::new("/sys"), true) else { return };
-    // Never attached writable: root's own files in there obey the identity-mapped root.
-    if mounts::restrict(&sys, harmless, true).is_err() {
-        return;
-    }
-    let target = scratch.join(SYS);
-    if mounts::attach_path(sys.as_fd(), &target).is_err() {
-        return;
-    }
-    for masked in MASKED_SYS {
-        if let Ok(empty) = mounts::clone_path(&scratch.join(EMPTY), false) {
-            let _ = mounts::restrict(&empty, harmless, false);
-            let _ = mounts::attach_path(empty.as_fd(), &target.join(masked));
-        }
-    }
 }

@@ -4,6 +4,7 @@ mod child;
 mod idmap;
 mod parent;
 mod signals;
+mod sys;
 
 use std::path::{Path, PathBuf};
 
@@ -11,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{cancel::Cancel, error::SysError};
 
-pub(super) use child::{EMPTY, LEGACY, OVERLAYS, PRIVATE, ROOT, STUBS, SYS, enter_and_run};
+pub(super) use child::{EMPTY, LEGACY, OVERLAYS, PRIVATE, ROOT, STUBS, enter_and_run};
 pub use parent::spawn;
 pub(super) use parent::spawn_probe;
+pub(super) use sys::{MASKED as MASKED_SYS, SYS};
 
 /// The first argument that makes this executable a session.
 pub(super) const ARGUMENT: &str = "__session";

@@ -28,7 +28,7 @@ use super::{
         seccomp,
         wire::{self, Tag},
     },
-    Network, Request, StepError, StepStatus, capabilities, exec, rootfs,
+    Network, Request, StepError, StepStatus, capabilities, exec, rootfs, scope,
 };
 
 /// The status of a step process that could not do its work; the reason goes over the socket.
@@ -177,9 +177,12 @@ fn set_up(request: &Request, life: &OwnedFd) -> Result<(), StepError> {
     // Nobody in the step looks into this process: not its memory, not its descriptors.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .during(|| "shield the step's first process".to_owned())?;
-    // In this order: installing the filter needs a capability that is given up right after.
+    // In this order: these two need capabilities that are given up right after, and all of it comes
+    // before the command exists, which could look at this process otherwise.
+    scope::leave_foreign_sockets_alone();
     seccomp::install_default().during(|| "install the system call filter".to_owned())?;
     capabilities::drop_bounding().during(|| "drop capabilities".to_owned())?;
+    capabilities::keep_default().during(|| "drop capabilities".to_owned())?;
     Ok(())
 }
 
@@ -196,7 +199,6 @@ fn run_command(request: &Request, socket: &UnixStream) -> Result<StepStatus, Ste
         }
         pid => pid,
     };
-    capabilities::keep_default().during(|| "drop capabilities".to_owned())?;
     loop {
         // Any child: the command has a process group of its own, and orphans have theirs.
         match wait(WaitOptions::empty()) {

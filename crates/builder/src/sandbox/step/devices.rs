@@ -15,9 +15,9 @@ use super::{
     super::{
         error::{During, SysError},
         mounts,
-        session::{EMPTY, SYS},
+        session::{EMPTY, MASKED_SYS, SYS},
     },
-    Request,
+    Network, Request,
 };
 
 /// The nodes that every container has.
@@ -38,6 +38,9 @@ const MASKED_DIRS: [&str; 3] = ["acpi", "asound", "scsi"];
 /// What it may read but not change. With the identity map, root in a step is the host's root to
 /// the files in here.
 const READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
+
+/// Where the host's network interfaces show.
+const HOST_INTERFACES: [&str; 2] = ["class/net", "devices/virtual/net"];
 
 /// As large as Docker makes it.
 const SHM_SIZE: u64 = 64 << 20;
@@ -135,9 +138,42 @@ fn absent_is_fine(result: Result<(), Errno>) -> Result<(), Errno> {
     }
 }
 
-/// Mounts the session's read-only view of `/sys` on the target. Without one `/sys` stays empty.
-pub(super) fn mount_sys(target: BorrowedFd<'_>, scratch: &Path) -> Result<(), SysError> {
-    let path = scratch.join(SYS);
-    let sys = mounts::clone_path(&path, true).at("bind", &path)?;
-    mounts::attach(sys.as_fd(), target).during(|| "mount /sys".to_owned())
+/// Mounts a read-only `/sys` on the target. A step without network gets one of its own network
+/// namespace; else it is the session's view. Without one `/sys` stays empty.
+pub(super) fn mount_sys(
+    target: BorrowedFd<'_>,
+    scratch: &Path,
+    network: Network,
+) -> Result<(), SysError> {
+    let harmless = RDONLY | NOSUID | NODEV | NOEXEC;
+    let own = match network {
+        Network::Host => None,
+        // Inside a container whose own /sys is masked the kernel refuses a fresh one.
+        Network::None => mounts::new_fs("sysfs", &[], harmless).ok(),
+    };
+    let masked: &[&str] = match (&own, network) {
+        (Some(_), _) => &MASKED_SYS,
+        (None, Network::Host) => &[],
+        (None, Network::None) => &HOST_INTERFACES,
+    };
+    let sys = match own {
+        Some(own) => own,
+        None => {
+            let path = scratch.join(SYS);
+            let view = mounts::clone_path(&path, true).at("bind", &path)?;
+            // Where there is none this is an empty directory of the session's.
+            mounts::restrict(&view, harmless, false).at("make read-only", &path)?;
+            view
+        }
+    };
+    mounts::attach(sys.as_fd(), target).during(|| "mount /sys".to_owned())?;
+    for name in masked {
+        let cover = || -> Result<(), Errno> {
+            let empty = mounts::clone_path(&scratch.join(EMPTY), false)?;
+            mounts::restrict(&empty, harmless, false)?;
+            absent_is_fine(mounts::attach_at(empty.as_fd(), sys.as_fd(), *name))
+        };
+        cover().during(|| format!("mask /sys/{name}"))?;
+    }
+    Ok(())
 }

@@ -99,15 +99,22 @@ fn set_limit(limit: &Limit) -> Result<(), SysError> {
         .during(|| format!("set the limit {:?} to {:?}", limit.resource, limit.soft))
 }
 
-/// Gives the program the signal setting of a fresh login: ours ignores SIGPIPE.
+/// Gives the program the signal settings of a fresh login, whatever whoever started us had ignored.
 fn reset_signals() {
+    const HIGHEST: libc::c_int = 64;
+    // All zeros are the default action of every signal, on every machine; the structure is shorter.
+    let default = [0_u64; 8];
+    for signal in 1..=HIGHEST {
+        // SAFETY: the kernel reads the structure, which outlives the call, and writes nothing. Not
+        // through libc, which refuses the two signals that it uses itself. Those two that can't be
+        // changed, and numbers that this kernel does not have, fail and are as they should be.
+        unsafe {
+            let old = std::ptr::null_mut::<u64>();
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, 8_usize);
+        }
+    }
     // SAFETY: plain libc calls on valid arguments; this process has one thread.
     unsafe {
-        for signal in
-            [libc::SIGPIPE, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP, libc::SIGCHLD]
-        {
-            libc::signal(signal, libc::SIG_DFL);
-        }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());

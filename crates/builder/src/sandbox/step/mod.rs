@@ -6,6 +6,7 @@ mod devices;
 mod exec;
 mod rootfs;
 mod runner;
+mod scope;
 mod stubs;
 
 use std::{path::PathBuf, time::Duration};
@@ -16,6 +17,7 @@ use super::error::SysError;
 
 pub(super) use child::main as child_main;
 pub use runner::run;
+pub use scope::foreign_sockets_can_be_left_alone;
 
 /// The first argument that makes this executable a step.
 pub(super) const ARGUMENT: &str = "__step";

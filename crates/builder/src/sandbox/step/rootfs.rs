@@ -43,7 +43,7 @@ pub(super) fn enter(request: &Request) -> Result<(), StepError> {
     }
     let target = |path: &str| root.resolve(path).at("find in the image", path);
     devices::mount_proc(target("/proc")?.as_fd(), &request.scratch)?;
-    devices::mount_sys(target("/sys")?.as_fd(), &request.scratch)?;
+    devices::mount_sys(target("/sys")?.as_fd(), &request.scratch, request.spec.network)?;
     devices::mount_dev(target("/dev")?.as_fd(), request)?;
     for part in &parts {
         attach(&root, part)?;
