@@ -37,6 +37,11 @@ pub const GROUPS: &[Group] = &[
         cargo: &["--package=mlint", "--test=build_real"],
     },
     Group {
+        name: "hostile",
+        what: "archives, images, registries, contexts and repositories that mean harm",
+        cargo: &["--package=mlint", "--test=hostile"],
+    },
+    Group {
         name: "line",
         what: "the whole line, and what is left when it is refused",
         cargo: &["--package=mlint", "--test=e2e"],

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, BufWriter, Read, Write},
+    io::{BufWriter, Read, Write},
     sync::Arc,
 };
 
@@ -14,7 +14,8 @@ use crate::{
     image::{BuiltImage, assemble_of, layer_steps},
     layer::{
         Compression, LayerWriter,
-        compress::{Packing, ParallelCompressor},
+        compress::ParallelCompressor,
+        packed::Unpacked,
         read::{ArchiveError, Limits, Whiteouts, each_entry},
         writer::HashWriter,
     },
@@ -92,13 +93,10 @@ fn known_or(
 }
 
 /// The layer's archive, unpacked.
-fn archive(exec: &Exec<'_>, layer: &LayerRef) -> Result<Box<dyn Read>, BuildError> {
+fn archive(exec: &Exec<'_>, layer: &LayerRef) -> Result<Unpacked, BuildError> {
     let path = exec.whole_layer(layer)?;
     let file = File::open(&path).map_err(FsError::new("read", &path))?;
-    let mut packed = BufReader::with_capacity(256 * 1024, file);
-    let head = io::BufRead::fill_buf(&mut packed).map_err(FsError::new("read", &path))?;
-    let packing = Packing::detect(head);
-    Ok(packing.reader(packed).map_err(FsError::new("read", &path))?)
+    Ok(Unpacked::open(file, Limits::default()).map_err(FsError::new("read", &path))?)
 }
 
 /// The same bytes, compressed otherwise.

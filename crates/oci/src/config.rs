@@ -15,6 +15,10 @@ use crate::{
 /// The largest image config that mlint reads.
 pub const MAX_CONFIG: u64 = 8 * 1024 * 1024;
 
+/// The most layers that an image may have: the kernel stacks about as many, and real images have a
+/// tenth.
+pub const MAX_LAYERS: usize = 900;
+
 /// An image config.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageConfig {
@@ -226,9 +230,12 @@ impl ImageConfig {
         self.variant = platform.variant().map(str::to_owned);
     }
 
-    /// Fails unless layers, diff ids and history agree. A config without any history is allowed.
+    /// Fails unless layers, diff ids and history agree, and can be worked with. A config without any history is allowed.
     pub fn check_against(&self, manifest: &Manifest) -> Result<(), ManifestError> {
         let (layers, diff_ids) = (manifest.layers.len(), self.rootfs.diff_ids.len());
+        if layers > MAX_LAYERS {
+            return Err(ManifestError::TooManyLayers { layers, limit: MAX_LAYERS });
+        }
         if layers != diff_ids {
             return Err(ManifestError::LayerCount { layers, diff_ids });
         }

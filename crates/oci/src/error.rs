@@ -17,6 +17,24 @@ pub enum ManifestError {
         /// The limit.
         limit: u64,
     },
+    /// It is not as large as whoever points at it says.
+    #[error("the {what} has {found} bytes, but {stated} are stated where it is named")]
+    Size {
+        /// `manifest`.
+        what: &'static str,
+        /// What was stated.
+        stated: u64,
+        /// What it has.
+        found: u64,
+    },
+    /// More layers than can be laid over one another.
+    #[error("the image has {layers} layers, more than the {limit} that can be stacked")]
+    TooManyLayers {
+        /// How many it has.
+        layers: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// It is no JSON, or lacks something.
     #[error("the {what} can't be read: {problem}")]
     Malformed {

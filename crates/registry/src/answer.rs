@@ -1,13 +1,40 @@
 //! What answers say, read within bounds.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Response, Url, header::RETRY_AFTER};
 
-use crate::error::RegistryError;
+use crate::error::{RegistryError, innermost};
 
 /// Error answers longer than this are cut.
 const MAX_MESSAGE: usize = 64 * 1024;
+
+/// A server that sends less than this many bytes a second, over so long a time, is as good as gone.
+const SLOWEST: u64 = 1024;
+
+/// Watches how fast an answer comes: a server that sends a byte now and then would keep us for ever.
+pub(crate) struct Pace {
+    start: Instant,
+    grace: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    /// From now on. `grace` is how long it may take its time.
+    pub fn new(grace: Duration) -> Self {
+        Self { start: Instant::now(), grace, bytes: 0 }
+    }
+
+    /// So much more came. An error says that it is too slow.
+    pub fn more(&mut self, bytes: usize) -> Result<(), String> {
+        self.bytes += bytes as u64;
+        let elapsed = self.start.elapsed();
+        if elapsed > self.grace && self.bytes < SLOWEST.saturating_mul(elapsed.as_secs().max(1)) {
+            return Err(format!("it sends less than {SLOWEST} bytes a second"));
+        }
+        Ok(())
+    }
+}
 
 /// What was asked, for messages.
 pub(crate) fn request_line(response: &Response, url: &Url) -> String {
@@ -20,13 +47,12 @@ pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
     text.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// An answer's body, up to a limit.
-pub(crate) async fn bounded_body(
-    mut response: Response,
-    limit: usize,
-) -> Result<Vec<u8>, reqwest::Error> {
+/// An answer's body, up to a limit, from a server that is not too slow.
+pub(crate) async fn bounded_body(mut response: Response, limit: usize) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
+    let mut pace = Pace::new(Duration::from_secs(60));
+    while let Some(chunk) = response.chunk().await.map_err(|e| innermost(&e))? {
+        pace.more(chunk.len())?;
         let room = limit.saturating_sub(body.len());
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
         if chunk.len() >= room {

@@ -14,6 +14,7 @@ use crate::{
     answer::{bounded_body, message_of, retry_after},
     credentials::{Credential, CredentialError, Credentials, Found},
     error::RegistryError,
+    transport::is_loopback,
 };
 
 /// Tokens without a stated life live this long, says the specification.
@@ -291,6 +292,15 @@ impl TokenService<'_> {
         self.read(response).await
     }
 
+    /// Whether a host is the registry's own, or this machine.
+    fn is_beside(&self, host: &str) -> bool {
+        let own = match self.registry.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => self.registry,
+        };
+        host.eq_ignore_ascii_case(own) || is_loopback(host)
+    }
+
     fn request(
         &self,
         scope: &Scope,
@@ -300,7 +310,9 @@ impl TokenService<'_> {
             |problem: String| RegistryError::Protocol { host: self.registry.to_owned(), problem };
         let mut url = Url::parse(self.realm)
             .map_err(|e| problem(format!("its token service '{}' is no URL: {e}", self.realm)))?;
-        if url.scheme() != "https" && found.is_some() && !self.plain_http {
+        // A registry that is spoken to in the clear may have its tokens beside it, but not where it likes.
+        let beside = url.host_str().is_some_and(|host| self.is_beside(host));
+        if url.scheme() != "https" && found.is_some() && !(self.plain_http && beside) {
             let realm = self.realm;
             return Err(problem(format!("it wants a password sent in the clear to {realm}")));
         }

@@ -13,6 +13,7 @@ use reqwest::{
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use crate::{
+    answer::Pace,
     auth::Scope,
     client::{Client, unexpected},
     error::{RegistryError, innermost},
@@ -35,6 +36,8 @@ enum Leg {
     Done,
     /// It broke after having brought something, or nothing.
     Broken(String),
+    /// It brought so little for so long that it counts as nothing.
+    Slow(String),
 }
 
 impl Client {
@@ -144,11 +147,13 @@ impl Client {
         loop {
             let before = download.hasher.len();
             let response = self.open_blob(endpoint, repository, download).await?;
-            let problem = match download.take(endpoint, response).await? {
+            let pace = Pace::new(self.transport.options.read_timeout);
+            let (problem, some) = match download.take(endpoint, response, pace).await? {
                 Leg::Done => return Ok(()),
-                Leg::Broken(problem) => problem,
+                Leg::Broken(problem) => (problem, download.hasher.len() > before),
+                Leg::Slow(problem) => (problem, false),
             };
-            idle = if download.hasher.len() > before { 1 } else { idle + 1 };
+            idle = if some { 1 } else { idle + 1 };
             let pause = self.transport.pause(idle, None);
             let Some(pause) = pause.filter(|_| idle < self.transport.options.attempts) else {
                 return Err(RegistryError::Broken {
@@ -197,6 +202,7 @@ impl<W: AsyncWrite + Unpin + Send> Download<'_, W> {
         &mut self,
         endpoint: &Endpoint,
         mut response: Response,
+        mut pace: Pace,
     ) -> Result<Leg, RegistryError> {
         let mut skip = self.to_skip(endpoint, &response)?;
         let size = self.descriptor.size;
@@ -208,6 +214,7 @@ impl<W: AsyncWrite + Unpin + Send> Download<'_, W> {
                 Ok(None) => return Ok(Leg::Broken("it ended too early".to_owned())),
                 Err(e) => return Ok(Leg::Broken(innermost(&e))),
             };
+            let slow = pace.more(chunk.len()).err();
             let skipped = skip.min(chunk.len() as u64);
             skip -= skipped;
             let chunk = &chunk[skipped as usize..];
@@ -222,6 +229,11 @@ impl<W: AsyncWrite + Unpin + Send> Download<'_, W> {
             self.sink.write_all(chunk).await.map_err(|e| sink_error(endpoint, e))?;
             if let Some(progress) = self.progress {
                 progress(chunk.len() as u64);
+            }
+            if let Some(problem) = slow
+                && self.hasher.len() < size
+            {
+                return Ok(Leg::Slow(problem));
             }
         }
     }

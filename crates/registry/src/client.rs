@@ -80,6 +80,11 @@ impl Client {
     ) -> Result<Resolved, RegistryError> {
         check_size(repository, "manifest", descriptor.size, MAX_MANIFEST)?;
         let resolved = self.resolve(&repository.with_digest(descriptor.digest.clone())).await?;
+        let (stated, found) = (descriptor.size, resolved.descriptor.size);
+        if stated != found {
+            let source = ManifestError::Size { what: "manifest", stated, found };
+            return Err(RegistryError::Manifest { reference: repository.familiar(), source });
+        }
         Ok(resolved)
     }
 
@@ -173,7 +178,7 @@ impl Client {
             // One byte more than allowed, so that too much is seen as such.
             match answer::bounded_body(response, MAX_MANIFEST as usize + 1).await {
                 Ok(bytes) => return Ok((headers, bytes)),
-                Err(e) => self.transport.pause_or_fail(endpoint, attempt, &e).await?,
+                Err(e) => self.transport.pause_or_fail(endpoint, attempt, e).await?,
             }
         }
     }

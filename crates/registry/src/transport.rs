@@ -350,7 +350,7 @@ impl Transport {
         &self,
         endpoint: &Endpoint,
         attempt: u32,
-        error: &reqwest::Error,
+        problem: String,
     ) -> Result<(), RegistryError> {
         match self.pause(attempt, None).filter(|_| attempt < self.options.attempts) {
             Some(pause) => {
@@ -359,7 +359,7 @@ impl Transport {
             }
             None => Err(RegistryError::Broken {
                 host: endpoint.registry.clone(),
-                problem: innermost(error),
+                problem,
                 attempts: attempt,
             }),
         }

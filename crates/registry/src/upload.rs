@@ -414,14 +414,22 @@ impl Upload<'_> {
         }
     }
 
+    /// Where an upload goes on. Credentials go to the registry itself only, but the blob goes there.
     fn location(&self, response: &Response) -> Result<Url, RegistryError> {
+        let wrong = |problem: String| RegistryError::Protocol {
+            host: self.endpoint.registry.clone(),
+            problem,
+        };
         let text = header(response.headers(), LOCATION.as_str());
-        text.and_then(|text| response.url().join(text).ok()).ok_or_else(|| {
-            RegistryError::Protocol {
-                host: self.endpoint.registry.clone(),
-                problem: "it opens an upload but does not say where (no Location)".to_owned(),
-            }
-        })
+        let location = text.and_then(|text| response.url().join(text).ok()).ok_or_else(|| {
+            wrong("it opens an upload but does not say where (no Location)".to_owned())
+        })?;
+        match location.scheme() {
+            "https" => Ok(location),
+            "http" if response.url().scheme() == "http" => Ok(location),
+            "http" => Err(wrong("it wants the upload sent in the clear".to_owned())),
+            other => Err(wrong(format!("it wants the upload sent to a '{other}' address"))),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use reqwest::{
 use tokio::io::AsyncWriteExt as _;
 
 use crate::{
-    answer::{refused, retry_after},
+    answer::{Pace, refused, retry_after},
     blob::Progress,
     client::Client,
     error::{RegistryError, innermost},
@@ -132,7 +132,8 @@ impl Client {
             let error = refused(host, &format!("the request for {}", url.path()), response).await;
             return if again { Ok(Err(Failure { error, wait })) } else { Err(error) };
         }
-        take(host, response, order).await
+        let pace = Pace::new(self.transport.options.read_timeout);
+        take(host, response, order, pace).await
     }
 }
 
@@ -158,6 +159,7 @@ async fn take(
     host: &str,
     mut response: Response,
     order: &Order<'_>,
+    mut pace: Pace,
 ) -> Result<Result<WebAnswer, Failure>, RegistryError> {
     let protocol = |problem: String| RegistryError::Protocol { host: host.to_owned(), problem };
     if let Some(encoding) = text(response.headers(), CONTENT_ENCODING.as_str())
@@ -192,6 +194,10 @@ async fn take(
                 return Ok(Err(Failure { error, wait: None }));
             }
         };
+        if let Err(problem) = pace.more(chunk.len()) {
+            let error = RegistryError::Broken { host: host.to_owned(), problem, attempts: 1 };
+            return Ok(Err(Failure { error, wait: None }));
+        }
         size += chunk.len() as u64;
         if size > order.limit {
             drop(out);

@@ -66,12 +66,12 @@ pub fn find(context: &str, file: Option<&Path>, login: GitLogin) -> Result<Found
         Place::Here(root) => {
             let shown = Path::new(context);
             let (file, text) = dockerfile(file, shown, false)?;
-            let ignore = ignore_file(&file, &root)?;
+            let ignore = ignore_file(&file, &root, false)?;
             Ok(Found { context: Some(root), file, text, ignore, _kept: None })
         }
         Place::Brought(root, kept) => {
             let (file, text) = dockerfile(file, &root, true)?;
-            let ignore = ignore_file(&file, &root)?;
+            let ignore = ignore_file(&file, &root, true)?;
             let file = file.strip_prefix(&root).map(Path::to_owned).unwrap_or(file);
             Ok(Found { context: Some(root), file, text, ignore, _kept: Some(kept) })
         }
@@ -116,7 +116,8 @@ fn url_context(url: &str) -> Result<Place, String> {
 
 /// What came as one file: an archive is the context, anything else a Dockerfile.
 fn unpacked(path: &Path, kept: tempfile::TempDir, name: &str) -> Result<Place, String> {
-    if is_archive(path).map_err(|e| e.to_string())? {
+    let file = File::open(path).map_err(|e| format!("cannot read {name}: {e}"))?;
+    if is_archive(file) {
         let root = kept.path().join("context");
         std::fs::create_dir(&root).map_err(|e| format!("cannot unpack {name}: {e}"))?;
         unpack_context(path, &root).map_err(|e| format!("cannot unpack {name}: {e}"))?;
@@ -185,15 +186,9 @@ fn dockerfile(
             })?,
     };
     // A link in an archive or a repository must not lead to a file of this machine's.
-    if brought {
-        let real = path.canonicalize();
-        let inside = context
-            .canonicalize()
-            .is_ok_and(|root| real.as_ref().is_ok_and(|path| path.starts_with(root)));
-        if !inside {
-            let name = path.strip_prefix(context).unwrap_or(&path).display();
-            return Err(format!("there is no {name} in the context"));
-        }
+    if brought && !is_inside(&path, context) {
+        let name = path.strip_prefix(context).unwrap_or(&path).display();
+        return Err(format!("there is no {name} in the context"));
     }
     let bytes = std::fs::read(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     let text = String::from_utf8(bytes)
@@ -202,11 +197,25 @@ fn dockerfile(
     Ok((path, text))
 }
 
-/// `<Dockerfile>.dockerignore` replaces `.dockerignore`.
-fn ignore_file(file: &Path, context: &Path) -> Result<Option<(String, String)>, String> {
+/// Whether a path, links followed, is below a directory.
+fn is_inside(path: &Path, dir: &Path) -> bool {
+    let root = dir.canonicalize();
+    root.is_ok_and(|root| path.canonicalize().is_ok_and(|path| path.starts_with(root)))
+}
+
+/// `<Dockerfile>.dockerignore` replaces `.dockerignore`. In a context that was `brought` neither may
+/// be a link that leads out of it.
+fn ignore_file(
+    file: &Path,
+    context: &Path,
+    brought: bool,
+) -> Result<Option<(String, String)>, String> {
     let mut own = file.as_os_str().to_owned();
     own.push(".dockerignore");
     for path in [PathBuf::from(own), context.join(".dockerignore")] {
+        if brought && path.is_symlink() && !is_inside(&path, context) {
+            return Err(format!("{} leads out of the context", path.display()));
+        }
         match std::fs::read(&path) {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -244,7 +253,7 @@ fn named_one(context: &BuildContext) -> Result<NamedContext, String> {
         ContextSource::Remote(address) => NamedSource::Remote(address.clone()),
         ContextSource::Directory(path) => {
             let path = directory(path)?;
-            let ignore = ignore_file(&path.join("Dockerfile"), &path)?;
+            let ignore = ignore_file(&path.join("Dockerfile"), &path, false)?;
             NamedSource::Directory { path, ignore }
         }
         ContextSource::Target(target) => {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, Read},
     path::Path,
 };
 
@@ -10,8 +10,8 @@ use crate::{
     error::FsError,
     layer::{
         Entry, EntryKind,
-        compress::Packing,
         entry::ImagePath,
+        packed::Unpacked,
         read::{ArchiveError, Limits, Whiteouts, each_entry},
     },
     sandbox::safe_fs::Root,
@@ -21,12 +21,9 @@ use crate::{
 /// context, and devices are no part of one. Nothing is written outside of it.
 pub fn unpack_context(archive: &Path, dir: &Path) -> Result<(), ArchiveError> {
     let file = File::open(archive).map_err(FsError::new("read", archive))?;
-    let mut packed = BufReader::with_capacity(256 * 1024, file);
-    let head = io::BufRead::fill_buf(&mut packed)?;
-    let packing = Packing::detect(head);
     let root = Root::open(dir).map_err(FsError::new("open", dir))?;
     let mut directories: Vec<(ImagePath, u32, i64)> = Vec::new();
-    let reader = packing.reader(packed)?;
+    let reader = Unpacked::open(file, Limits::default())?;
     each_entry(reader, Whiteouts::Literal, Limits::default(), |entry, data| {
         let at = dir.join(entry.path.as_path());
         if entry.kind == EntryKind::Directory {
@@ -67,8 +64,7 @@ fn put(root: &Root, entry: &Entry, data: &mut dyn Read) -> io::Result<()> {
     let name = place.proc_path();
     // The last of several of one name is what counts; a link is replaced, never followed.
     match std::fs::symlink_metadata(&name) {
-        Ok(there) if there.is_dir() => std::fs::remove_dir_all(&name)?,
-        Ok(_) => std::fs::remove_file(&name)?,
+        Ok(_) => root.remove_all(path)?,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         Err(e) => return Err(e),
     }

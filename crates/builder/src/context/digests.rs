@@ -15,7 +15,10 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::walk::{Context, Stamp};
-use crate::{error::FsError, layer::entry::ImagePath, layer::writer::digest_of, store::Store};
+use crate::{
+    error::FsError, layer::entry::ImagePath, layer::writer::digest_of, sandbox::safe_fs::Root,
+    store::Store,
+};
 
 /// A file that changed this shortly before it was read may change again within the clock's
 /// granularity, so its digest is not remembered.
@@ -60,7 +63,11 @@ impl FileDigests {
             return Ok(digest.clone());
         }
         let on_disk = self.root.join(path.as_path());
-        let digest = digest_file(&on_disk).map_err(FsError::new("read", &on_disk))?;
+        // What is a link or a pipe by now is no file of the context.
+        let digest = Root::open(&self.root)
+            .and_then(|root| root.open_file_itself(path.as_path()))
+            .and_then(digest_file)
+            .map_err(FsError::new("read", &on_disk))?;
         if let Some(stamp) = stamp
             && now() - stamp.ctime.max(stamp.mtime) > YOUNG
         {
@@ -94,8 +101,7 @@ fn now() -> i64 {
 }
 
 /// The digest of a file's content.
-pub fn digest_file(path: &Path) -> io::Result<Digest> {
-    let mut file = File::open(path)?;
+fn digest_file(mut file: File) -> io::Result<Digest> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 128 * 1024];
     loop {

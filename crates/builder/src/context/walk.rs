@@ -76,6 +76,9 @@ impl Context {
     }
 }
 
+/// How deep a context may nest: several times what is seen, and well within the stack.
+const DEEPEST: usize = 256;
+
 struct Walk<'a> {
     ignore: &'a Ignore,
     /// The first name of each file that has several.
@@ -92,6 +95,10 @@ impl Walk<'_> {
         at: &ImagePath,
         inherited: &Inherited,
     ) -> Result<(), FsError> {
+        if at.components().count() > DEEPEST {
+            let problem = format!("it is below more than {DEEPEST} directories");
+            return Err(FsError::new("read", dir)(io::Error::other(problem)));
+        }
         let mut children = Vec::new();
         for child in fs::read_dir(dir).map_err(FsError::new("read", dir))? {
             children.push(child.map_err(FsError::new("read", dir))?);

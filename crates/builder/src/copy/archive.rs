@@ -1,19 +1,14 @@
 //! ADD of local archives.
 
-use std::{
-    collections::BTreeSet,
-    fs::File,
-    io::{self, BufRead, BufReader, Read},
-    path::Path,
-};
+use std::{collections::BTreeSet, fs::File, io};
 
 use super::{CopyError, Owner, Placement};
 use crate::{
     error::FsError,
     layer::{
         Entry, EntryKind, IndexEntry, LayerIndex, LayerWriter, Meta, View,
-        compress::Packing,
         entry::ImagePath,
+        packed::Unpacked,
         read::{ArchiveError, Limits, Whiteouts, each_entry},
         tar_reader::TarReader,
         view::Lookup,
@@ -22,34 +17,33 @@ use crate::{
 };
 
 /// Whether a file is an archive that ADD unpacks: a tar, packed or not, by its content.
-pub fn is_archive(path: &Path) -> Result<bool, FsError> {
-    let Some(mut reader) = open(path)? else { return Ok(false) };
-    Ok(matches!(TarReader::new(&mut reader).next_member(), Ok(Some(_))))
+pub fn is_archive(file: File) -> bool {
+    match open(file) {
+        Some(mut reader) => matches!(TarReader::new(&mut reader).next_member(), Ok(Some(_))),
+        None => false,
+    }
 }
 
 /// A reader of the unpacked bytes; `None` if the file is too short to be anything.
-fn open(path: &Path) -> Result<Option<Box<dyn Read>>, FsError> {
-    let file = File::open(path).map_err(FsError::new("read", path))?;
-    let mut packed = BufReader::with_capacity(256 * 1024, file);
-    let head = packed.fill_buf().map_err(FsError::new("read", path))?;
-    if head.len() < 16 {
-        return Ok(None);
+fn open(file: File) -> Option<Unpacked> {
+    let long_enough = file.metadata().is_ok_and(|found| found.len() >= 16);
+    if !long_enough {
+        return None;
     }
-    let packing = Packing::detect(head);
-    Ok(packing.reader(packed).ok())
+    Unpacked::open(file, Limits::default()).ok()
 }
 
 /// Writes an archive's entries into a layer, below the directory `base`. `written` are the paths
 /// that the layer has already.
 pub fn write_archive(
-    path: &Path,
+    file: File,
     base: &ImagePath,
     placement: &Placement,
     layer: &mut LayerWriter,
     written: &mut BTreeSet<ImagePath>,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<(), Problem> {
-    let Some(reader) = open(path)? else { return Ok(()) };
+    let Some(reader) = open(file) else { return Ok(()) };
     let writing = layer.path().to_owned();
     let mut failure = None;
     // Links that the archive itself brings are followed too.
@@ -179,7 +173,7 @@ mod tests {
         ] {
             let path = dir.path().join("f");
             std::fs::write(&path, bytes).unwrap();
-            assert_eq!(is_archive(&path).unwrap(), want);
+            assert_eq!(is_archive(File::open(&path).unwrap()), want);
         }
     }
 
@@ -192,8 +186,15 @@ mod tests {
         let out = dir.path().join("out");
         let mut layer = LayerWriter::create(&out, Compression::Gzip(1)).unwrap();
         let mut written = BTreeSet::new();
-        write_archive(&path, &"opt".into(), &placement, &mut layer, &mut written, &|| false)
-            .unwrap();
+        write_archive(
+            File::open(&path).unwrap(),
+            &"opt".into(),
+            &placement,
+            &mut layer,
+            &mut written,
+            &|| false,
+        )
+        .unwrap();
         let index = layer.finish().unwrap().index;
         let seen: Vec<(String, u32)> =
             index.entries.iter().map(|e| (e.path.display(), e.uid)).collect();

@@ -6,16 +6,18 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
+    fs::File,
     io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use mlint_oci::Digest;
 
-use super::{Exec, LoadedContext, Made, Snapshot, cache_key::key, now, remote::FetchedFile};
+use super::{Exec, Fresh, LoadedContext, Made, Snapshot, cache_key::key, now, remote::FetchedFile};
 use crate::{
+    context::walk::Stamp,
     copy::{
         Content, CopyError, Filter, Placed, Placement, Selected,
         archive::{is_archive, write_archive},
@@ -24,11 +26,11 @@ use crate::{
     },
     error::FsError,
     events::Event,
-    layer::{EntryKind, LayerWriter, View, diff::read_meta, entry::ImagePath, view::Lookup},
+    layer::{EntryKind, LayerWriter, View, diff::file_xattrs, entry::ImagePath, view::Lookup},
     pattern::is_pattern,
     plan::{CopyItem, CopyOp, MountSource, StepId},
     problem::{BuildError, Problem},
-    store::LayerRef,
+    sandbox::safe_fs::Root,
 };
 
 /// Where files come from.
@@ -40,7 +42,7 @@ pub(super) enum Sources {
 
 /// An archive to be unpacked.
 struct Archive {
-    path: PathBuf,
+    disk: OnDisk,
     /// Where to.
     base: ImagePath,
     /// What identifies its content.
@@ -119,19 +121,15 @@ impl Exec<'_> {
     }
 
     /// The layer of a COPY whose instruction the cache does not know.
-    fn copy_layer(
-        &self,
-        id: StepId,
-        op: &CopyOp,
-        parent: &Snapshot,
-    ) -> Result<LayerRef, BuildError> {
+    fn copy_layer(&self, id: StepId, op: &CopyOp, parent: &Snapshot) -> Result<Fresh, BuildError> {
         self.events.event(Event::Started { step: id });
         let work = self.place(op, parent)?;
         let entries = work.placement.entries();
         let identity = self.layer_identity(&entries, &work)?;
         let key = key("copy-layer", self.request.compression, &identity);
-        let made = self.cached_or(id, "copy-layer", &key, || self.write_copy(&entries, &work))?;
-        Ok(made.layer)
+        let write = || self.write_copy(&entries, &work);
+        let made = self.cached_or(id, "copy-layer", &key, write)?;
+        Ok(Fresh { layer: made.layer, settled: made.settled })
     }
 
     fn place(&self, op: &CopyOp, parent: &Snapshot) -> Result<Work, BuildError> {
@@ -200,15 +198,18 @@ impl Exec<'_> {
         dest: &str,
     ) -> Result<(), BuildError> {
         let Work { placement, sources, archives } = work;
-        if unpack && !selected.is_dir {
-            let path = self.on_disk(&sources[number], &selected.path)?;
-            if is_archive(&path)? {
+        let is_file =
+            |kind: &EntryKind| matches!(kind, EntryKind::File(_) | EntryKind::Hardlink(_));
+        let node = sources[number].view().get(&selected.path);
+        if unpack && node.is_some_and(|node| is_file(&node.entry.kind)) {
+            let disk = self.on_disk(&sources[number], &selected.path)?;
+            if is_archive(disk.open()?) {
                 // --chmod is not for archives.
                 let mode = placement.mode.take();
                 let base = placement.directory(dest)?;
                 placement.mode = mode;
                 let content = self.content_id(&sources[number], &selected.path)?;
-                archives.push(Archive { path, base, content });
+                archives.push(Archive { disk, base, content });
                 return Ok(());
             }
         }
@@ -259,47 +260,63 @@ impl Exec<'_> {
         }
     }
 
-    fn write_copy(&self, entries: &[Placed], work: &Work) -> Result<LayerRef, BuildError> {
+    fn write_copy(&self, entries: &[Placed], work: &Work) -> Result<Fresh, BuildError> {
+        let mut changed = None;
         let path = self.store.temporary("layer.tar");
         let mut layer = LayerWriter::create(&path, self.request.compression)?;
         for placed in entries {
             if self.interrupted() {
                 return Err(Problem::Interrupted.into());
             }
-            self.write_entry(placed, &work.sources, &mut layer)?;
+            if !self.write_entry(placed, &work.sources, &mut layer)? {
+                changed.get_or_insert_with(|| placed.entry.path.display());
+            }
         }
         let mut written: BTreeSet<ImagePath> =
             entries.iter().map(|p| p.entry.path.clone()).collect();
-        for Archive { path, base, .. } in &work.archives {
+        for Archive { disk, base, .. } in &work.archives {
             let placement = &work.placement;
             let interrupted = || self.interrupted();
-            write_archive(path, base, placement, &mut layer, &mut written, &interrupted)?;
+            write_archive(disk.open()?, base, placement, &mut layer, &mut written, &interrupted)?;
         }
-        Ok(self.store.put_layer(layer.finish()?, None)?)
+        if let Some(path) = &changed {
+            let text = format!(
+                "{path} changed in the context while the build ran: the image has what was there when \
+                 it was copied, and the next build copies again"
+            );
+            self.events.event(Event::Warning { text });
+        }
+        let layer = self.store.put_layer(layer.finish()?, None)?;
+        Ok(Fresh { layer, settled: changed.is_none() })
     }
 
+    /// Gives whether the file is still the one that was found when the context was read.
     fn write_entry(
         &self,
         placed: &Placed,
         sources: &[Sources],
         layer: &mut LayerWriter,
-    ) -> Result<(), BuildError> {
+    ) -> Result<bool, BuildError> {
         let mut entry = placed.entry.clone();
-        let (source, from) = match &placed.content {
+        let (source, disk) = match &placed.content {
             Content::None => {
                 let written = layer.add(&entry, &mut io::empty());
-                return Ok(written.map_err(FsError::new("write", layer.path()))?);
+                written.map_err(FsError::new("write", layer.path()))?;
+                return Ok(true);
             }
             Content::Inline(bytes) => {
                 let written = layer.add(&entry, &mut &bytes[..]);
-                return Ok(written.map_err(FsError::new("write", layer.path()))?);
+                written.map_err(FsError::new("write", layer.path()))?;
+                return Ok(true);
             }
             Content::Source(number, path) => {
                 let source = &sources[*number];
                 (source, self.on_disk(source, path)?)
             }
         };
-        let found = fs::symlink_metadata(&from).map_err(FsError::new("read", &from))?;
+        let from = disk.path();
+        let mut file = disk.open()?;
+        let found = file.metadata().map_err(FsError::new("read", &from))?;
         if let (Sources::Image { snapshot, view }, Content::Source(_, path)) =
             (source, &placed.content)
             && let Some(node) = view.get(path)
@@ -308,37 +325,62 @@ impl Exec<'_> {
         {
             return Err(self.changed(layer, path));
         }
-        let meta = read_meta(&from, &found)?;
         // Attributes of the context's files are the machine's that it lies on.
         (entry.meta.mtime, entry.meta.xattrs) = match source {
             Sources::Fetched { file, .. } => (file.modified, BTreeMap::new()),
-            Sources::Context(_) => (meta.mtime, BTreeMap::new()),
-            Sources::Image { .. } => (meta.mtime, meta.xattrs),
+            Sources::Context(_) => (found.mtime(), BTreeMap::new()),
+            Sources::Image { .. } => (found.mtime(), file_xattrs(&file, &from)?),
         };
-        let added = if let EntryKind::File(size) = &mut entry.kind {
+        if let EntryKind::File(size) = &mut entry.kind {
             *size = found.len();
-            let mut file = File::open(&from).map_err(FsError::new("read", &from))?;
-            layer.add(&entry, &mut file)
-        } else {
-            layer.add(&entry, &mut io::empty())
-        };
-        Ok(added.map_err(FsError::new("write a layer with", &from))?)
+        }
+        layer.add(&entry, &mut file).map_err(FsError::new("write a layer with", &from))?;
+        let Sources::Context(loaded) = source else { return Ok(true) };
+        let now = file.metadata().map_err(FsError::new("read", &from))?;
+        Ok(loaded.context.stamps.get(&disk.below).is_none_or(|then| *then == Stamp::of(&now)))
     }
 
     /// Where a source's file is.
-    fn on_disk(&self, sources: &Sources, path: &ImagePath) -> Result<PathBuf, BuildError> {
+    fn on_disk(&self, sources: &Sources, path: &ImagePath) -> Result<OnDisk, BuildError> {
         let root: PathBuf = match sources {
             Sources::Context(loaded) => loaded.context.root.clone(),
-            Sources::Fetched { file, .. } => return Ok(file.path.clone()),
+            Sources::Fetched { file, .. } => {
+                let root = file.path.parent().unwrap_or(Path::new("/")).to_owned();
+                let name = file.path.file_name().unwrap_or_default().as_encoded_bytes().to_vec();
+                return Ok(OnDisk { root, below: ImagePath(name) });
+            }
             Sources::Image { snapshot, view } => {
                 let layer = view.get(path).and_then(|node| snapshot.layers.get(node.layer));
                 match layer {
                     Some(layer) => self.unpacked(layer)?,
-                    None => PathBuf::new(),
+                    None => return Err(no_file(path).into()),
                 }
             }
         };
-        Ok(root.join(path.as_path() as &Path))
+        Ok(OnDisk { root, below: path.clone() })
+    }
+}
+
+fn no_file(path: &ImagePath) -> FsError {
+    FsError::new("read", &Path::new("/").join(path.as_path()))(io::ErrorKind::NotFound.into())
+}
+
+/// A file of a layer or a context. What is there now may be something else than what was found: links
+/// and pipes are refused rather than followed and waited for, and nothing leads out of the root.
+struct OnDisk {
+    root: PathBuf,
+    below: ImagePath,
+}
+
+impl OnDisk {
+    fn path(&self) -> PathBuf {
+        self.root.join(self.below.as_path())
+    }
+
+    fn open(&self) -> Result<File, FsError> {
+        Root::open(&self.root)
+            .and_then(|root| root.open_file_itself(self.below.as_path()))
+            .map_err(FsError::new("read", &self.path()))
     }
 }
 

@@ -110,6 +110,22 @@ struct Made {
     layer: LayerRef,
     created: i64,
     cached: bool,
+    /// Whether it is what its key says.
+    settled: bool,
+}
+
+/// A layer that was made just now.
+struct Fresh {
+    layer: LayerRef,
+    /// Whether what it was made from stayed the same meanwhile. If not, its key tells of something
+    /// else, and nobody may find it under that key.
+    settled: bool,
+}
+
+impl From<LayerRef> for Fresh {
+    fn from(layer: LayerRef) -> Self {
+        Self { layer, settled: true }
+    }
 }
 
 impl<'a> Exec<'a> {
@@ -212,12 +228,12 @@ impl<'a> Exec<'a> {
     }
 
     /// The result for a key: from the cache, or made now by exactly one of all who want it.
-    fn cached_or(
+    fn cached_or<F: Into<Fresh>>(
         &self,
         id: StepId,
         kind: &str,
         key: &Digest,
-        make: impl FnOnce() -> Result<LayerRef, BuildError>,
+        make: impl FnOnce() -> Result<F, BuildError>,
     ) -> Result<Made, BuildError> {
         let known = || -> Option<Made> {
             let record = match self.request.no_cache {
@@ -225,7 +241,8 @@ impl<'a> Exec<'a> {
                 false => self.store.record(kind, key)?,
             };
             let whole = self.store.has_layer(&record.layer);
-            whole.then_some(Made { layer: record.layer, created: record.created, cached: true })
+            let Record { layer, created, .. } = record;
+            whole.then_some(Made { layer, created, cached: true, settled: true })
         };
         if let Some(made) = known() {
             return Ok(made);
@@ -234,12 +251,15 @@ impl<'a> Exec<'a> {
         if let Some(made) = known() {
             return Ok(made);
         }
-        let layer = make()?;
+        let Fresh { layer, settled } = make()?.into();
         let about = self.about(id);
         let record = Record { layer, created: now(), about };
-        self.store.put_record(kind, key, &record)?;
-        self.made().insert((kind.to_owned(), key.clone()), record.clone());
-        Ok(Made { layer: record.layer, created: record.created, cached: false })
+        if settled {
+            self.store.put_record(kind, key, &record)?;
+            self.made().insert((kind.to_owned(), key.clone()), record.clone());
+        }
+        let Record { layer, created, .. } = record;
+        Ok(Made { layer, created, cached: false, settled })
     }
 
     fn made(&self) -> std::sync::MutexGuard<'_, HashMap<(String, Digest), Record>> {

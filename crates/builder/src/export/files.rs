@@ -4,8 +4,8 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     io::{self, Write},
-    os::unix::fs::{PermissionsExt, symlink},
-    path::Path,
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    path::{Path, PathBuf},
 };
 
 use crate::{
@@ -13,9 +13,11 @@ use crate::{
     exec::Exec,
     image::BuiltImage,
     layer::{
-        Entry, EntryKind, Meta, View, diff::read_meta, entry::ImagePath, tar_stream::TarStream,
+        Entry, EntryKind, Meta, View, diff::file_xattrs, entry::ImagePath, tar_stream::TarStream,
+        view::Node,
     },
     problem::{BuildError, Problem},
+    sandbox::safe_fs::Root,
 };
 
 /// Writes an image's files into a directory. Owners are the caller's, as in every other tool.
@@ -27,16 +29,22 @@ pub fn local(exec: &Exec<'_>, image: &BuiltImage, dir: &Path) -> Result<(), Buil
     }
     let view: View = exec.view(&image.snapshot)?;
     let mut directories: Vec<(&ImagePath, u32)> = Vec::new();
+    // A hard link is only ever made to a file that was written here.
+    let mut written: BTreeSet<&ImagePath> = BTreeSet::new();
     for (path, node) in view.iter() {
         if exec.interrupted() {
             return Err(Problem::Interrupted.into());
         }
         let to = dir.join(path.as_path());
-        let from = || -> Result<std::path::PathBuf, BuildError> {
-            Ok(match image.snapshot.layers.get(node.layer) {
-                Some(layer) => exec.unpacked(layer)?.join(path.as_path()),
-                None => std::path::PathBuf::new(),
-            })
+        let copy = |mode: u32| -> Result<u64, BuildError> {
+            let (mut from, _) = opened(exec, image, path, node)?;
+            let mut write = || -> io::Result<u64> {
+                let mut file = File::create_new(&to)?;
+                let size = io::copy(&mut from, &mut file)?;
+                file.set_permissions(fs::Permissions::from_mode(mode))?;
+                Ok(size)
+            };
+            Ok(write().map_err(FsError::new("write", &to))?)
         };
         let done = match &node.entry.kind {
             EntryKind::Directory => {
@@ -44,26 +52,29 @@ pub fn local(exec: &Exec<'_>, image: &BuiltImage, dir: &Path) -> Result<(), Buil
                 fs::create_dir(&to)
             }
             EntryKind::File(size) => {
-                let mode = fs::Permissions::from_mode(node.entry.mode);
-                let copied = fs::copy(from()?, &to).map_err(FsError::new("write", &to))?;
-                if copied != *size
+                if copy(node.entry.mode)? != *size
                     && let Some(layer) = image.snapshot.layers.get(node.layer)
                 {
                     return Err(exec.changed(layer, path));
                 }
-                fs::set_permissions(&to, mode)
+                Ok(())
             }
-            EntryKind::Hardlink(first) => {
-                fs::hard_link(dir.join(first.as_path()), &to).or_else(|_| {
-                    let from = from().map_err(|e| io::Error::other(e.problem.to_string()))?;
-                    fs::copy(from, &to).map(drop)
-                })
+            EntryKind::Hardlink(first) if written.contains(first) => {
+                fs::hard_link(dir.join(first.as_path()), &to)
+            }
+            // Its first name comes later, or is gone from what is shown.
+            EntryKind::Hardlink(_) => {
+                copy(node.entry.mode)?;
+                Ok(())
             }
             EntryKind::Symlink(target) => symlink(target.as_path(), &to),
             // Devices and pipes are no files to look at.
             _ => Ok(()),
         };
         done.map_err(FsError::new("write", &to))?;
+        if matches!(node.entry.kind, EntryKind::File(_)) {
+            written.insert(path);
+        }
     }
     for (path, mode) in directories.into_iter().rev() {
         let to = dir.join(path.as_path());
@@ -94,14 +105,7 @@ pub fn tar<W: Write>(
         if exec.interrupted() {
             return Err(Problem::Interrupted.into());
         }
-        let Some(layer) = image.snapshot.layers.get(node.layer) else { continue };
-        let from = exec.unpacked(layer)?.join(path.as_path());
-        let found = fs::symlink_metadata(&from);
-        let mut meta = match &found {
-            Ok(found) => read_meta(&from, found)?,
-            // Directories that an archive leaves out, and devices, which no user may make.
-            Err(_) => Meta::default(),
-        };
+        let mut meta = Meta { mtime: node.entry.mtime, ..Meta::default() };
         (meta.mode, meta.uid, meta.gid) = (node.entry.mode, node.entry.uid, node.entry.gid);
         let mut entry = Entry { path: base.join(&path.0), kind: node.entry.kind.clone(), meta };
         let mut file = None;
@@ -113,12 +117,18 @@ pub fn tar<W: Write>(
             };
         }
         if let EntryKind::File(size) = &mut entry.kind {
-            let length = found.map_err(FsError::new("read", &from))?.len();
-            if matches!(node.entry.kind, EntryKind::File(known) if known != length) {
+            let (from, place) = opened(exec, image, path, node)?;
+            let found = from.metadata().map_err(FsError::new("read", &place))?;
+            if let EntryKind::File(known) = node.entry.kind
+                && known != found.len()
+                && let Some(layer) = image.snapshot.layers.get(node.layer)
+            {
                 return Err(exec.changed(layer, path));
             }
-            *size = length;
-            file = Some(File::open(&from).map_err(FsError::new("read", &from))?);
+            *size = found.len();
+            entry.meta.mtime = found.mtime();
+            entry.meta.xattrs = file_xattrs(&from, &place)?;
+            file = Some(from);
         }
         match &mut file {
             Some(file) => out.entry(&entry, file).map_err(failed)?,
@@ -127,4 +137,21 @@ pub fn tar<W: Write>(
         written.insert(path);
     }
     Ok(())
+}
+
+/// A file of an image, where its layer lies unpacked. Nothing in the layer leads out of it.
+fn opened(
+    exec: &Exec<'_>,
+    image: &BuiltImage,
+    path: &ImagePath,
+    node: &Node,
+) -> Result<(File, PathBuf), BuildError> {
+    let gone = || io::Error::from(io::ErrorKind::NotFound);
+    let Some(layer) = image.snapshot.layers.get(node.layer) else {
+        return Err(FsError::new("read", path.as_path())(gone()).into());
+    };
+    let layer = exec.unpacked(layer)?;
+    let place = layer.join(path.as_path());
+    let file = Root::open(&layer).and_then(|root| root.open_file_itself(path.as_path()));
+    Ok((file.map_err(FsError::new("read", &place))?, place))
 }

@@ -1,7 +1,7 @@
 //! The difference that a step made, read from its overlay's upper directory.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs::{self, File, Metadata},
     io,
     os::unix::{
@@ -35,7 +35,7 @@ pub fn read_upper(upper: &Path, skip: &BTreeSet<ImagePath>) -> Result<Vec<Entry>
             meta: Meta { mode: 0o644, mtime: root.mtime(), ..Meta::default() },
         });
     }
-    walk.directory(upper, &ImagePath::default())?;
+    walk.tree(upper)?;
     let mut entries = walk.entries;
     sort_entries(&mut entries);
     Ok(entries)
@@ -74,41 +74,48 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn directory(&mut self, dir: &Path, at: &ImagePath) -> Result<(), FsError> {
+    /// In order, without recursion: a step may nest directories as deep as it likes.
+    fn tree(&mut self, root: &Path) -> Result<(), FsError> {
+        let mut todo = self.children(root, &ImagePath::default())?;
+        while let Some((path, image_path)) = todo.pop() {
+            if self.entry(&path, &image_path)? {
+                todo.extend(self.children(&path, &image_path)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is in a directory, the last name first.
+    fn children(&self, dir: &Path, at: &ImagePath) -> Result<Vec<(PathBuf, ImagePath)>, FsError> {
         let mut names: Vec<PathBuf> = Vec::new();
         for child in fs::read_dir(dir).map_err(FsError::new("read", dir))? {
             names.push(child.map_err(FsError::new("read", dir))?.path());
         }
         // Sorted, so that of several hard links always the same one carries the content.
         names.sort();
-        for path in names {
+        let named = names.into_iter().rev().map(|path| {
             let name = path.file_name().map(|n| n.as_bytes().to_vec()).unwrap_or_default();
-            let image_path = at.join(&name);
-            if !self.skip.contains(&image_path) {
-                self.entry(&path, image_path)?;
-            }
-        }
-        Ok(())
+            (path, at.join(&name))
+        });
+        Ok(named.filter(|(_, path)| !self.skip.contains(path)).collect())
     }
 
-    fn entry(&mut self, path: &Path, image_path: ImagePath) -> Result<(), FsError> {
+    /// Gives whether it is a directory.
+    fn entry(&mut self, path: &Path, image_path: &ImagePath) -> Result<bool, FsError> {
         let found = fs::symlink_metadata(path).map_err(FsError::new("read", path))?;
-        let Some(kind) = self.kind(path, &image_path, &found)? else { return Ok(()) };
+        let Some(kind) = self.kind(path, image_path, &found)? else { return Ok(false) };
         let is_dir = kind == EntryKind::Directory;
         let meta = match kind {
             EntryKind::Whiteout => Meta { mode: 0o644, mtime: found.mtime(), ..Meta::default() },
             _ => read_meta(path, &found)?,
         };
         self.entries.push(Entry { path: image_path.clone(), kind, meta });
-        if is_dir {
-            if is_opaque(path)? {
-                let meta = Meta { mode: 0o644, mtime: found.mtime(), ..Meta::default() };
-                let path = image_path.clone();
-                self.entries.push(Entry { path, kind: EntryKind::Opaque, meta });
-            }
-            self.directory(path, &image_path)?;
+        if is_dir && is_opaque(path)? {
+            let meta = Meta { mode: 0o644, mtime: found.mtime(), ..Meta::default() };
+            let path = image_path.clone();
+            self.entries.push(Entry { path, kind: EntryKind::Opaque, meta });
         }
-        Ok(())
+        Ok(is_dir)
     }
 
     fn kind(
@@ -167,13 +174,30 @@ pub fn read_meta(path: &Path, found: &Metadata) -> Result<Meta, FsError> {
     Ok(meta)
 }
 
+/// The extended attributes of an open file that a layer carries.
+pub fn file_xattrs(file: &File, path: &Path) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, FsError> {
+    let mut value = [0u8; 256];
+    let found = rustix::fs::fgetxattr(file, CAPABILITY_XATTR, &mut value);
+    let found = value_of(found, &value, path)?;
+    Ok(found.map(|value| (CAPABILITY_XATTR.into(), value)).into_iter().collect())
+}
+
 fn is_opaque(dir: &Path) -> Result<bool, FsError> {
     Ok(get_xattr(dir, OPAQUE_XATTR)?.as_deref() == Some(b"y"))
 }
 
 fn get_xattr(path: &Path, name: &str) -> Result<Option<Vec<u8>>, FsError> {
     let mut value = [0u8; 256];
-    match rustix::fs::lgetxattr(path, name, &mut value) {
+    value_of(rustix::fs::lgetxattr(path, name, &mut value), &value, path)
+}
+
+/// What was asked for, if it is there and can be had.
+fn value_of(
+    found: Result<usize, rustix::io::Errno>,
+    value: &[u8],
+    path: &Path,
+) -> Result<Option<Vec<u8>>, FsError> {
+    match found {
         Ok(n) => Ok(Some(value[..n].to_vec())),
         Err(
             rustix::io::Errno::NODATA

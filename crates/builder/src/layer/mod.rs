@@ -4,6 +4,8 @@ pub mod compress;
 pub mod diff;
 pub mod entry;
 pub mod index;
+pub mod packed;
+pub mod places;
 pub mod read;
 pub mod tar_reader;
 pub mod tar_stream;

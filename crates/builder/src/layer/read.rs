@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use super::{
     entry::{Entry, EntryKind, ImagePath, Meta},
+    packed::TooMuch,
     tar_reader::{Member, TarReader},
     tar_stream::{OPAQUE_NAME, WHITEOUT_PREFIX},
 };
@@ -17,11 +18,13 @@ pub struct Limits {
     pub bytes: u64,
     /// Bytes of one path.
     pub path: usize,
+    /// Bytes of all paths, with those of directories that only they imply.
+    pub paths: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 4_000_000, bytes: 256 << 30, path: 4095 }
+        Self { entries: 2_000_000, bytes: 256 << 30, path: 4095, paths: 512 << 20 }
     }
 }
 
@@ -30,7 +33,7 @@ impl Default for Limits {
 pub enum ArchiveError {
     /// The stream broke off or is no archive.
     #[error("the archive cannot be read: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// There is too much of something.
     #[error("the archive is refused: more than {limit} {what}")]
     Limit {
@@ -63,6 +66,16 @@ pub enum ArchiveError {
     Interrupted,
 }
 
+impl From<io::Error> for ArchiveError {
+    fn from(error: io::Error) -> Self {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<TooMuch>());
+        match inner {
+            Some(TooMuch { limit }) => Self::Limit { what: "unpacked bytes", limit: *limit },
+            None => Self::Io(error),
+        }
+    }
+}
+
 /// How names that begin with `.wh.` are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whiteouts {
@@ -80,7 +93,8 @@ pub fn each_entry(
     mut visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), ArchiveError>,
 ) -> Result<(), ArchiveError> {
     let mut archive = TarReader::new(archive);
-    let (mut count, mut bytes) = (0u64, 0u64);
+    let (mut count, mut bytes, mut names) = (0u64, 0u64, 0u64);
+    let mut before = ImagePath::default();
     while let Some(member) = archive.next_member()? {
         count += 1;
         if count > limits.entries {
@@ -93,9 +107,22 @@ pub fn each_entry(
                 return Err(ArchiveError::Limit { what: "unpacked bytes", limit: limits.bytes });
             }
         }
+        names = names.saturating_add(implied(&before, &entry.path));
+        if names > limits.paths {
+            return Err(ArchiveError::Limit { what: "bytes of paths", limit: limits.paths });
+        }
+        before = entry.path.clone();
         visit(entry, &mut archive.content())?;
     }
     Ok(())
+}
+
+/// The bytes of a path and of those directories above it that the path before did not have: what
+/// somebody keeps who keeps them all.
+fn implied(before: &ImagePath, path: &ImagePath) -> u64 {
+    let same = before.0.iter().zip(&path.0).take_while(|(a, b)| a == b).count();
+    let ends = path.0.iter().enumerate().skip(same).filter(|(_, byte)| **byte == b'/');
+    ends.map(|(end, _)| end as u64).sum::<u64>() + path.0.len() as u64
 }
 
 fn read_entry(

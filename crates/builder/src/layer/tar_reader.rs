@@ -9,7 +9,7 @@ use std::{
 };
 
 const BLOCK: usize = 512;
-/// The largest PAX header or GNU long name that is read.
+/// How much PAX headers and GNU long names together may say of one member.
 const MAX_EXTENSION: u64 = 1 << 20;
 
 /// One member of an archive, as written there.
@@ -58,11 +58,18 @@ impl<R: Read> TarReader<R> {
     pub fn next_member(&mut self) -> io::Result<Option<Member>> {
         self.records.clear();
         let (mut long_name, mut long_link) = (None, None);
+        let mut room = MAX_EXTENSION;
         loop {
             self.skip_rest()?;
             let Some(block) = self.header()? else { return Ok(None) };
             let kind = block[156];
             let size = number(&block[124..136])?;
+            if matches!(kind, b'x' | b'g' | b'L' | b'K') {
+                // With the header itself: many empty ones are many, too.
+                room = room.checked_sub(size.saturating_add(BLOCK as u64)).ok_or_else(|| {
+                    io::Error::new(io::ErrorKind::InvalidData, "extended headers are too large")
+                })?;
+            }
             match kind {
                 b'x' => {
                     let bytes = self.extension(size)?;
@@ -120,6 +127,10 @@ impl<R: Read> TarReader<R> {
                 }
             }
         }
+        // Base-256 can write negative numbers, which no content has.
+        if i64::try_from(member.size).is_err() {
+            return Err(bad("size"));
+        }
         // Links, devices and directories have no content, whatever their size field says.
         let stored = match member.kind {
             b'1'..=b'6' => 0,
@@ -148,12 +159,6 @@ impl<R: Read> TarReader<R> {
     }
 
     fn extension(&mut self, size: u64) -> io::Result<Vec<u8>> {
-        if size > MAX_EXTENSION {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "an extended header is too large",
-            ));
-        }
         let mut bytes = vec![0; size as usize];
         self.input.read_exact(&mut bytes)?;
         self.left = 0;

@@ -2,8 +2,12 @@
 //! character devices 0:0, opaque marks become attributes. Nothing is written outside of it.
 
 use std::{
+    ffi::OsStr,
     io::{self, Read, Write},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::Path,
 };
 
@@ -17,9 +21,10 @@ use rustix::{
 use super::{
     entry::{Entry, EntryKind, ImagePath, Meta},
     index::{IndexEntry, LayerIndex},
+    places::Places,
     read::{ArchiveError, Limits, Whiteouts, each_entry},
 };
-use crate::{error::FsError, proof::elf::Sniffer};
+use crate::{error::FsError, proof::elf::Sniffer, sandbox::safe_fs};
 
 /// Unpacks the (uncompressed) archive into the empty directory `root` and returns its index.
 pub fn unpack(
@@ -33,7 +38,7 @@ pub fn unpack(
         .map_err(|e| FsError::new("open", root)(e.into()))?;
     let mut unpacker = Unpacker { root, fd, parent: None, directories: Vec::new() };
     let mut index = LayerIndex::default();
-    each_entry(archive, Whiteouts::Layer, limits, |entry, data| {
+    each_settled(archive, limits, |entry, data| {
         if interrupted() {
             return Err(ArchiveError::Interrupted);
         }
@@ -49,7 +54,7 @@ pub fn unpack(
 /// Reads an archive for its index only.
 pub fn scan(archive: impl Read, limits: Limits) -> Result<LayerIndex, ArchiveError> {
     let mut index = LayerIndex::default();
-    each_entry(archive, Whiteouts::Layer, limits, |entry, data| {
+    each_settled(archive, limits, |entry, data| {
         let mut sniffer = Sniffer::new(data);
         if matches!(entry.kind, EntryKind::File(_)) {
             io::copy(&mut sniffer, &mut io::sink())?;
@@ -58,6 +63,26 @@ pub fn scan(archive: impl Read, limits: Limits) -> Result<LayerIndex, ArchiveErr
         Ok(())
     })?;
     Ok(index)
+}
+
+/// The entries of a layer, each at the place that it has once the layer's own links are followed.
+fn each_settled(
+    archive: impl Read,
+    limits: Limits,
+    mut visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), ArchiveError>,
+) -> Result<(), ArchiveError> {
+    let mut places = Places::default();
+    each_entry(archive, Whiteouts::Layer, limits, |entry, data| {
+        let (path, kind) = (entry.path.clone(), entry.kind.clone());
+        let Some(entry) = places.settle(entry) else {
+            let target = match kind {
+                EntryKind::Hardlink(target) => target.display(),
+                _ => String::new(),
+            };
+            return Err(ArchiveError::LinkTarget { path: path.display(), target });
+        };
+        visit(entry, data)
+    })
 }
 
 struct Unpacker<'a> {
@@ -103,11 +128,20 @@ impl Unpacker<'_> {
             }
             EntryKind::Hardlink(target) => self.hard_link(entry, target)?,
             EntryKind::Whiteout => {
-                // An entry of the layer itself wins over its own whiteout.
-                if exists(parent, name).map_err(failed)? {
-                    return Ok(());
+                // An entry of the layer itself wins over its own whiteout, which then means what was
+                // there below.
+                match kind_of(parent, name).map_err(failed)? {
+                    None => {
+                        make_node(parent, name, FileType::CharacterDevice, 0).map_err(failed)?;
+                    }
+                    Some(FileType::Directory) => {
+                        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                        rustix::fs::openat(parent, name, flags, Mode::empty())
+                            .and_then(|fd| set_opaque(fd.as_fd()))
+                            .map_err(failed)?;
+                    }
+                    Some(_) => {}
                 }
-                make_node(parent, name, FileType::CharacterDevice, 0).map_err(failed)?;
             }
             EntryKind::Symlink(target) => {
                 remove(parent, name).map_err(failed)?;
@@ -183,7 +217,7 @@ impl Unpacker<'_> {
         }
         let fd = match open_in_root(self.fd.as_fd(), dir) {
             Ok(fd) => fd,
-            Err(Errno::NOENT | Errno::NOTDIR) => self.make_parents(dir)?,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => self.make_parents(dir)?,
             Err(e) => return Err(self.error("open", dir, e)),
         };
         self.parent = Some((dir.clone(), fd));
@@ -191,18 +225,25 @@ impl Unpacker<'_> {
     }
 
     fn make_parents(&self, dir: &ImagePath) -> Result<OwnedFd, ArchiveError> {
-        let mut at = ImagePath::default();
+        let parts: Vec<&[u8]> = dir.components().collect();
+        let upto = |depth: usize| ImagePath(parts[..depth].join(&b'/'));
+        // What is there of it: if a path can be opened, all above it can.
+        let (mut there, mut missing) = (0, parts.len());
+        while there + 1 < missing {
+            let middle = there.midpoint(missing);
+            match open_in_root(self.fd.as_fd(), &upto(middle)) {
+                Ok(_) => there = middle,
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => missing = middle,
+                Err(e) => return Err(self.error("open", &upto(middle), e)),
+            }
+        }
+        let at = upto(there);
         let mut fd = open_in_root(self.fd.as_fd(), &at).map_err(|e| self.error("open", &at, e))?;
-        for part in dir.components() {
-            at = at.join(part);
-            fd = match open_in_root(self.fd.as_fd(), &at) {
-                Ok(fd) => fd,
-                Err(Errno::NOENT | Errno::NOTDIR) => {
-                    make_directory(fd.as_fd(), part).map_err(|e| self.error("make", &at, e))?;
-                    open_in_root(self.fd.as_fd(), &at).map_err(|e| self.error("open", &at, e))?
-                }
-                Err(e) => return Err(self.error("open", &at, e)),
-            };
+        for (depth, part) in parts.iter().enumerate().skip(there) {
+            let failed = |e: Errno| self.error("make", &upto(depth + 1), e);
+            make_directory(fd.as_fd(), part).map_err(failed)?;
+            let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            fd = rustix::fs::openat(&fd, *part, flags, Mode::empty()).map_err(failed)?;
         }
         Ok(fd)
     }
@@ -227,16 +268,16 @@ impl Unpacker<'_> {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 FsError::new("write", &self.root.join(path.as_path()))(e).into()
             }
-            _ => ArchiveError::Io(e),
+            _ => e.into(),
         }
     }
 }
 
-/// Opens a directory with every link in its path resolved as if `root` were `/`.
+/// Opens a directory. Its links were followed before; one that is there all the same is refused.
 fn open_in_root(root: BorrowedFd<'_>, dir: &ImagePath) -> Result<OwnedFd, Errno> {
     let path: &[u8] = if dir.is_root() { b"." } else { &dir.0 };
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
     rustix::fs::openat2(root, path, flags, Mode::empty(), resolve)
 }
 
@@ -250,13 +291,20 @@ fn make_directory(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
         return Ok(());
     }
     rustix::fs::unlinkat(parent, name, AtFlags::empty())?;
-    rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))
+    rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
+    let is_whiteout =
+        FileType::from_raw_mode(there.st_mode) == FileType::CharacterDevice && there.st_rdev == 0;
+    if is_whiteout {
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        set_opaque(rustix::fs::openat(parent, name, flags, Mode::empty())?.as_fd())?;
+    }
+    Ok(())
 }
 
-fn exists(parent: BorrowedFd<'_>, name: &[u8]) -> Result<bool, Errno> {
+fn kind_of(parent: BorrowedFd<'_>, name: &[u8]) -> Result<Option<FileType>, Errno> {
     match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(_) => Ok(true),
-        Err(Errno::NOENT) => Ok(false),
+        Ok(found) => Ok(Some(FileType::from_raw_mode(found.st_mode))),
+        Err(Errno::NOENT) => Ok(None),
         Err(e) => Err(e),
     }
 }
@@ -265,22 +313,13 @@ fn exists(parent: BorrowedFd<'_>, name: &[u8]) -> Result<bool, Errno> {
 fn remove(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
     match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(Errno::ISDIR | Errno::PERM) => remove_tree(parent, name),
+        Err(Errno::ISDIR | Errno::PERM) => {
+            let parent = rustix::io::fcntl_dupfd_cloexec(parent, 0)?;
+            safe_fs::remove_tree(parent, OsStr::from_bytes(name))
+                .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
+        }
         Err(e) => Err(e),
     }
-}
-
-fn remove_tree(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = rustix::fs::openat(parent, name, flags, Mode::empty())?;
-    for child in rustix::fs::Dir::read_from(&fd)? {
-        let child = child?;
-        let child = child.file_name().to_bytes();
-        if !matches!(child, b"." | b"..") {
-            remove(fd.as_fd(), child)?;
-        }
-    }
-    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
 }
 
 fn make_node(parent: BorrowedFd<'_>, name: &[u8], kind: FileType, dev: u64) -> Result<(), Errno> {

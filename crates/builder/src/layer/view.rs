@@ -59,16 +59,41 @@ impl View {
             }
         }
         for entry in &layer.entries {
-            if matches!(entry.kind, EntryKind::Whiteout | EntryKind::Opaque) || entry.path.is_root()
-            {
-                continue;
+            match entry.kind {
+                // What is gone from a directory, or alone in it, tells that it is one.
+                EntryKind::Whiteout => {
+                    self.add_parents(number, &entry.path);
+                    continue;
+                }
+                EntryKind::Opaque => {
+                    self.add_parents(number, &entry.path.join(b"any"));
+                    continue;
+                }
+                _ if entry.path.is_root() => continue,
+                _ => {}
             }
             let was_dir = self.nodes.get(&entry.path).is_some_and(|n| n.entry.is_dir());
             if was_dir && !entry.is_dir() {
                 self.remove_below(&entry.path);
             }
             self.add_parents(number, &entry.path);
-            self.nodes.insert(entry.path.clone(), Node { layer: number, entry: entry.clone() });
+            let mut entry = entry.clone();
+            if let EntryKind::Hardlink(first) = &entry.kind {
+                entry.kind = self.other_name(number, &entry.path, first);
+            }
+            self.nodes.insert(entry.path.clone(), Node { layer: number, entry });
+        }
+    }
+
+    /// What another name of something in the same layer is. Of a link it is a link, of a pipe a pipe;
+    /// where the first name is not to be found, it is a name of its own.
+    fn other_name(&self, number: usize, own: &ImagePath, first: &ImagePath) -> EntryKind {
+        match self.nodes.get(first).filter(|node| node.layer == number).map(|n| &n.entry.kind) {
+            Some(EntryKind::File(_)) => EntryKind::Hardlink(first.clone()),
+            None | Some(EntryKind::Directory | EntryKind::Whiteout | EntryKind::Opaque) => {
+                EntryKind::Hardlink(own.clone())
+            }
+            Some(kind) => kind.clone(),
         }
     }
 
@@ -223,6 +248,28 @@ mod tests {
             ("a", EntryKind::Whiteout),
         ]);
         assert_eq!(names(&View::of([&base, &top])), ["/ab", "/d", "/d/new"]);
+    }
+
+    #[test]
+    fn other_names_are_what_the_first_is() {
+        let hard = |to: &str| EntryKind::Hardlink(to.into());
+        let view = View::of([
+            &layer(&[("below", EntryKind::File(1))]),
+            &layer(&[
+                ("l", link("/etc/passwd")),
+                ("f", EntryKind::File(3)),
+                ("p", EntryKind::Fifo),
+                ("1", hard("l")),
+                ("2", hard("f")),
+                ("3", hard("2")),
+                ("4", hard("p")),
+                ("5", hard("below")),
+            ]),
+        ]);
+        let kind = |path: &str| view.get(&path.into()).unwrap().entry.kind.clone();
+        assert_eq!((kind("1"), kind("2")), (link("/etc/passwd"), hard("f")));
+        assert_eq!((kind("3"), kind("4")), (hard("f"), EntryKind::Fifo));
+        assert_eq!(kind("5"), hard("5"));
     }
 
     #[test]

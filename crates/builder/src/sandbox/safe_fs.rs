@@ -182,6 +182,18 @@ impl Root {
         }
     }
 
+    /// The same, but a link in the file's own place is refused. Those on the way are followed.
+    pub fn open_file_itself(&self, path: impl AsRef<Path>) -> io::Result<File> {
+        let entry = self.entry(path)?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
+        let fd = openat(&entry.dir, &entry.name, flags | OFlags::CLOEXEC, Mode::empty())?;
+        match FileType::from_raw_mode(fstat(&fd)?.st_mode) {
+            FileType::RegularFile => Ok(File::from(fd)),
+            FileType::Directory => Err(io::ErrorKind::IsADirectory.into()),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+        }
+    }
+
     /// Reads a whole file of at most `limit` bytes.
     pub fn read(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -375,7 +387,7 @@ impl Root {
 ///
 /// Uses a stack of open directories, so depth is bounded by descriptors rather than by the call
 /// stack; beyond that it moves what is deep up to the top first.
-fn remove_tree(dir: OwnedFd, name: &OsStr) -> io::Result<()> {
+pub(crate) fn remove_tree(dir: OwnedFd, name: &OsStr) -> io::Result<()> {
     const DEEPEST: usize = 256;
     match unlinkat(&dir, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fs::{self, File},
-    io::{self, BufReader, Read},
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -17,7 +17,7 @@ use crate::{
     error::FsError,
     layer::{
         LayerIndex, WrittenLayer,
-        compress::Packing,
+        packed::Unpacked,
         read::{ArchiveError, Limits},
         unpack::{scan, unpack},
         writer::digest_of,
@@ -285,10 +285,7 @@ impl Store {
         };
         let path = self.blob_path(&layer.digest);
         let file = File::open(&path).map_err(FsError::new("read", &path))?;
-        let mut packed = BufReader::with_capacity(256 * 1024, file);
-        let head = io::BufRead::fill_buf(&mut packed).map_err(FsError::new("read", &path))?;
-        let packing = Packing::detect(head);
-        let unpacked = packing.reader(packed).map_err(|e| failed(e.into()))?;
+        let unpacked = Unpacked::open(file, Limits::default()).map_err(|e| failed(e.into()))?;
         let mut hashed = HashReader { inner: unpacked, hash: Sha256::new() };
         let result = read(&mut hashed).map_err(failed)?;
         // What follows the archive's end counts for the digest.

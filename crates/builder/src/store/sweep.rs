@@ -10,7 +10,7 @@ use super::{
     lease::{JOURNAL, added_by},
     lock::Lock,
 };
-use crate::error::FsError;
+use crate::{error::FsError, sandbox::safe_fs::Root};
 
 /// The file that a living session keeps locked.
 pub(super) const ALIVE: &str = ".alive";
@@ -61,18 +61,24 @@ pub fn new_session(tmp: &Path) -> Result<(PathBuf, Lock), FsError> {
 
 /// Removes a session's directory. What can't be removed is left to the next sweep.
 pub fn remove_session(dir: &Path) {
-    if fs::remove_dir_all(dir).is_err() {
+    // Steps and layers may have made directories deeper than a path can be.
+    let (Some(above), Some(name)) = (dir.parent(), dir.file_name()) else { return };
+    let remove = || Root::open(above).and_then(|above| above.remove_all(name));
+    if remove().is_err() {
         make_removable(dir);
-        let _ = fs::remove_dir_all(dir);
+        let _ = remove();
     }
 }
 
 /// Overlayfs leaves directories without any permission, and builds make read-only ones.
 fn make_removable(dir: &Path) {
-    let _ = fs::set_permissions(dir, fs::Permissions::from_mode(0o700));
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|t| t.is_dir()) {
-            make_removable(&entry.path());
+    let mut todo = vec![dir.to_owned()];
+    while let Some(dir) = todo.pop() {
+        let _ = fs::set_permissions(&dir, fs::Permissions::from_mode(0o700));
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|t| t.is_dir()) {
+                todo.push(entry.path());
+            }
         }
     }
 }

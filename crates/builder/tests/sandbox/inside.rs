@@ -143,6 +143,31 @@ pub fn keyring_is_left(_: &Session, _: &Fixture) -> Outcome {
     Ok(())
 }
 
+/// Mount points that the image lacks come into being inside it, and a link to nothing stays what it is.
+pub fn mount_points_stay_inside(session: &Session, fixture: &Fixture) -> Outcome {
+    let mut spec =
+        shell(session, &fixture.native, "readlink /alias; ls /gone; test -d /alias/dir")?;
+    let below = spec.upper.join("../below");
+    fs::create_dir(&below)?;
+    let outside = std::env::temp_dir().join(format!("mlint-outside-{}", std::process::id()));
+    std::os::unix::fs::symlink("../../../../../gone", below.join("alias"))?;
+    std::os::unix::fs::symlink(&outside, below.join("away"))?;
+    spec.lower.insert(0, below);
+    let tmpfs = |dest: &str| Mount::Tmpfs { dest: dest.to_owned(), size: None, mode: 0o755 };
+    spec.mounts = vec![tmpfs("/alias/dir"), tmpfs("/away/dir")];
+    let ran = run(session, &spec)?;
+    ensure!(ran.result.status.success(), "{}{}", ran.stdout, ran.stderr);
+    ensure!(ran.stdout == "../../../../../gone\ndir\n", "{}", ran.stdout);
+    ensure!(!outside.exists(), "{} was made outside", outside.display());
+    ensure!(fs::read_dir(&spec.upper)?.count() == 0, "the layer has something of it");
+    let mut spec = shell(session, &fixture.native, "true")?;
+    spec.mounts.push(tmpfs(&format!("/none/{}{}", "../".repeat(20), outside.display())));
+    let refused = run(session, &spec).err();
+    ensure!(matches!(refused, Some(step::StepError::Mount { .. })), "{refused:?}");
+    ensure!(!outside.exists(), "{} was made outside", outside.display());
+    Ok(())
+}
+
 /// The argument that makes this executable a client of an abstract socket.
 pub const CLIENT: &str = "abstract-client";
 

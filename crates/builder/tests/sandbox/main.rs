@@ -89,6 +89,7 @@ const CASES: &[Case] = &[
     Case::Inside("kernel-files-are-masked", ALL, inside::kernel_files_are_masked),
     Case::Inside("sys-is-its-own", ALL, inside::sys_is_its_own),
     Case::Inside("nothing-is-inherited", ALL, inside::nothing_is_inherited),
+    Case::Inside("mount-points-stay-inside", ALL, inside::mount_points_stay_inside),
     Case::Inside("keyring-is-left", ALL, inside::keyring_is_left),
     Case::Inside("foreign-sockets-are-out-of-reach", ALL, inside::foreign_sockets),
     Case::Inside("network-none", ALL, isolation::network_none),

@@ -87,7 +87,14 @@ fn check(spec: &RunSpec) -> Result<(), StepError> {
                 reason: "the destination is no absolute path".to_owned(),
             });
         }
-        if dest.split('/').all(|part| matches!(part, "" | "." | "..")) {
+        // What is missing on the way comes into being: the way must not lead back out of it.
+        if dest.split('/').any(|part| part == "..") {
+            return Err(StepError::Mount {
+                dest: dest.to_owned(),
+                reason: "the destination goes up again ('..')".to_owned(),
+            });
+        }
+        if dest.split('/').all(|part| matches!(part, "" | ".")) {
             return Err(StepError::Mount {
                 dest: dest.to_owned(),
                 reason: "the root itself cannot be a mount's destination".to_owned(),

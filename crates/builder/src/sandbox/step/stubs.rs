@@ -21,6 +21,9 @@ use super::super::{
     safe_fs::Root,
 };
 
+/// How many links to missing things one path leads through at the most, as for the kernel.
+const LINKS: usize = 40;
+
 /// A mount point to be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
@@ -69,27 +72,49 @@ pub(super) fn build(
 }
 
 /// The real path (links resolved, inside the root) of the deepest directory on the way that
-/// exists, and the names that are missing below it.
+/// exists, and the names that are missing below it. A link to what is missing is followed: what is
+/// mounted comes where it leads, and the link stays.
 fn deepest_existing(
     root: &Root,
     mounted: &Path,
     path: &Path,
 ) -> Result<(PathBuf, Vec<OsString>), SysError> {
-    let mut names: Vec<OsString> = Vec::new();
-    let parts: Vec<OsString> = path
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        let (existing, missing) = without_links(root, mounted, &path)?;
+        let Some(first) = missing.first() else { return Ok((existing, missing)) };
+        let link = mounted.join(existing.strip_prefix("/").unwrap_or(&existing)).join(first);
+        let Ok(target) = fs::read_link(&link) else { return Ok((existing, missing)) };
+        // Joining takes an absolute target for what it is.
+        path = existing.join(target).join(missing[1..].iter().collect::<PathBuf>());
+    }
+    Err(SysError::new(format!("resolve in the image {}", path.display()), Errno::LOOP))
+}
+
+fn without_links(
+    root: &Root,
+    mounted: &Path,
+    path: &Path,
+) -> Result<(PathBuf, Vec<OsString>), SysError> {
+    let parts: Vec<Component<'_>> = path
         .components()
-        .filter_map(|part| match part {
-            Component::Normal(name) => Some(name.to_owned()),
-            Component::ParentDir => Some("..".into()),
-            _ => None,
-        })
+        .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
         .collect();
     for depth in (0..=parts.len()).rev() {
-        let prefix: PathBuf = Path::new("/").join(parts[..depth].iter().collect::<PathBuf>());
+        let prefix = Path::new("/").join(parts[..depth].iter().collect::<PathBuf>());
         match root.resolve(&prefix) {
             Ok(fd) => {
-                names.extend(parts[depth..].iter().cloned());
-                return Ok((real_path(&fd, mounted)?, names));
+                let mut existing = real_path(&fd, mounted)?;
+                let mut names: Vec<OsString> = Vec::new();
+                // What is missing will be directories: there the way up is the way back.
+                for part in &parts[depth..] {
+                    match part {
+                        Component::Normal(name) => names.push((*name).to_owned()),
+                        _ if names.pop().is_none() => drop(existing.pop()),
+                        _ => {}
+                    }
+                }
+                return Ok((existing, names));
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error).at("resolve in the image", &prefix),
