@@ -95,6 +95,8 @@ pub enum Command {
         mlint build --platforms linux/arm64 --output type=local,dest=out .\n  \
         mlint build --secret id=token,env=TOKEN --build-context base=docker-image://debian:12 .\n  \
         mlint build -o type=oci,dest=app.tar,compression=zstd --sbom --provenance=mode=max\n  \
+        mlint build --push -t NAME --cache-from type=registry,ref=NAME:cache \\\n                    \
+        --cache-to type=registry,ref=NAME:cache,mode=max\n  \
         mlint build --platforms all --keep-going -t NAME --push\n  \
         mlint build --push              with platforms and tags in mlint.toml\n\n\
         Exit status: 0 built (and pushed), 2 not, for whatever platform. No tag moves unless all \

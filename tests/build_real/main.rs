@@ -3,6 +3,7 @@
 
 mod cache;
 mod contexts;
+mod exchange;
 mod failures;
 mod features;
 mod images;

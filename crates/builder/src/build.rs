@@ -8,6 +8,7 @@ use mlint_registry::{Client, ClientOptions};
 use crate::{
     attest::attest,
     events::{Event, Events, StepInfo},
+    exchange::{Imported, export as export_cache},
     exec::{Exec, execute, now},
     export,
     fallen::Fallen,
@@ -71,6 +72,8 @@ fn try_build(
     let plan = preflight.plan(&mut fallen)?;
     let mut exec = Exec::new(session, &store, &client, runtime.handle(), &plan, request, events);
     exec.emulation = Some(prepare_emulation(session, &plan, &mut fallen)?);
+    exec.imported =
+        Imported::load(session, runtime.handle(), &client, &request.cache_from, events)?;
     announce(&exec);
     let executed = execute(&exec, jobs(request), &mut fallen);
     // What was learnt about the context holds whether or not the build succeeds.
@@ -82,7 +85,10 @@ fn try_build(
     outcome.skipped = skipped;
     outcome.failed = fallen.into_failures();
     if whole {
+        let images: Vec<_> =
+            proved.iter().map(|(_, plan, _)| (plan.platform.clone(), plan.last)).collect();
         deliver(&exec, proved, started, &mut outcome)?;
+        export_cache(&exec, &images)?;
     } else if request.push_partial && !proved.is_empty() {
         match deliver(&exec, proved, started, &mut outcome) {
             Err(error) if !error.is_interrupt() => {

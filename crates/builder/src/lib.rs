@@ -8,6 +8,7 @@ pub mod copy;
 pub mod error;
 pub mod events;
 pub mod every;
+pub mod exchange;
 pub mod exec;
 pub mod export;
 pub mod fallen;

@@ -126,6 +126,16 @@ pub enum Problem {
     Shared(std::sync::Arc<BuildError>),
     #[error(transparent)]
     Push(Box<mlint_registry::PushError>),
+    #[error(
+        "{place} is {what}, not a cache of mlint's: give the cache a name of its own, as in ref=registry.example.com/team/app:cache"
+    )]
+    OtherContent { place: String, what: &'static str },
+    #[error(
+        "the build is done, but its cache could not be written to {place}: {reason} (with ignore-error=true this is no failure)"
+    )]
+    CacheNotWritten { place: String, reason: String },
+    #[error("others keep writing to {place}: try again")]
+    CacheContended { place: String },
     #[error("interrupted: nothing was tagged, and nothing is left running")]
     Interrupted,
 }
@@ -176,6 +186,11 @@ impl BuildError {
     /// Whether somebody stopped the build.
     pub fn is_interrupt(&self) -> bool {
         self.problem.is_interrupt()
+    }
+
+    /// Whether something was found where a cache was looked for.
+    pub fn is_other_content(&self) -> bool {
+        matches!(*self.problem, Problem::OtherContent { .. })
     }
 
     /// In words.

@@ -62,13 +62,15 @@ fn proof_of(
         &exec.request.allow_foreign,
     );
     let key = Digest::sha256(serde_json::to_vec(&parts).unwrap_or_default());
-    if let Some(proof) = exec.store.record::<Proof>("proof", &key) {
+    if let Some(proof) = exec.record::<Proof>("proof", &key) {
+        exec.note("proof", &key, &proof);
         return Ok(proof);
     }
     let view = exec.view(&built.snapshot)?;
     let scope = Scope { platform: &built.platform, allow, copied_layers: &copied, started };
     let proof = check(&view, &scope);
     exec.store.put_record("proof", &key, &proof)?;
+    exec.note("proof", &key, &proof);
     Ok(proof)
 }
 

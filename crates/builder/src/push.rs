@@ -135,7 +135,7 @@ fn mounts(layer: &LayerRef, repository: &Reference) -> Result<Vec<Reference>, Bu
 
 /// A layer as a push wants it. A base image's that nobody has unpacked yet is fetched only if the
 /// target lacks it and can't get it from a neighbouring repository.
-fn layer_blob(
+pub fn layer_blob(
     exec: &Exec<'_>,
     layer: &LayerRef,
     repository: &Reference,
@@ -150,16 +150,22 @@ fn layer_blob(
             repository: Reference::parse(origin)?,
             file: exec.store.temporary("blob"),
         },
-        None => {
-            // Fails, and says why.
-            exec.fetch(layer)?;
-            BlobSource::File(path)
-        }
+        None => match exec.imported.blob_source(layer, exec.store.temporary("blob")) {
+            Some(source) => source,
+            None => {
+                // Fails, and says why.
+                exec.fetch(layer)?;
+                BlobSource::File(path)
+            }
+        },
     };
+    let mut mount_from = mounts(layer, repository)?;
+    let imported = exec.imported.repository(layer);
+    mount_from.extend(imported.filter(|r| r.registry() == repository.registry()).cloned());
     Ok(PlannedBlob {
         descriptor: Descriptor::new(&layer.media_type, layer.digest.clone(), layer.size),
         source,
-        mount_from: mounts(layer, repository)?,
+        mount_from,
     })
 }
 

@@ -55,6 +55,10 @@ pub struct BuildRequest {
     pub cache_dir: PathBuf,
     /// The most that the cache takes when the build is done, in bytes; the usual size without it.
     pub cache_max: Option<u64>,
+    /// Caches elsewhere that are looked into.
+    pub cache_from: Vec<CachePlace>,
+    /// Caches elsewhere that are written when the build is done.
+    pub cache_to: Vec<CacheTo>,
     /// What names stand for in FROM, COPY --from and mounts.
     pub contexts: Vec<NamedContext>,
     /// What commands run with.
@@ -75,6 +79,41 @@ impl BuildRequest {
     pub fn agent(&self, id: &str) -> Option<&PathBuf> {
         self.agents.iter().find(|(name, _)| name == id).map(|(_, socket)| socket)
     }
+}
+
+/// Where a cache is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CachePlace {
+    /// A name in a registry.
+    Registry(String),
+    /// A directory, absolute.
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Which of the caches in it.
+        tag: String,
+    },
+}
+
+impl std::fmt::Display for CachePlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Registry(name) => f.write_str(name),
+            Self::Directory { path, .. } => path.display().fmt(f),
+        }
+    }
+}
+
+/// A cache to be written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheTo {
+    /// Where.
+    pub place: CachePlace,
+    /// Whether it gets all steps, and not only those whose layers are in the images.
+    pub max: bool,
+    /// Whether a build succeeds that can't write it.
+    pub ignore_error: bool,
 }
 
 /// `--build-context NAME=…`.

@@ -79,6 +79,15 @@ pub struct BuildArgs {
     /// A resource limit for commands, as in nofile=1024:2048
     #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
     pub ulimits: Vec<String>,
+    /// A cache elsewhere to look into: type=registry,ref=NAME (or just the name) or
+    /// type=local,src=DIR; may be repeated. Of the form that --cache-to writes, which is mlint's own
+    #[arg(long = "cache-from", value_name = "type=T,…")]
+    pub cache_from: Vec<String>,
+    /// Write the cache elsewhere when the build is done: type=registry,ref=NAME or
+    /// type=local,dest=DIR, with mode=min (layers of the image) or mode=max (all steps),
+    /// ignore-error=true; may be repeated. What other platforms have there stays
+    #[arg(long = "cache-to", value_name = "type=T,…")]
+    pub cache_to: Vec<String>,
     /// Execute every step, whatever the cache holds
     #[arg(long)]
     pub no_cache: bool,

@@ -2,6 +2,7 @@
 
 mod advice;
 mod args;
+mod caches;
 mod context;
 mod outputs;
 mod values;
@@ -158,6 +159,8 @@ fn request(
     }
     let tags = given(&args.tags, &defaults.tags);
     let (outputs, annotations) = outputs(args, &tags)?;
+    let caches: Vec<caches::Written> =
+        args.cache_to.iter().map(|c| caches::to(c)).collect::<Result<_, _>>()?;
     let mut build_args: Vec<(String, String)> = defaults
         .build_args
         .iter()
@@ -176,7 +179,7 @@ fn request(
         build_args,
         labels: pairs("--label", &args.labels)?,
         tags,
-        compression: outputs::made(args, &outputs)?,
+        compression: outputs::made(args, &outputs, &caches)?,
         outputs,
         annotations,
         epoch,
@@ -189,6 +192,8 @@ fn request(
         plain_http: args.machine.plain_http.clone(),
         cache_dir: cache_dir(args.machine.cache_dir.as_deref())?,
         cache_max: args.machine.cache_max_size.or(defaults.cache_max),
+        cache_from: args.cache_from.iter().map(|c| caches::from(c)).collect::<Result<_, _>>()?,
+        cache_to: caches.into_iter().map(|cache| cache.to).collect(),
         contexts: {
             let mut contexts = defaults.build_contexts.clone();
             contexts.extend(args.build_contexts.iter().cloned());

@@ -11,7 +11,11 @@ use mlint_builder::{
 };
 use serde_json::{Value, json};
 
-use super::{BuildArgs, values};
+use super::{
+    BuildArgs,
+    caches::{self, Written},
+    values,
+};
 
 /// One output, and the annotations that it brings along.
 pub struct Parsed {
@@ -40,7 +44,7 @@ pub fn output(text: &str) -> Result<Parsed, String> {
 }
 
 /// Fields between commas; a field in quotes may hold commas.
-fn fields(text: &str) -> Vec<String> {
+pub fn fields(text: &str) -> Vec<String> {
     let mut out = vec![String::new()];
     let mut quoted = false;
     for c in text.chars() {
@@ -342,12 +346,22 @@ pub fn write_about(args: &BuildArgs, outcome: &BuildOutcome) -> Result<(), Strin
     Ok(())
 }
 
-/// How layers are made in the first place: as the only output that says so wants them.
-pub fn made(args: &BuildArgs, outputs: &[Output]) -> Result<Compression, String> {
-    match &args.compression {
-        Some(text) => values::compression(text),
-        None => Ok(outputs.iter().find_map(|o| o.layers.compression).unwrap_or_default()),
-    }
+/// How layers are made in the first place: as the only output or cache that says so wants them.
+pub fn made(
+    args: &BuildArgs,
+    outputs: &[Output],
+    caches: &[Written],
+) -> Result<Compression, String> {
+    let made = match &args.compression {
+        Some(text) => values::compression(text)?,
+        None => {
+            let wanted = outputs.iter().find_map(|o| o.layers.compression);
+            let cached = || caches.iter().find_map(|c| c.compression);
+            wanted.or_else(cached).unwrap_or_default()
+        }
+    };
+    caches::compression(made, caches)?;
+    Ok(made)
 }
 
 #[cfg(test)]

@@ -113,6 +113,9 @@ pub fn fetch(exec: &Exec<'_>, layer: &LayerRef) -> Result<(), BuildError> {
         let name = layer.digest.short().to_owned();
         exec.events.event(Event::Transfer { name, bytes, total: layer.size, up: false });
     };
+    if layer.origin.is_none() && exec.imported.fetch(exec, layer, &progress)? {
+        return Ok(());
+    }
     fetch_layer(exec.session, exec.store, exec.client, exec.runtime, layer, &progress)
 }
 

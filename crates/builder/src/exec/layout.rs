@@ -21,8 +21,9 @@ use crate::{
 const NAME: &str = "org.opencontainers.image.ref.name";
 
 /// An OCI layout in a directory.
-struct Layout<'a> {
-    dir: &'a Path,
+pub(crate) struct Layout<'a> {
+    /// The directory.
+    pub(crate) dir: &'a Path,
 }
 
 /// Finds the image that is needed in its layout, and takes its layers into the store.
@@ -105,7 +106,8 @@ impl Layout<'_> {
         Problem::NoPlatform { image, platforms, offered }.into()
     }
 
-    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, BuildError> {
+    /// A file, if it is no longer than that.
+    pub(crate) fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, BuildError> {
         let mut bytes = Vec::new();
         File::open(path)
             .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
@@ -116,32 +118,36 @@ impl Layout<'_> {
         }
     }
 
-    fn document(&self, bytes: &[u8], kind: Option<&str>) -> Result<Document, BuildError> {
+    pub(crate) fn document(
+        &self,
+        bytes: &[u8],
+        kind: Option<&str>,
+    ) -> Result<Document, BuildError> {
         Document::parse(bytes, kind).map_err(|e| self.wrong(e.to_string()))
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
+    pub(crate) fn path(&self, digest: &Digest) -> PathBuf {
         let text = digest.to_string();
         let (algorithm, hex) = text.split_once(':').unwrap_or(("sha256", &text));
         self.dir.join("blobs").join(algorithm).join(hex)
     }
 
     /// A small blob, checked.
-    fn blob(&self, descriptor: &Descriptor, limit: u64) -> Result<Vec<u8>, BuildError> {
+    pub(crate) fn blob(&self, descriptor: &Descriptor, limit: u64) -> Result<Vec<u8>, BuildError> {
         let bytes = self.read(&self.path(&descriptor.digest), limit)?;
         mlint_oci::manifest::verify(&bytes, &descriptor.digest)
             .map_err(|e| self.wrong(e.to_string()))?;
         Ok(bytes)
     }
 
-    fn manifest(&self, descriptor: &Descriptor) -> Result<Document, BuildError> {
+    pub(crate) fn manifest(&self, descriptor: &Descriptor) -> Result<Document, BuildError> {
         let bytes = self.blob(descriptor, MAX_MANIFEST)?;
         let kind = Some(descriptor.media_type.as_str()).filter(|kind| !kind.is_empty());
         self.document(&bytes, kind)
     }
 
     /// Copies a layer into the store, unless it is there; what is not what it should be is not.
-    fn import(
+    pub(crate) fn import(
         &self,
         store: &Store,
         layer: &Descriptor,

@@ -22,9 +22,10 @@ use std::{
 
 use mlint_oci::Digest;
 use mlint_registry::Client;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use bases::{fetch_layer, resolve_images, resolved};
+pub(crate) use layout::Layout;
 pub use layout::{layout_platforms, resolve_layout};
 pub use schedule::execute;
 pub use snapshot::Snapshot;
@@ -32,6 +33,7 @@ pub use snapshot::Snapshot;
 use crate::{
     context::{Context, FileDigests, Ignore},
     events::{Event, Events},
+    exchange::{CachedStep, Imported, Note},
     layer::{LayerIndex, View, entry::ImagePath},
     plan::{MountSource, Op, Plan, StepId},
     problem::{At, BuildError, Problem},
@@ -66,10 +68,14 @@ pub struct Exec<'a> {
     pub events: &'a dyn Events,
     /// How programs of other platforms run.
     pub emulation: Option<Emulation>,
+    /// What caches elsewhere know.
+    pub imported: Imported,
     contexts: Memo<Arc<LoadedContext>>,
     urls: Memo<remote::Known>,
     commits: Memo<Commit>,
     results: Mutex<Vec<Option<Arc<StepResult>>>>,
+    /// What was learnt besides, for caches elsewhere.
+    noted: Mutex<Vec<Note>>,
     /// What this build made: platforms share it even where the cache is not to be used.
     made: Mutex<HashMap<(String, Digest), Record>>,
 }
@@ -93,7 +99,12 @@ pub struct StepResult {
     pub seconds: f64,
     /// Whether it came from the cache.
     pub cached: bool,
+    /// The record that it is found by; `None` for base images.
+    pub key: Option<Key>,
 }
+
+/// Which records, and the key among these.
+pub type Key = (&'static str, Digest);
 
 /// What the cache knows of a step.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -112,6 +123,7 @@ struct Made {
     cached: bool,
     /// Whether it is what its key says.
     settled: bool,
+    key: Key,
 }
 
 /// A layer that was made just now.
@@ -149,6 +161,8 @@ impl<'a> Exec<'a> {
             request,
             events,
             emulation: None,
+            imported: Imported::default(),
+            noted: Mutex::default(),
             contexts: Memo::default(),
             urls: Memo::default(),
             commits: Memo::default(),
@@ -204,10 +218,10 @@ impl<'a> Exec<'a> {
         }
         let start = Instant::now();
         let parent = self.snapshot(step.parent);
-        let (snapshot, created, cached) = match &step.op {
+        let (snapshot, created, cached, key) = match &step.op {
             Op::Base(number) => {
                 let layers = self.plan.bases[*number].layers.clone();
-                (Snapshot::of(layers), None, true)
+                (Snapshot::of(layers), None, true, None)
             }
             Op::Run(op) => Self::grown(&parent, self.run(id, op, &parent).at(span)?),
             Op::Copy(op) => Self::grown(&parent, self.copy(id, op, &parent).at(span)?),
@@ -218,31 +232,34 @@ impl<'a> Exec<'a> {
             true => Event::Cached { step: id },
             false => Event::Finished { step: id, seconds },
         });
-        let result = StepResult { snapshot, created, seconds, cached };
+        let result = StepResult { snapshot, created, seconds, cached, key };
         self.results.lock().unwrap_or_else(PoisonError::into_inner)[id] = Some(Arc::new(result));
         Ok(())
     }
 
-    fn grown(parent: &Snapshot, made: Made) -> (Snapshot, Option<i64>, bool) {
-        (parent.with(made.layer), Some(made.created), made.cached)
+    fn grown(parent: &Snapshot, made: Made) -> (Snapshot, Option<i64>, bool, Option<Key>) {
+        let key = made.settled.then_some(made.key);
+        (parent.with(made.layer), Some(made.created), made.cached, key)
     }
 
     /// The result for a key: from the cache, or made now by exactly one of all who want it.
     fn cached_or<F: Into<Fresh>>(
         &self,
         id: StepId,
-        kind: &str,
+        kind: &'static str,
         key: &Digest,
         make: impl FnOnce() -> Result<F, BuildError>,
     ) -> Result<Made, BuildError> {
+        let made = |record: Record, cached, settled| {
+            let Record { layer, created, .. } = record;
+            Made { layer, created, cached, settled, key: (kind, key.clone()) }
+        };
         let known = || -> Option<Made> {
             let record = match self.request.no_cache {
                 true => self.made().get(&(kind.to_owned(), key.clone())).cloned()?,
                 false => self.store.record(kind, key)?,
             };
-            let whole = self.store.has_layer(&record.layer);
-            let Record { layer, created, .. } = record;
-            whole.then_some(Made { layer, created, cached: true, settled: true })
+            self.store.has_layer(&record.layer).then(|| made(record, true, true))
         };
         if let Some(made) = known() {
             return Ok(made);
@@ -251,6 +268,13 @@ impl<'a> Exec<'a> {
         if let Some(made) = known() {
             return Ok(made);
         }
+        if let Some(step) = self.imported.step(kind, key).filter(|_| !self.request.no_cache) {
+            let CachedStep { layer, created, about, .. } = step.clone();
+            // Holds as soon as the layer is here.
+            let record = Record { layer, created, about };
+            self.store.put_record(kind, key, &record)?;
+            return Ok(made(record, true, true));
+        }
         let Fresh { layer, settled } = make()?.into();
         let about = self.about(id);
         let record = Record { layer, created: now(), about };
@@ -258,8 +282,30 @@ impl<'a> Exec<'a> {
             self.store.put_record(kind, key, &record)?;
             self.made().insert((kind.to_owned(), key.clone()), record.clone());
         }
-        let Record { layer, created, .. } = record;
-        Ok(Made { layer, created, cached: false, settled })
+        Ok(made(record, false, settled))
+    }
+
+    /// A record that is no step's: from here, or from a cache elsewhere.
+    pub fn record<T: DeserializeOwned>(&self, kind: &str, key: &Digest) -> Option<T> {
+        let elsewhere = || serde_json::from_value(self.imported.note(kind, key)?.clone()).ok();
+        self.store.record(kind, key).or_else(elsewhere)
+    }
+
+    /// Notes a record for caches elsewhere.
+    pub fn note(&self, kind: &str, key: &Digest, value: &impl Serialize) {
+        let Ok(value) = serde_json::to_value(value) else { return };
+        let note = Note { kind: kind.to_owned(), key: key.clone(), value };
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if !noted.contains(&note) {
+            noted.push(note);
+        }
+    }
+
+    /// All that was noted, in an order that does not depend on time.
+    pub fn notes(&self) -> Vec<Note> {
+        let mut all = self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        all.sort_by(|a, b| (&a.kind, a.key.as_str()).cmp(&(&b.kind, b.key.as_str())));
+        all
     }
 
     fn made(&self) -> std::sync::MutexGuard<'_, HashMap<(String, Digest), Record>> {
@@ -267,7 +313,7 @@ impl<'a> Exec<'a> {
     }
 
     /// A step, for people who look at the cache.
-    fn about(&self, id: StepId) -> String {
+    pub fn about(&self, id: StepId) -> String {
         masked(&self.plan.steps[id].origin.text).chars().take(ABOUT).collect()
     }
 
@@ -332,7 +378,9 @@ impl<'a> Exec<'a> {
         read: impl Fn() -> Result<T, LayerStoreError>,
     ) -> Result<T, BuildError> {
         match read() {
-            Err(LayerStoreError::Damaged { .. }) if layer.origin.is_some() => {
+            Err(LayerStoreError::Damaged { .. })
+                if layer.origin.is_some() || self.imported.has(layer) =>
+            {
                 self.fetch(layer)?;
                 Ok(read()?)
             }

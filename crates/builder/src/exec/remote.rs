@@ -81,14 +81,16 @@ impl Exec<'_> {
     fn url(&self, item: &UrlItem) -> Result<Known, BuildError> {
         let memo = format!("{} {:?}", item.url, item.checksum);
         self.urls.get(&memo, || {
-            let known: Option<Known> = self.store.record("url", &record_key(item));
+            let known: Option<Known> = self.record("url", &record_key(item));
             if let (Some(known), Some(checksum)) = (&known, &item.checksum)
                 && known.digest == *checksum
                 && self.store.has_blob(checksum)
             {
                 return Ok(known.clone());
             }
-            self.download(item, known)
+            let known = self.download(item, known)?;
+            self.note("url", &record_key(item), &known);
+            Ok(known)
         })
     }
 
