@@ -102,9 +102,11 @@ pub enum Command {
         Exit status: 0 built (and pushed), 2 not, for whatever platform. No tag moves unless all \
         went well\nor --push-partial was given.")]
     Build(Box<commands::build::BuildArgs>),
-    /// Check that every binary of an image is of its platform's machine
-    #[command(after_help = "Example:\n  \
-        mlint verify registry.example.com/team/app:1.0 --platforms linux/amd64,linux/arm64\n\n\
+    /// Check that every binary of an image works on its platform
+    #[command(after_help = "Examples:\n  \
+        mlint verify registry.example.com/team/app:1.0 --platforms linux/amd64,linux/arm64\n  \
+        mlint verify oci:out:1.0 --format json\n  \
+        mlint verify docker-archive:saved.tar --allow-foreign '/opt/emulators/**'\n\n\
         Exit status: 0 all right, 1 a wrong file or a missing platform, 2 could not look.")]
     Verify(commands::verify::VerifyArgs),
     /// Look after the builder's cache

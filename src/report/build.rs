@@ -202,6 +202,10 @@ impl<'a> Summary<'a> {
             value["platforms"] = json!(f.platforms);
             value
         });
+        let warnings = outcome
+            .warnings
+            .iter()
+            .map(|w| json!({ "message": w.message, "line": w.place.map(line), "notes": w.notes }));
         let savings = self.savings.iter().map(|s| {
             json!({ "rule": s.rule, "line": line(s.place), "seconds": s.seconds, "repair": s.command() })
         });
@@ -209,6 +213,7 @@ impl<'a> Summary<'a> {
             "event": "summary",
             "platforms": platforms.collect::<Vec<_>>(),
             "failed": failed.collect::<Vec<_>>(),
+            "warnings": warnings.collect::<Vec<_>>(),
             "savings": savings.collect::<Vec<_>>(),
             "executed": outcome.executed,
             "cached": outcome.cached,

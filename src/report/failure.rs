@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use mlint_builder::request::Failure;
+use mlint_builder::request::{Failure, Remark};
 use mlint_lint::Severity;
 use mlint_syntax::Span;
 
@@ -20,18 +20,29 @@ pub fn say(message: &str) {
     crate::talk::error(message);
 }
 
+/// Shows what should be looked at.
+pub fn warn(file: &str, text: &str, remark: &Remark) {
+    let Remark { message, place, notes } = remark.clone();
+    let (related, interrupted) = (Vec::new(), false);
+    let as_failure = Failure { message, place, related, notes, interrupted };
+    let layout = Layout::of(&std::io::stderr());
+    let out = render(file, text, &as_failure, Severity::Warning, layout);
+    let _ = std::io::stderr().lock().write_all(out.as_bytes());
+}
+
 /// Shows a failed build.
 pub fn show(file: &str, text: &str, failed: &Failure) {
-    let out = render(file, text, failed, Layout::of(&std::io::stderr()));
+    let out = render(file, text, failed, Severity::Error, Layout::of(&std::io::stderr()));
     // If nobody listens there, nothing is to be done about it.
     let _ = std::io::stderr().lock().write_all(out.as_bytes());
 }
 
-fn render(file: &str, text: &str, failed: &Failure, layout: Layout) -> String {
+fn render(file: &str, text: &str, failed: &Failure, severity: Severity, layout: Layout) -> String {
     let mut out = String::new();
     let mut said = failed.message.lines();
-    let error = style::severity(Severity::Error);
-    snippet::title(&mut out, layout, "error", error, said.next().unwrap_or_default());
+    let error = style::severity(severity);
+    let head = if severity == Severity::Error { "error" } else { "warning" };
+    snippet::title(&mut out, layout, head, error, said.next().unwrap_or_default());
     let notes = said.chain(failed.notes.iter().flat_map(|note| note.lines()));
     let Some((start, end)) = failed.place else {
         for note in notes {
@@ -70,7 +81,8 @@ mod tests {
             notes: vec!["exit status 1".into()],
             interrupted: false,
         };
-        let out = render("D", text, &failed, Layout { width: 80, color: false });
+        let layout = Layout { width: 80, color: false };
+        let out = render("D", text, &failed, Severity::Error, layout);
         assert_eq!(
             out,
             "error: the step failed\n --> D:2:1\n  |\n1 | FROM a\n  | ------ in this stage\n\

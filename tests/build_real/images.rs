@@ -145,39 +145,6 @@ fn several_names_and_a_single_platform() {
 }
 
 #[test]
-fn a_wrong_binary_blocks_the_push_at_its_line() {
-    let world = world();
-    let project = Project::new(
-        "FROM --platform=$BUILDPLATFORM BASE AS build\nRUN cp /bin/busybox /tool\n\n\
-         FROM BASE\nCOPY --from=build /tool /usr/bin/\n",
-    );
-    let name = world.name("wrong:1");
-    project.build(&["-t", &name, "--push"]).fails_with(&[
-        "Dockerfile:5:1",
-        "/usr/bin/tool is x86-64",
-        "made here, in stage build",
-        "linux/arm64",
-    ]);
-    assert!(world.registry.tags("wrong").is_empty(), "no tag is there");
-
-    project.build(&["-t", &name, "--push", "--allow-foreign", "usr/bin/tool"]).succeeds();
-    let cache = project.cache();
-    let verify = |args: &[&str]| {
-        let mut command = Command::new(MLINT);
-        Run::of(command.arg("verify").arg(&name).args(args).env("MLINT_CACHE_DIR", &cache))
-    };
-    let found = verify(&[]);
-    assert_eq!(found.status, Some(1), "{}", found.err);
-    assert!(found.out.contains("linux/amd64: ok"), "{}", found.out);
-    assert!(found.out.contains("/usr/bin/tool is x86-64"), "{}", found.out);
-    assert!(found.out.contains("brought by: COPY /tool /usr/bin/"), "{}", found.out);
-    assert_eq!(verify(&["--allow-foreign", "/usr/bin/tool"]).status, Some(0));
-    let missing = verify(&["--platforms", "linux/amd64,linux/s390x"]);
-    assert_eq!(missing.status, Some(1));
-    assert!(missing.out.contains("linux/s390x: missing"), "{}", missing.out);
-}
-
-#[test]
 fn cache_mounts_outlive_a_build_and_machines_do_not_share_them() {
     let project = Project::new("");
     let build = |number: u32| {

@@ -11,5 +11,6 @@ mod interrupt;
 mod local;
 mod outputs;
 mod platforms;
+mod proof;
 mod support;
 mod web;

@@ -16,11 +16,12 @@ use crate::{
     plan::{ImagePlan, Op},
     preflight::{Preflight, prepare_emulation},
     problem::{At, BuildError, Problem},
-    prove::prove,
+    proof::ForeignGroup,
+    prove::{Allowed, prove},
     push,
     request::{
         BuildOutcome, BuildReply, BuildRequest, EmulatedStep, LayerOptions, Output, Place,
-        PlatformFailure, PlatformOutcome,
+        PlatformFailure, PlatformOutcome, Remark,
     },
     reshape::reshape,
     sandbox::Session,
@@ -79,8 +80,9 @@ fn try_build(
     // What was learnt about the context holds whether or not the build succeeds.
     exec.finish()?;
     let skipped = executed?;
-    let proved = prove_images(&exec, &mut fallen)?;
+    let (proved, warnings) = prove_images(&exec, &mut fallen)?;
     let mut outcome = told(&exec, &proved);
+    outcome.warnings = warnings;
     let whole = fallen.is_empty();
     outcome.skipped = skipped;
     outcome.failed = fallen.into_failures();
@@ -115,22 +117,35 @@ fn jobs(request: &BuildRequest) -> usize {
 type Proved<'p> = (BuiltImage, &'p ImagePlan, usize);
 
 /// Puts the images together and proves them: all as one, or if the build keeps going, each by itself.
-fn prove_images<'p>(exec: &Exec<'p>, fallen: &mut Fallen) -> Result<Vec<Proved<'p>>, BuildError> {
+/// Gives what should be looked at, besides.
+fn prove_images<'p>(
+    exec: &Exec<'p>,
+    fallen: &mut Fallen,
+) -> Result<(Vec<Proved<'p>>, Vec<Remark>), BuildError> {
     let standing: Vec<&ImagePlan> =
         exec.plan.images.iter().filter(|image| !fallen.has(&image.platform)).collect();
     let together = if fallen.keeps_going() { 1 } else { standing.len().max(1) };
-    let mut proved = Vec::new();
+    let allowed = Allowed::of(exec)?;
+    let (mut proved, mut warnings, mut used) = (Vec::new(), Vec::new(), Vec::new());
     for plans in standing.chunks(together) {
         let platforms: Vec<Platform> = plans.iter().map(|p| p.platform.clone()).collect();
         let prove_these = || {
             let put = |plan: &&'p ImagePlan| Ok((assemble(exec, plan).at(plan.base_span)?, *plan));
             let images: Vec<_> = plans.iter().map(put).collect::<Result<_, BuildError>>()?;
-            let counts = prove(exec, &images)?;
-            Ok(images.into_iter().zip(counts).map(|((image, plan), n)| (image, plan, n)))
+            let found = prove(exec, &allowed, &images)?;
+            Ok((images, found))
         };
-        proved.extend(fallen.take(&platforms, prove_these())?.into_iter().flatten());
+        let Some((images, found)) = fallen.take(&platforms, prove_these())? else { continue };
+        let all = images.into_iter().zip(found.counts);
+        proved.extend(all.map(|((image, plan), count)| (image, plan, count)));
+        warnings.extend(found.doubtful.iter().map(ForeignGroup::remark));
+        used.extend(found.used);
     }
-    Ok(proved)
+    // What a platform that failed would have needed, nobody knows.
+    if fallen.is_empty() {
+        warnings.extend(allowed.unused(&used));
+    }
+    Ok((proved, warnings))
 }
 
 /// Hands the images over to where they are wanted.

@@ -13,6 +13,7 @@ pub mod exec;
 pub mod export;
 pub mod fallen;
 pub mod image;
+pub mod images;
 pub mod layer;
 pub mod pattern;
 pub mod plan;

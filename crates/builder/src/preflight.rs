@@ -12,7 +12,10 @@ use crate::{
     every,
     exec::{resolve_images, resolve_layout, wait},
     fallen::Fallen,
-    plan::{Contexts, ImageNeed, Inputs, Op, Plan, Reach, ResolvedImages, Stages, plan_platform},
+    plan::{
+        Allowance, Contexts, ImageNeed, Inputs, Op, Plan, Reach, ResolvedImages, Stages,
+        plan_platform,
+    },
     problem::{At, BuildError, Problem},
     request::BuildRequest,
     sandbox::{Session, emulation::Emulation},
@@ -55,9 +58,11 @@ impl Preflight<'_> {
             secrets: request.secrets.iter().map(|s| s.id.clone()).collect(),
             agents: request.agents.iter().map(|(id, _)| id.clone()).collect(),
         };
+        let allowances = allowances(&file)?;
         let targets = self.targets(&inputs)?;
         let (reaches, images) = self.bases(&inputs, &targets, fallen)?;
         let mut plan = Plan::default();
+        plan.allowances = allowances;
         for (target, reach) in &reaches {
             let planned =
                 plan_platform(&inputs, reach, &images, target, &request.labels, &mut plan);
@@ -181,6 +186,19 @@ fn together(mut missing: Vec<(ImageNeed, BuildError)>) -> BuildError {
     }
     let (span, first) = (first.span, first.problem);
     BuildError { span, problem: Box::new(Problem::SeveralBases { first, others }) }
+}
+
+/// What the file says is meant, each with its reason.
+fn allowances(file: &mlint_syntax::Dockerfile) -> Result<Vec<Allowance>, BuildError> {
+    let read = |known: mlint_model::allowance::Allowance| match known.reason {
+        None => Err(Problem::NoReason.at(known.span)),
+        Some(_) => Ok(Allowance {
+            comment: known.span,
+            patterns: known.patterns,
+            instruction: known.instruction.map(|number| file.instructions[number].span),
+        }),
+    };
+    mlint_model::allowance::allowances(file).into_iter().map(read).collect()
 }
 
 /// A frontend of somebody else's can mean anything.

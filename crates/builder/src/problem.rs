@@ -68,6 +68,8 @@ pub enum Problem {
     NothingDecides,
     #[error("the base images have no platform in common")]
     NothingInCommon,
+    #[error("this allowance does not say why: add the reason after a colon")]
+    NoReason,
     #[error("there is no stage '{name}'; the file has {known}")]
     NoTarget { name: String, known: String },
     #[error("stage '{name}' is defined further down: a stage can only use those above it")]

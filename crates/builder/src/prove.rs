@@ -10,28 +10,94 @@ use crate::{
     image::{BuiltImage, layer_steps},
     pattern::Pattern,
     plan::{ImagePlan, MountSource, Op, StepId},
-    problem::{BuildError, Problem},
-    proof::{ForeignFiles, ForeignGroup, Proof, Scope, Wrong, check},
+    problem::{At, BuildError, Problem},
+    proof::{Allow, ForeignFiles, ForeignGroup, Proof, Scope, Wrong, check},
+    request::Remark,
 };
 
-/// Checks all images. Gives the number of ELF files of each.
+/// What the proof found in images that are right.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The number of ELF files of each.
+    pub counts: Vec<usize>,
+    /// Files that may not work.
+    pub doubtful: Vec<ForeignGroup>,
+    /// The numbers of the allowances that were needed, as [`Allowed`] counts them.
+    pub used: Vec<usize>,
+}
+
+/// What is allowed by the request and the file.
+#[derive(Debug)]
+pub struct Allowed {
+    request: Vec<Pattern>,
+    /// Pattern, its text, the comment's place, and the instruction's if it is for one.
+    file: Vec<(Pattern, String, Span, Option<Span>)>,
+}
+
+impl Allowed {
+    /// Reads all patterns.
+    ///
+    /// # Errors
+    /// When one can't be read, or a comment gives no reason.
+    pub fn of(exec: &Exec<'_>) -> Result<Self, BuildError> {
+        let mut file = Vec::new();
+        for allowance in &exec.plan.allowances {
+            for text in &allowance.patterns {
+                let pattern = Pattern::ignore(text)
+                    .map_err(|e| Problem::Copy(e.into()))
+                    .at(allowance.comment)?;
+                file.push((pattern, text.clone(), allowance.comment, allowance.instruction));
+            }
+        }
+        Ok(Self { request: patterns(&exec.request.allow_foreign)?, file })
+    }
+
+    /// For an image whose layers come from these instructions.
+    fn for_layers(&self, layers: &[Span]) -> Vec<Allow> {
+        let own = |instruction: &Span| -> Vec<usize> {
+            (0..layers.len()).filter(|at| layers[*at] == *instruction).collect()
+        };
+        let request = self.request.iter().cloned().map(Allow::anywhere);
+        let file = self.file.iter().map(|(pattern, _, _, instruction)| Allow {
+            pattern: pattern.clone(),
+            layers: instruction.as_ref().map(own),
+        });
+        request.chain(file).collect()
+    }
+
+    /// What was allowed in the file and nobody needed.
+    pub fn unused(&self, used: &[usize]) -> Vec<Remark> {
+        let own = self.file.iter().enumerate();
+        let idle = own.filter(|(number, _)| !used.contains(&(self.request.len() + number)));
+        idle.map(|(_, (_, text, comment, _))| Remark {
+            message: format!(
+                "no file of another machine is at /{text}: nothing needs this allowance"
+            ),
+            place: Some((comment.start, comment.end)),
+            notes: Vec::new(),
+        })
+        .collect()
+    }
+}
+
+/// Checks all images.
 pub fn prove(
     exec: &Exec<'_>,
+    allowed: &Allowed,
     images: &[(BuiltImage, &ImagePlan)],
-) -> Result<Vec<usize>, BuildError> {
-    let allow = patterns(&exec.request.allow_foreign)?;
-    let mut counts = Vec::new();
+) -> Result<Found, BuildError> {
+    let mut found = Found::default();
     let mut foreign = ForeignFiles::default();
     for (built, plan) in images {
-        let proof = proof_of(exec, built, plan, &allow)?;
-        counts.push(proof.elf_files);
-        if !proof.wrong.is_empty() {
-            foreign.groups.extend(blame(exec, built, plan, proof.wrong)?);
-        }
+        let proof = proof_of(exec, allowed, built, plan)?;
+        found.counts.push(proof.elf_files);
+        found.used.extend(proof.used);
+        foreign.groups.extend(blame(exec, built, plan, proof.wrong)?);
+        found.doubtful.extend(blame(exec, built, plan, proof.doubtful)?);
     }
     match foreign.groups.first().map(|g| g.span) {
         Some(span) => Err(Problem::Foreign(foreign).at(span)),
-        None => Ok(counts),
+        None => Ok(found),
     }
 }
 
@@ -44,22 +110,27 @@ pub fn patterns(texts: &[String]) -> Result<Vec<Pattern>, BuildError> {
 
 fn proof_of(
     exec: &Exec<'_>,
+    allowed: &Allowed,
     built: &BuiltImage,
     plan: &ImagePlan,
-    allow: &[Pattern],
 ) -> Result<Proof, BuildError> {
     let steps = layer_steps(exec.plan, plan);
     let copied: Vec<usize> = (0..steps.len())
         .filter(|layer| matches!(exec.plan.steps[steps[*layer]].op, Op::Copy(_)))
         .collect();
+    let spans: Vec<Span> = steps.iter().map(|id| exec.plan.steps[*id].origin.span).collect();
+    let allow = allowed.for_layers(&spans);
     let started = started(&built.config);
+    let env = &built.config.config.env;
+    let said: Vec<_> = allow.iter().map(|a| (format!("{:?}", a.pattern), &a.layers)).collect();
     let parts = (
-        "proof 1",
+        "proof 2",
         built.platform.to_string(),
         &built.snapshot.chain,
         &copied,
         &started,
-        &exec.request.allow_foreign,
+        env,
+        &said,
     );
     let key = Digest::sha256(serde_json::to_vec(&parts).unwrap_or_default());
     if let Some(proof) = exec.record::<Proof>("proof", &key) {
@@ -67,13 +138,23 @@ fn proof_of(
         return Ok(proof);
     }
     let view = exec.view(&built.snapshot)?;
-    let scope = Scope { platform: &built.platform, allow, copied_layers: &copied, started };
-    let proof = check(&view, &scope);
+    // What can't be read says nothing about where to look.
+    let text = |path: &str| exec.read_text(&built.snapshot, &view, path).unwrap_or_default();
+    let proof = check(
+        &view,
+        &Scope {
+            platform: &built.platform,
+            allow: &allow,
+            copied_layers: &copied,
+            started,
+            env,
+            text: &text,
+        },
+    );
     exec.store.put_record("proof", &key, &proof)?;
     exec.note("proof", &key, &proof);
     Ok(proof)
 }
-
 /// The programs that a container starts with.
 pub fn started(config: &mlint_oci::ImageConfig) -> Vec<String> {
     let first = |argv: &Option<Vec<String>>| argv.as_ref().and_then(|a| a.first().cloned());

@@ -271,7 +271,7 @@ pub struct Provenance {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VerifyRequest {
     /// The image.
-    pub image: String,
+    pub source: ImageSource,
     /// The platforms that must be there; all that are, if empty.
     pub platforms: Vec<String>,
     /// Paths (patterns) at which binaries of another machine are meant to be.
@@ -282,6 +282,37 @@ pub struct VerifyRequest {
     pub cache_dir: PathBuf,
     /// The most that the cache takes when this is done, in bytes; the usual size without it.
     pub cache_max: Option<u64>,
+}
+
+/// Where an image is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageSource {
+    /// In a registry, by its name.
+    Registry(String),
+    /// In an OCI layout.
+    Layout {
+        /// The layout's directory.
+        path: PathBuf,
+        /// A tag; empty for all that is there.
+        target: String,
+    },
+    /// In an archive: an OCI layout's, or one of `docker save`.
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// A tag or name; empty for all that is there.
+        target: String,
+    },
+}
+
+impl std::fmt::Display for ImageSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Registry(name) => f.write_str(name),
+            Self::Layout { path, .. } | Self::Archive { path, .. } => path.display().fmt(f),
+        }
+    }
 }
 
 /// How a build ended.
@@ -310,6 +341,8 @@ pub struct BuildOutcome {
     pub platforms: Vec<PlatformOutcome>,
     /// Why the other platforms were not.
     pub failed: Vec<PlatformFailure>,
+    /// What should be looked at.
+    pub warnings: Vec<Remark>,
     /// Steps that were left out because of that.
     pub skipped: usize,
     /// Steps that were executed.
@@ -363,6 +396,17 @@ pub struct PlatformFailure {
     pub platforms: Vec<String>,
     /// Why.
     pub failure: Failure,
+}
+
+/// Something that should be looked at, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    /// What is odd: a sentence without a final stop.
+    pub message: String,
+    /// Where in the file, in bytes.
+    pub place: Option<(u32, u32)>,
+    /// Lines that go below.
+    pub notes: Vec<String>,
 }
 
 /// A build that failed, in words.

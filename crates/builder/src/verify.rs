@@ -1,17 +1,13 @@
-//! The proof, for images that are in a registry.
+//! The proof, for images that are there already.
 
-use mlint_oci::{Descriptor, Platform, Reference};
-use mlint_registry::Client;
+use mlint_oci::Platform;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     build::client,
-    exec::{fetch_layer, resolved, wait},
-    layer::View,
-    pattern::Pattern,
-    plan::ResolvedImage,
+    images::{Look, Offer, Opened},
     problem::{BuildError, Problem},
-    proof::{Scope, check},
+    proof::{Allow, Scope, Wrong, check},
     prove::{patterns, started},
     request::{Failure, VerifyRequest},
     sandbox::Session,
@@ -31,7 +27,7 @@ pub enum VerifyReply {
 /// What was found.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct VerifyOutcome {
-    /// The digest that the name points at.
+    /// The digest of the image as a whole; empty if it has none.
     pub digest: String,
     /// Per platform.
     pub platforms: Vec<VerifiedPlatform>,
@@ -46,18 +42,28 @@ pub struct VerifiedPlatform {
     pub digest: String,
     /// How many ELF files it holds.
     pub elf_files: usize,
-    /// The wrong ones.
+    /// Those that do not work.
     pub wrong: Vec<VerifiedFile>,
+    /// Those that may not work.
+    pub doubtful: Vec<VerifiedFile>,
     /// Whether the platform is missing.
     pub missing: bool,
 }
 
-/// A wrong file.
+/// A file that does not work, or may not.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VerifiedFile {
+    /// Where it is.
+    pub path: String,
+    /// The kind of defect: `machine`, `abi`, `interpreter` or `library`.
+    pub reason: String,
+    /// The machine that it is for.
+    pub machine: String,
     /// What is wrong with it.
     pub problem: String,
-    /// What the image's history says of the layer that brought it.
+    /// The number of the layer that brought it, from 0.
+    pub layer: usize,
+    /// What the image's history says of that layer.
     pub created_by: Option<String>,
 }
 
@@ -69,53 +75,35 @@ pub fn verify(session: &Session, request: &VerifyRequest) -> VerifyReply {
     }
 }
 
-/// What looking at images needs.
-struct Look<'a> {
-    session: &'a Session,
-    store: &'a Store,
-    client: &'a Client,
-    runtime: &'a tokio::runtime::Handle,
-    reference: &'a Reference,
-    allow: &'a [Pattern],
-}
-
 fn try_verify(session: &Session, request: &VerifyRequest) -> Result<VerifyOutcome, BuildError> {
-    let reference = Reference::parse(&request.image)?;
-    let allow = patterns(&request.allow_foreign)?;
+    let allow: Vec<Allow> =
+        patterns(&request.allow_foreign)?.into_iter().map(Allow::anywhere).collect();
     let wanted: Vec<Platform> =
         request.platforms.iter().map(|p| p.parse()).collect::<Result<_, _>>()?;
     let (client, runtime) = client(&request.plain_http)?;
     let store = Store::open(&request.cache_dir)?;
-    let look = Look {
-        session,
-        store: &store,
-        client: &client,
-        runtime: runtime.handle(),
-        reference: &reference,
-        allow: &allow,
+    let look = Look { session, store: &store, client: &client, runtime: runtime.handle() };
+    let image = Opened::open(look, &request.source)?;
+    let named = |offer: &Offer| Some((offer.platform.clone()?, offer.clone()));
+    let offered: Vec<(Platform, Offer)> = image.offers.iter().filter_map(named).collect();
+    let todo: Vec<(Platform, Option<Offer>)> = match wanted.is_empty() {
+        true => offered.into_iter().map(|(platform, offer)| (platform, Some(offer))).collect(),
+        false => wanted
+            .into_iter()
+            .map(|want| {
+                let best = mlint_oci::matching::best(&want, offered.iter().cloned());
+                (want, best.map(|(offer, _)| offer))
+            })
+            .collect(),
     };
-    let image = look.wait(client.image(&reference))??;
-    let mut outcome = VerifyOutcome {
-        digest: image.resolved.descriptor.digest.to_string(),
-        platforms: Vec::new(),
-    };
-    let mut todo = Vec::new();
-    if wanted.is_empty() {
-        let all = image.platforms.iter();
-        todo.extend(all.filter_map(|o| Some((o.platform.clone()?, Some(&o.descriptor)))));
-    } else {
-        for platform in wanted {
-            let found = image.select(&platform).map(|(offer, _)| &offer.descriptor);
-            todo.push((platform, found));
-        }
-    }
     if todo.is_empty() {
-        let (image, reason) = (reference.familiar(), "it names no platform".to_owned());
+        let (image, reason) = (request.source.to_string(), "it names no platform".to_owned());
         return Err(Problem::NoImage { image, reason }.into());
     }
-    for (platform, descriptor) in todo {
-        outcome.platforms.push(match descriptor {
-            Some(descriptor) => look.platform(&platform, descriptor)?,
+    let mut outcome = VerifyOutcome { digest: image.digest.clone(), platforms: Vec::new() };
+    for (platform, offer) in todo {
+        outcome.platforms.push(match offer {
+            Some(offer) => verified(&image, &platform, &offer, &allow)?,
             None => VerifiedPlatform {
                 platform: platform.to_string(),
                 missing: true,
@@ -127,61 +115,49 @@ fn try_verify(session: &Session, request: &VerifyRequest) -> Result<VerifyOutcom
     Ok(outcome)
 }
 
-impl Look<'_> {
-    fn wait<T>(&self, request: impl Future<Output = T>) -> Result<T, BuildError> {
-        wait(self.runtime, self.session, request)
-    }
-
-    fn platform(
-        &self,
-        platform: &Platform,
-        descriptor: &Descriptor,
-    ) -> Result<VerifiedPlatform, BuildError> {
-        let image = self.wait(self.client.platform_image(self.reference, descriptor))??;
-        let image = resolved(self.reference, image);
-        let view = self.view(&image)?;
-        let history: Vec<&str> = image
-            .config
-            .history
-            .iter()
-            .filter(|h| !h.empty_layer)
-            .map(|h| h.created_by.as_deref().unwrap_or_default())
-            .collect();
-        let is_copy = |text: &str| text.starts_with("COPY") || text.starts_with("ADD");
-        let copied: Vec<usize> =
-            (0..history.len()).filter(|layer| is_copy(history[*layer])).collect();
-        let proof = check(
-            &view,
-            &Scope {
-                platform,
-                allow: self.allow,
-                copied_layers: &copied,
-                started: started(&image.config),
-            },
-        );
-        let brought_by = |layer: usize| history.get(layer).map(|text| (*text).to_owned());
-        let wrong = proof.wrong.iter().map(|wrong| VerifiedFile {
-            problem: wrong.describe(),
-            created_by: brought_by(wrong.layer),
-        });
-        Ok(VerifiedPlatform {
-            platform: platform.to_string(),
-            digest: descriptor.digest.to_string(),
-            elf_files: proof.elf_files,
-            wrong: wrong.collect(),
-            missing: false,
-        })
-    }
-
-    fn view(&self, image: &ResolvedImage) -> Result<View, BuildError> {
-        let mut view = View::default();
-        for (number, layer) in image.layers.iter().enumerate() {
-            if !self.store.has_index(layer) {
-                let Self { session, store, client, runtime, .. } = self;
-                fetch_layer(session, store, client, runtime, layer, &|_| {})?;
-            }
-            view.apply(number, &*self.store.index(layer)?);
-        }
-        Ok(view)
-    }
+fn verified(
+    opened: &Opened<'_>,
+    platform: &Platform,
+    offer: &Offer,
+    allow: &[Allow],
+) -> Result<VerifiedPlatform, BuildError> {
+    let image = opened.image(offer)?;
+    let view = opened.view(&image)?;
+    let history: Vec<&str> = image
+        .config
+        .history
+        .iter()
+        .filter(|h| !h.empty_layer)
+        .map(|h| h.created_by.as_deref().unwrap_or_default())
+        .collect();
+    let is_copy = |text: &str| text.starts_with("COPY") || text.starts_with("ADD");
+    let copied: Vec<usize> = (0..history.len()).filter(|layer| is_copy(history[*layer])).collect();
+    let text = |path: &str| opened.text(&image, &view, path);
+    let proof = check(
+        &view,
+        &Scope {
+            platform,
+            allow,
+            copied_layers: &copied,
+            started: started(&image.config),
+            env: &image.config.config.env,
+            text: &text,
+        },
+    );
+    let file = |wrong: &Wrong| VerifiedFile {
+        path: wrong.path.display(),
+        reason: wrong.reason.word().to_owned(),
+        machine: wrong.facts.machine_name(),
+        problem: wrong.describe(),
+        layer: wrong.layer,
+        created_by: history.get(wrong.layer).map(|text| (*text).to_owned()),
+    };
+    Ok(VerifiedPlatform {
+        platform: platform.to_string(),
+        digest: offer.digest.to_string(),
+        elf_files: proof.elf_files,
+        wrong: proof.wrong.iter().map(file).collect(),
+        doubtful: proof.doubtful.iter().map(file).collect(),
+        missing: false,
+    })
 }

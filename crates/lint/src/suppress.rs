@@ -30,7 +30,12 @@ struct Entry {
 #[derive(Debug)]
 enum What {
     Rules(Vec<Name>),
-    Platform { platform: Platform, used: bool },
+    Platform {
+        platform: Platform,
+        used: bool,
+    },
+    /// Files of other machines: what is built tells whether it has them.
+    Foreign,
 }
 
 #[derive(Debug)]
@@ -69,9 +74,10 @@ fn read(comment: &str) -> Option<Result<Directive<'_>, String>> {
     if colon {
         return Some(Err(format!("write `# mlint {key}=…`, without the colon after mlint")));
     }
-    if !matches!(key, "ignore" | "file-ignore" | "platform") {
+    if !matches!(key, "ignore" | "file-ignore" | "platform" | "allow-foreign") {
         return Some(Err(format!(
-            "mlint does not know '{key}'; a comment for it reads ignore=, file-ignore= or platform="
+            "mlint does not know '{key}'; a comment for it reads ignore=, file-ignore=, platform= or \
+             allow-foreign="
         )));
     }
     let after = &trimmed[equals + 1..];
@@ -168,6 +174,7 @@ impl Suppressions {
                 },
                 Err(e) => return self.broken.push((comment, format!("{e}"))),
             },
+            "allow-foreign" => What::Foreign,
             _ => What::Rules(names(&directive, start)),
         };
         self.entries.push(Entry { comment, scope, what, has_reason: directive.reason.is_some() });
@@ -191,6 +198,7 @@ impl Suppressions {
                         covered = true;
                     }
                 }
+                What::Foreign => {}
                 What::Platform { used, .. } => {
                     if is_about_single_platforms(draft.meta) {
                         *used = true;
@@ -224,14 +232,21 @@ impl Suppressions {
         let decidable = options.platforms.iter().any(|p| p.arch() != arch);
         for entry in &self.entries {
             if !entry.has_reason {
+                let (what, example) = match entry.what {
+                    What::Foreign => {
+                        ("allowance does not say why the files", "allow-foreign=/path")
+                    }
+                    _ => ("suppression does not say why the finding", "ignore=rule"),
+                };
                 bare.report(
-                    Finding::new(entry.comment, first, |_| {
-                        "this suppression does not say why the finding may stay".to_owned()
-                    })
-                    .help("add the reason after a colon, as in `# mlint ignore=rule: why`"),
+                    Finding::new(entry.comment, first, move |_| format!("this {what} may stay"))
+                        .help(format!(
+                            "add the reason after a colon, as in `# mlint {example}: why`"
+                        )),
                 );
             }
             match &entry.what {
+                What::Foreign => {}
                 What::Platform { platform, used } => {
                     if !used && decidable {
                         let platform = platform.to_string();

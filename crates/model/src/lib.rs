@@ -14,6 +14,7 @@
 //! What is not known stays unknown: a [`Value`] knows some of its pieces, a condition that is not
 //! known has both its branches followed, and what they do is not [`Effect::certain`].
 
+pub mod allowance;
 pub mod artifact;
 mod cache;
 pub mod census;

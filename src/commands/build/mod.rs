@@ -125,6 +125,9 @@ fn tell(summary: &Summary<'_>, progress: ProgressMode) {
     if progress == ProgressMode::Json {
         return talk::line(&summary.json().to_string());
     }
+    for warning in &summary.outcome.warnings {
+        failure::warn(summary.file, summary.text, warning);
+    }
     for failed in &summary.outcome.failed {
         failure::show(summary.file, summary.text, &failed.failure);
     }

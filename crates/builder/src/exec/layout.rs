@@ -7,8 +7,8 @@ use std::{
 };
 
 use mlint_oci::{
-    Descriptor, Digest, Document, Hasher, ImageConfig, Platform, config::MAX_CONFIG,
-    manifest::MAX_MANIFEST,
+    Descriptor, Digest, Document, Hasher, ImageConfig, Index, Manifest, Platform,
+    config::MAX_CONFIG, manifest::MAX_MANIFEST,
 };
 
 use crate::{
@@ -36,64 +36,121 @@ pub fn resolve_layout(
 ) -> Result<ResolvedImage, BuildError> {
     let layout = Layout { dir };
     let mut descriptor = layout.chosen(target)?;
-    let mut document = layout.manifest(&descriptor)?;
-    if let Document::Index(inner) = &document {
+    if let Document::Index(inner) = layout.manifest(&descriptor)? {
         let offered = || shown(&inner.platforms());
         descriptor = match inner.select(&need.platform) {
             Some((descriptor, _)) => descriptor.clone(),
             None => return Err(layout.other_platform(&need.platform, offered())),
         };
-        document = layout.manifest(&descriptor)?;
     }
-    let Document::Manifest(manifest) = document else {
-        return Err(layout.wrong("an index in its index is one too many".to_owned()));
-    };
-    let bytes = layout.blob(&manifest.config, MAX_CONFIG)?;
-    let config = ImageConfig::parse(&bytes).map_err(|e| layout.wrong(e.to_string()))?;
-    config.check_against(&manifest).map_err(|e| layout.wrong(e.to_string()))?;
+    let (manifest, config) = layout.image(&descriptor)?;
     if let Some(have) = config.platform()
         && mlint_oci::matching::compatibility(&need.platform, &have).is_none()
     {
         return Err(layout.other_platform(&need.platform, have.to_string()));
     }
-    let mut layers = Vec::new();
-    for (layer, diff_id) in manifest.layers.iter().zip(&config.rootfs.diff_ids) {
-        layout.import(store, layer, interrupted)?;
-        layers.push(LayerRef {
-            diff_id: diff_id.clone(),
-            digest: layer.digest.clone(),
-            size: layer.size,
-            media_type: layer.media_type.clone(),
-            origin: None,
-        });
-    }
+    let layers = layout.layers(store, &manifest, &config, interrupted)?;
     let reference = need.reference.clone();
     Ok(ResolvedImage { reference, digest: descriptor.digest, layers, config })
 }
 
-/// The platforms that an image in a layout offers.
-pub fn layout_platforms(dir: &Path, target: &str) -> Result<Vec<Platform>, BuildError> {
-    let layout = Layout { dir };
-    let descriptor = layout.chosen(target)?;
-    match layout.manifest(&descriptor)? {
-        Document::Index(index) => Ok(index.platforms()),
-        Document::Manifest(manifest) => {
-            let bytes = layout.blob(&manifest.config, MAX_CONFIG)?;
-            let config = ImageConfig::parse(&bytes).map_err(|e| layout.wrong(e.to_string()))?;
-            Ok(config.platform().into_iter().collect())
+/// An image in a layout, with all that it offers.
+pub struct LayoutImage {
+    /// Its digest; `None` if it is the layout as a whole.
+    pub digest: Option<Digest>,
+    /// Its platforms, attestations left out, and their manifests.
+    pub offers: Vec<(Option<Platform>, Descriptor)>,
+}
+
+impl LayoutImage {
+    /// Finds an image. Without a target, what stands beside each other in the layout is one image.
+    pub fn find(dir: &Path, target: &str) -> Result<Self, BuildError> {
+        let layout = Layout { dir };
+        let (digest, descriptors) = match layout.chosen(target) {
+            Ok(chosen) => match layout.manifest(&chosen)? {
+                Document::Index(index) => (Some(chosen.digest), index.images().cloned().collect()),
+                Document::Manifest(_) => (Some(chosen.digest.clone()), vec![chosen]),
+            },
+            Err(error) if !target.is_empty() => return Err(error),
+            Err(_) => (None, layout.index()?.images().cloned().collect()),
+        };
+        let mut offers = Vec::new();
+        for descriptor in descriptors {
+            let platform = match descriptor.platform() {
+                Some(platform) => Some(platform),
+                None => layout.image(&descriptor)?.1.platform(),
+            };
+            offers.push((platform, descriptor));
         }
+        Ok(Self { digest, offers })
+    }
+
+    /// Takes the layers of one of its manifests into the store.
+    pub fn take(
+        store: &Store,
+        dir: &Path,
+        descriptor: &Descriptor,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<(ImageConfig, Vec<LayerRef>), BuildError> {
+        let layout = Layout { dir };
+        let (manifest, config) = layout.image(descriptor)?;
+        let layers = layout.layers(store, &manifest, &config, interrupted)?;
+        Ok((config, layers))
     }
 }
 
+/// The platforms that an image in a layout offers.
+pub fn layout_platforms(dir: &Path, target: &str) -> Result<Vec<Platform>, BuildError> {
+    let image = LayoutImage::find(dir, target)?;
+    Ok(image.offers.into_iter().filter_map(|(platform, _)| platform).collect())
+}
+
 impl Layout<'_> {
+    fn index(&self) -> Result<Index, BuildError> {
+        let bytes = self.read(&self.dir.join("index.json"), MAX_MANIFEST)?;
+        match self.document(&bytes, None)? {
+            Document::Index(index) => Ok(index),
+            Document::Manifest(_) => Err(self.wrong("its index.json is no index".to_owned())),
+        }
+    }
+
     /// The image that is meant.
     fn chosen(&self, target: &str) -> Result<Descriptor, BuildError> {
-        let index = self.read(&self.dir.join("index.json"), MAX_MANIFEST)?;
-        let Document::Index(index) = self.document(&index, None)? else {
-            return Err(self.wrong("its index.json is no index".to_owned()));
-        };
+        let index = self.index()?;
         let chosen = choose(&index.manifests, target);
         chosen.cloned().ok_or_else(|| self.wrong(format!("it has no image '{target}'")))
+    }
+
+    /// One platform's manifest and config, which agree with each other.
+    fn image(&self, descriptor: &Descriptor) -> Result<(Manifest, ImageConfig), BuildError> {
+        let Document::Manifest(manifest) = self.manifest(descriptor)? else {
+            return Err(self.wrong("an index in its index is one too many".to_owned()));
+        };
+        let bytes = self.blob(&manifest.config, MAX_CONFIG)?;
+        let config = ImageConfig::parse(&bytes).map_err(|e| self.wrong(e.to_string()))?;
+        config.check_against(&manifest).map_err(|e| self.wrong(e.to_string()))?;
+        Ok((manifest, config))
+    }
+
+    fn layers(
+        &self,
+        store: &Store,
+        manifest: &Manifest,
+        config: &ImageConfig,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Vec<LayerRef>, BuildError> {
+        let mut layers = Vec::new();
+        for (layer, diff_id) in manifest.layers.iter().zip(&config.rootfs.diff_ids) {
+            self.import(store, layer, interrupted)?;
+            layers.push(LayerRef {
+                diff_id: diff_id.clone(),
+                digest: layer.digest.clone(),
+                size: layer.size,
+                media_type: layer.media_type.clone(),
+                origin: None,
+            });
+        }
+        Ok(layers)
     }
 
     fn wrong(&self, reason: String) -> BuildError {

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use bases::{fetch_layer, resolve_images, resolved};
 pub(crate) use layout::Layout;
-pub use layout::{layout_platforms, resolve_layout};
+pub use layout::{LayoutImage, layout_platforms, resolve_layout};
 pub use schedule::execute;
 pub use snapshot::Snapshot;
 

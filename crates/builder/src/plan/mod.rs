@@ -37,9 +37,22 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// One image per platform.
     pub images: Vec<ImagePlan>,
+    /// Files of other machines that the Dockerfile says are meant.
+    pub allowances: Vec<Allowance>,
     /// The base images that the steps name by number.
     pub bases: Vec<ResolvedImage>,
     known: HashMap<String, StepId>,
+}
+
+/// Files of other machines that are meant.
+#[derive(Clone, Debug)]
+pub struct Allowance {
+    /// The comment that says so.
+    pub comment: Span,
+    /// Patterns for their paths.
+    pub patterns: Vec<String>,
+    /// The instruction that brings them; any if there is nothing.
+    pub instruction: Option<Span>,
 }
 
 /// One step: it makes a file system out of another one.

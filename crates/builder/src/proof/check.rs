@@ -1,33 +1,58 @@
-//! Which files of an image are not of its machine.
+//! Which files of an image do not work on its platform.
 
 use mlint_oci::{
     Platform,
-    arch::{Machine, words_of},
+    arch::{Machine, Words, words_of},
 };
 use object::elf;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    bundle,
-    elf::{ElfFacts, ElfType, machine_name},
+    abi, bundle,
+    elf::{ElfFacts, ElfType},
+    libraries::Libraries,
 };
 use crate::{
     layer::{View, entry::ImagePath, view::Lookup},
     pattern::Pattern,
 };
 
+/// Files of other machines that are meant to be there.
+#[derive(Clone, Debug)]
+pub struct Allow {
+    /// Their paths.
+    pub pattern: Pattern,
+    /// The layers that may bring them; all if there is nothing.
+    pub layers: Option<Vec<usize>>,
+}
+
+impl Allow {
+    /// Wherever they come from.
+    pub fn anywhere(pattern: Pattern) -> Self {
+        Self { pattern, layers: None }
+    }
+
+    fn covers(&self, path: &str, layer: usize) -> bool {
+        self.layers.as_ref().is_none_or(|layers| layers.contains(&layer))
+            && self.pattern.matches(path)
+    }
+}
+
 /// What to check, and what to let pass.
-#[derive(Debug)]
 pub struct Scope<'a> {
     /// The image's platform.
     pub platform: &'a Platform,
-    /// Paths at which other machines' files are meant to be.
-    pub allow: &'a [Pattern],
-    /// Layers whose programs must find their interpreter: those made of copied files. What a
-    /// package manager or a base image brought may hold optional parts for other C libraries.
+    /// Files of other machines that are meant to be there.
+    pub allow: &'a [Allow],
+    /// Layers whose programs must find their interpreter and their libraries: those made of copied
+    /// files. What a package manager or a base image brought may hold optional parts.
     pub copied_layers: &'a [usize],
     /// The programs that a container starts with.
     pub started: Vec<String>,
+    /// The image's environment.
+    pub env: &'a [String],
+    /// Reads a file of the image; empty if it is not there.
+    pub text: &'a dyn Fn(&str) -> String,
 }
 
 /// What was found.
@@ -35,8 +60,12 @@ pub struct Scope<'a> {
 pub struct Proof {
     /// How many ELF files were checked.
     pub elf_files: usize,
-    /// Those that are wrong.
+    /// Those that do not work.
     pub wrong: Vec<Wrong>,
+    /// Those that may not work, for all that can be seen.
+    pub doubtful: Vec<Wrong>,
+    /// The numbers of those of [`Scope::allow`] that let something pass.
+    pub used: Vec<usize>,
 }
 
 /// A file that will not work.
@@ -53,25 +82,70 @@ pub struct Wrong {
 }
 
 /// What is wrong with a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WrongReason {
     /// It is for another machine.
     Machine,
+    /// It is for another of the machine's ABIs.
+    Abi {
+        /// The ABI that it is for.
+        own: String,
+        /// The one that the image has.
+        image: String,
+    },
+    /// It is an x32 program, which hardly any kernel runs.
+    X32,
     /// The program interpreter that it asks for is not in the image.
     Interpreter,
+    /// A library that it needs is not in the image, or nowhere where it looks.
+    Library {
+        /// The library.
+        name: String,
+        /// The library that needs it, if it is not the program itself.
+        by: Option<ImagePath>,
+        /// Where it lies instead.
+        elsewhere: Option<ImagePath>,
+    },
+}
+
+impl WrongReason {
+    /// The kind of defect in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Machine => "machine",
+            Self::Abi { .. } | Self::X32 => "abi",
+            Self::Interpreter => "interpreter",
+            Self::Library { .. } => "library",
+        }
+    }
 }
 
 impl Wrong {
     /// In words.
     pub fn describe(&self) -> String {
         let path = self.path.display();
-        match (&self.reason, &self.facts.interpreter) {
-            (WrongReason::Interpreter, Some(interpreter)) => {
+        match &self.reason {
+            WrongReason::Machine => format!("{path} is {}", self.facts.machine_name()),
+            WrongReason::Abi { own, image } => {
+                format!("{path} is for {own}, and the image has {image}")
+            }
+            WrongReason::X32 => {
+                format!("{path} is x86-64 (x32), which few kernels run: it must be switched on")
+            }
+            WrongReason::Interpreter => {
+                let interpreter = self.facts.interpreter.as_deref().unwrap_or("an interpreter");
                 format!("{path} needs {interpreter}, which is not in the image")
             }
-            _ => {
-                let ElfFacts { machine, wide, little, .. } = self.facts;
-                format!("{path} is {}", machine_name(machine, wide, little))
+            WrongReason::Library { name, by, elsewhere } => {
+                let by = by.as_ref().map(|by| format!(" for {}", by.display())).unwrap_or_default();
+                match elsewhere {
+                    None => format!("{path} needs {name}{by}, which is not in the image"),
+                    Some(at) => format!(
+                        "{path} needs {name}{by}, which is at {}, where the loader does not look",
+                        at.display()
+                    ),
+                }
             }
         }
     }
@@ -81,26 +155,77 @@ impl Wrong {
 pub fn check(view: &View, scope: &Scope<'_>) -> Proof {
     let mut proof = Proof::default();
     let Some(words) = words_of(scope.platform) else { return proof };
+    let loaders = abi::loaders(view);
+    let libraries = Libraries::new(view, scope.env, &loaders, scope.text);
     for (path, node) in view.iter() {
         let Some(facts) = &node.entry.elf else { continue };
         proof.elf_files += 1;
-        if is_allowed(path, scope) {
+        let program =
+            Program { view, path, layer: node.layer, mode: node.entry.mode, facts, scope };
+        let Some((reason, sure)) = judge(&program, words, &loaders, &libraries) else { continue };
+        if is_never_run(path) {
             continue;
         }
-        let reason = if is_foreign(facts, words.machine) {
-            if bundle::is_variant(path, scope.platform, view) {
-                continue;
+        let text = String::from_utf8_lossy(&path.0);
+        let allowed = scope.allow.iter().position(|allow| allow.covers(&text, node.layer));
+        if let Some(number) = allowed {
+            if !proof.used.contains(&number) {
+                proof.used.push(number);
             }
-            WrongReason::Machine
-        } else if lacks_interpreter(view, path, node.layer, node.entry.mode, facts, scope) {
-            WrongReason::Interpreter
-        } else {
             continue;
-        };
+        }
         let (path, layer) = (path.clone(), node.layer);
-        proof.wrong.push(Wrong { path, layer, facts: facts.clone(), reason });
+        let wrong = Wrong { path, layer, facts: facts.clone(), reason };
+        match sure {
+            true => proof.wrong.push(wrong),
+            false => proof.doubtful.push(wrong),
+        }
     }
     proof
+}
+
+/// What is wrong with a file, and whether that is sure.
+fn judge(
+    program: &Program<'_>,
+    words: &Words,
+    loaders: &[String],
+    libraries: &Libraries<'_>,
+) -> Option<(WrongReason, bool)> {
+    let Program { view, path, facts, scope, .. } = program;
+    if is_foreign(facts, words.machine) {
+        let is_variant = bundle::is_variant(path, scope.platform, view);
+        return (!is_variant).then_some((WrongReason::Machine, true));
+    }
+    if !matches!(facts.kind, ElfType::Exec | ElfType::Dyn) {
+        return None;
+    }
+    if let Some((own, image)) = abi::mismatch(facts, words, loaders) {
+        let (own, image) = (own.to_owned(), image.to_owned());
+        // Where libraries are for a part that chooses between them, nobody can see.
+        let sure = facts.interpreter.is_some() && program.must_work();
+        return Some((WrongReason::Abi { own, image }, sure));
+    }
+    if facts.interpreter.is_none() {
+        let odd = abi::is_x32(facts) && facts.kind == ElfType::Exec && program.must_work();
+        return odd.then_some((WrongReason::X32, false));
+    }
+    if program.lacks_interpreter(loaders) {
+        return Some((WrongReason::Interpreter, true));
+    }
+    if !program.must_work() || !program.has_interpreter() {
+        return None;
+    }
+    if abi::is_x32(facts) {
+        return Some((WrongReason::X32, false));
+    }
+    let lack = libraries.lack(path, facts)?;
+    let sure = lack.elsewhere.is_none();
+    // Whoever starts it may say where to look; for what the container starts there is only the image.
+    if !sure && !program.is_started() {
+        return None;
+    }
+    let (name, by, elsewhere) = (lack.name, lack.by, lack.elsewhere);
+    Some((WrongReason::Library { name, by, elsewhere }, sure))
 }
 
 /// Whether a program or library is for another machine. Object files are not judged (toolchains
@@ -111,7 +236,7 @@ fn is_foreign(facts: &ElfFacts, want: Machine) -> bool {
         return false;
     }
     let have = Machine { e_machine: facts.machine, is_64: facts.wide, little_endian: facts.little };
-    // Every amd64 kernel that runs containers runs 32-bit x86 and x32 programs as well.
+    // Every amd64 kernel that runs containers runs 32-bit x86 programs as well, and x32 is told apart.
     let x86 = |m: u16| m == elf::EM_X86_64.0 || m == elf::EM_386.0;
     have != want && !(want.e_machine == elf::EM_X86_64.0 && x86(have.e_machine))
 }
@@ -136,94 +261,110 @@ fn is_host_machine(machine: u16) -> bool {
     .any(|m| m.0 == machine)
 }
 
-/// Files that are never run, or that somebody has said are meant.
-fn is_allowed(path: &ImagePath, scope: &Scope<'_>) -> bool {
+/// Files that are there to be read.
+fn is_never_run(path: &ImagePath) -> bool {
     // Go's convention, which others share.
     let test_data = path.components().any(|part| part == b"testdata");
-    let firmware = path.0.starts_with(b"lib/firmware/") || path.0.starts_with(b"usr/lib/firmware/");
-    let text = String::from_utf8_lossy(&path.0);
-    test_data || firmware || scope.allow.iter().any(|pattern| pattern.matches(&text))
+    test_data || path.0.starts_with(b"lib/firmware/") || path.0.starts_with(b"usr/lib/firmware/")
 }
 
-fn lacks_interpreter(
-    view: &View,
-    path: &ImagePath,
+/// A file that may be a program, in its image.
+struct Program<'a> {
+    view: &'a View,
+    path: &'a ImagePath,
     layer: usize,
     mode: u32,
-    facts: &ElfFacts,
-    scope: &Scope<'_>,
-) -> bool {
-    let Some(interpreter) = &facts.interpreter else { return false };
-    if mode & 0o111 == 0 || !scope.copied_layers.contains(&layer) {
-        return false;
-    }
-    if matches!(view.resolve(&ImagePath::from(interpreter.as_str()), true), Lookup::Found(_)) {
-        return false;
-    }
-    // Bundled parts for another C library are no mistake; a program in a place for programs, one
-    // that the container starts with, or any in an image without a loader is.
-    let in_bin = path
-        .parent()
-        .is_some_and(|dir| dir.is_root() || matches!(dir.file_name(), b"bin" | b"sbin"));
-    let started = scope.started.iter().any(|program| match program.starts_with('/') {
-        true => {
-            view.resolve(&ImagePath::from(program.as_str()), true) == Lookup::Found(path.clone())
-        }
-        false => program.as_bytes() == path.file_name(),
-    });
-    in_bin || started || !has_loader(view)
+    facts: &'a ElfFacts,
+    scope: &'a Scope<'a>,
 }
 
-fn has_loader(view: &View) -> bool {
-    view.iter().any(|(path, _)| {
-        let name = path.file_name();
-        name.starts_with(b"ld-linux")
-            || name.starts_with(b"ld-musl")
-            || name.starts_with(b"ld64.so")
-    })
+impl Program<'_> {
+    fn is_copied(&self) -> bool {
+        self.mode & 0o111 != 0 && self.scope.copied_layers.contains(&self.layer)
+    }
+
+    /// In a place for programs.
+    fn is_in_bin(&self) -> bool {
+        let parent = self.path.parent();
+        parent.is_some_and(|dir| dir.is_root() || matches!(dir.file_name(), b"bin" | b"sbin"))
+    }
+
+    /// Whether the container starts with it.
+    fn is_started(&self) -> bool {
+        self.scope.started.iter().any(|program| match program.starts_with('/') {
+            true => {
+                self.view.resolve(&ImagePath::from(program.as_str()), true)
+                    == Lookup::Found(self.path.clone())
+            }
+            false => program.as_bytes() == self.path.file_name(),
+        })
+    }
+
+    /// Whether it is certainly meant to work: a copied program in a place for programs, or one that
+    /// the container starts with. Bundled parts for another C library are no mistake.
+    fn must_work(&self) -> bool {
+        self.is_copied() && (self.is_in_bin() || self.is_started())
+    }
+
+    fn has_interpreter(&self) -> bool {
+        let path = self.facts.interpreter.as_deref().unwrap_or_default();
+        matches!(self.view.resolve(&ImagePath::from(path), true), Lookup::Found(_))
+    }
+
+    fn lacks_interpreter(&self, loaders: &[String]) -> bool {
+        self.is_copied() && !self.has_interpreter() && (self.must_work() || loaders.is_empty())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::elf::sample::Sample, *};
     use crate::layer::{EntryKind, IndexEntry, LayerIndex};
 
     fn view(files: &[(&str, u16, Option<&str>)]) -> View {
-        let entries = files
-            .iter()
-            .map(|(path, machine, interpreter)| {
-                let elf = (*machine != 0).then(|| ElfFacts {
-                    machine: *machine,
-                    wide: !matches!(machine, 3 | 40),
-                    little: *machine != 22,
-                    kind: if path.ends_with(".o") { ElfType::Rel } else { ElfType::Dyn },
-                    interpreter: interpreter.map(str::to_owned),
-                });
-                let kind = EntryKind::File(1);
-                IndexEntry {
-                    path: (*path).into(),
-                    kind,
-                    mode: 0o755,
-                    uid: 0,
-                    gid: 0,
-                    mtime: 0,
-                    elf,
-                }
-            })
-            .collect();
-        View::of([&LayerIndex { entries }])
+        let samples = files.iter().map(|(path, machine, interpreter)| {
+            let sample = (*machine != 0).then(|| Sample {
+                machine: *machine,
+                wide: !matches!(machine, 3 | 40),
+                little: *machine != 22,
+                kind: if path.ends_with(".o") { 1 } else { 3 },
+                interpreter: *interpreter,
+                ..Sample::default()
+            });
+            (*path, sample)
+        });
+        view_of(samples.collect())
+    }
+
+    fn view_of(files: Vec<(&str, Option<Sample<'_>>)>) -> View {
+        let entry = |(path, sample): (&str, Option<Sample<'_>>)| {
+            let (path, kind) = (path.into(), EntryKind::File(1));
+            let elf = sample.as_ref().map(Sample::facts);
+            IndexEntry { path, kind, mode: 0o755, uid: 0, gid: 0, mtime: 0, elf }
+        };
+        View::of([&LayerIndex { entries: files.into_iter().map(entry).collect() }])
+    }
+
+    fn proof(view: &View, platform: &str, allow: &[Allow]) -> Proof {
+        let platform = platform.parse().unwrap();
+        let scope = Scope {
+            platform: &platform,
+            allow,
+            copied_layers: &[0],
+            started: vec!["/srv/start".to_owned()],
+            env: &[],
+            text: &|_| String::new(),
+        };
+        check(view, &scope)
+    }
+
+    fn told(files: &[Wrong]) -> Vec<String> {
+        files.iter().map(Wrong::describe).collect()
     }
 
     fn wrong(files: &[(&str, u16, Option<&str>)], platform: &str) -> Vec<String> {
-        let platform = platform.parse().unwrap();
-        let allow = [Pattern::ignore("opt/foreign/**").unwrap()];
-        let scope = Scope {
-            platform: &platform,
-            allow: &allow,
-            copied_layers: &[0],
-            started: vec!["/srv/start".to_owned()],
-        };
-        check(&view(files), &scope).wrong.iter().map(Wrong::describe).collect()
+        let allow = [Allow::anywhere(Pattern::ignore("opt/foreign/**").unwrap())];
+        told(&proof(&view(files), platform, &allow).wrong)
     }
 
     #[test]
@@ -280,5 +421,72 @@ mod tests {
         let musl = Some("/lib/ld-musl-aarch64.so.1");
         assert_eq!(wrong(&[("app/parts/musl", 183, musl), glibc], "linux/arm64"), [""; 0]);
         assert_eq!(wrong(&[("srv/start", 183, musl), glibc], "linux/arm64").len(), 1);
+    }
+
+    #[test]
+    fn programs_find_their_libraries() {
+        let ld = "/lib64/ld-linux-x86-64.so.2";
+        let program = |needed| Sample { interpreter: Some(ld), needed, ..Sample::default() };
+        let of = |path, needed| {
+            let loader = Sample { kind: 3, ..Sample::default() };
+            let astray = Sample { kind: 3, ..Sample::default() };
+            let files = vec![
+                ("lib64/ld-linux-x86-64.so.2", Some(loader)),
+                ("opt/lib/libastray.so", Some(astray)),
+                (path, Some(program(needed))),
+            ];
+            let proof = proof(&view_of(files), "linux/amd64", &[]);
+            (told(&proof.wrong), told(&proof.doubtful))
+        };
+        let none = || (Vec::new(), Vec::new());
+        let gone = "/usr/bin/x needs libgone.so.1, which is not in the image".to_owned();
+        assert_eq!(of("usr/bin/x", &["libgone.so.1"]), (vec![gone], Vec::new()));
+        assert_eq!(of("usr/lib/plugins/x", &["libgone.so.1"]), none(), "it may be optional");
+        assert_eq!(of("usr/bin/x", &["libastray.so"]), none(), "a script may lead there");
+        let astray = "/srv/start needs libastray.so, which is at /opt/lib/libastray.so, where the \
+                      loader does not look";
+        assert_eq!(of("srv/start", &["libastray.so"]), (Vec::new(), vec![astray.to_owned()]));
+    }
+
+    #[test]
+    fn other_abis_of_the_machine() {
+        let soft = || Sample {
+            machine: 40,
+            wide: false,
+            flags: 0x0500_0200,
+            kind: 3,
+            needed: &["libc.so.6"],
+            ..Sample::default()
+        };
+        let loader = || Sample { machine: 40, wide: false, kind: 3, ..Sample::default() };
+        let files =
+            vec![("lib/ld-linux-armhf.so.3", Some(loader())), ("lib/liba.so", Some(soft()))];
+        let found = proof(&view_of(files), "linux/arm/v7", &[]);
+        assert!(found.wrong.is_empty());
+        assert_eq!(
+            told(&found.doubtful),
+            ["/lib/liba.so is for ARM's soft-float ABI, and the image has ARM's hard-float ABI"]
+        );
+        let x32 = || Sample { wide: false, ..Sample::default() };
+        let of = |path| {
+            told(&proof(&view_of(vec![(path, Some(x32()))]), "linux/amd64", &[]).doubtful).len()
+        };
+        assert_eq!((of("usr/bin/x"), of("usr/libx32/x")), (1, 0));
+        let n32 = Sample { machine: 8, wide: false, flags: 0x20, ..Sample::default() };
+        let found = proof(&view_of(vec![("bin/x", Some(n32))]), "linux/mips64le", &[]);
+        assert!(told(&found.wrong)[0].contains("n32"), "{:?}", found.wrong);
+    }
+
+    #[test]
+    fn an_allowance_is_for_its_layers_and_knows_whether_it_was_needed() {
+        let allow = |text: &str, layers| Allow { pattern: Pattern::ignore(text).unwrap(), layers };
+        let all = [
+            allow("bin/never", None),
+            allow("bin/*", Some(vec![3])),
+            allow("bin/*", Some(vec![0, 1])),
+        ];
+        let files = view(&[("bin/a", 62, None), ("bin/b", 62, None), ("bin/c", 183, None)]);
+        let found = proof(&files, "linux/arm64", &all);
+        assert_eq!((found.used, found.wrong.len(), found.elf_files), (vec![2], 0, 3));
     }
 }

@@ -1,9 +1,12 @@
-//! The proof before the push: every ELF file is of its platform's machine.
+//! The proof before the push: every ELF file is of its platform's machine and ABI, and every program
+//! that is meant to work finds its interpreter and its libraries.
 
+mod abi;
 mod bundle;
 pub mod check;
 pub mod elf;
+mod libraries;
 mod report;
 
-pub use check::{Proof, Scope, Wrong, WrongReason, check};
+pub use check::{Allow, Proof, Scope, Wrong, WrongReason, check};
 pub use report::{ForeignFiles, ForeignGroup};

@@ -6,6 +6,7 @@ use mlint_oci::Platform;
 use mlint_syntax::Span;
 
 use super::check::Wrong;
+use crate::request::Remark;
 
 /// How many files are named before the rest is counted.
 const SHOWN: usize = 10;
@@ -48,15 +49,12 @@ impl ForeignFiles {
         let mut notes = Vec::new();
         for group in &self.groups {
             notes.push(format!("{}, brought by {}:", group.platform, group.text));
-            notes.extend(group.files.iter().take(SHOWN).map(|w| format!("  {}", w.describe())));
-            if group.files.len() > SHOWN {
-                notes.push(format!("  and {} more", group.files.len() - SHOWN));
-            }
+            notes.extend(group.lines());
         }
-        notes.push(
-            "if these files are meant to be there, say so with --allow-foreign <pattern>"
-                .to_owned(),
-        );
+        if let Some(file) = self.groups.iter().flat_map(|g| &g.files).next() {
+            notes.push("if that is meant, say so above the instruction:".to_owned());
+            notes.push(format!("  # mlint allow-foreign={}: why", file.path.display()));
+        }
         notes
     }
 
@@ -74,5 +72,28 @@ impl ForeignFiles {
         out.sort();
         out.dedup();
         out
+    }
+}
+
+impl ForeignGroup {
+    fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> =
+            self.files.iter().take(SHOWN).map(|w| format!("  {}", w.describe())).collect();
+        if self.files.len() > SHOWN {
+            lines.push(format!("  and {} more", self.files.len() - SHOWN));
+        }
+        lines
+    }
+
+    /// As a warning: its files may not work.
+    pub fn remark(&self) -> Remark {
+        let files = if self.files.len() == 1 { "a file" } else { "files" };
+        Remark {
+            message: format!("{files} in the image for {} may not work", self.platform),
+            place: Some((self.span.start, self.span.end)),
+            notes: std::iter::once(format!("brought by {}:", self.text))
+                .chain(self.lines())
+                .collect(),
+        }
     }
 }

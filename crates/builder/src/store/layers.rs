@@ -16,9 +16,10 @@ use super::{Store, lease::Thing, touch};
 use crate::{
     error::FsError,
     layer::{
-        LayerIndex, WrittenLayer,
+        EntryKind, LayerIndex, WrittenLayer,
+        entry::ImagePath,
         packed::Unpacked,
-        read::{ArchiveError, Limits},
+        read::{ArchiveError, Limits, Whiteouts, each_entry},
         unpack::{scan, unpack},
         writer::digest_of,
     },
@@ -301,12 +302,34 @@ impl Store {
         Ok(result)
     }
 
+    /// A file of a layer, from its archive; nothing if it is not there or too long to be read.
+    pub fn file_of(
+        &self,
+        layer: &LayerRef,
+        path: &ImagePath,
+    ) -> Result<Option<Vec<u8>>, LayerStoreError> {
+        const MOST: u64 = 16 << 20;
+        let mut found = None;
+        self.read_archive(layer, |archive| {
+            each_entry(archive, Whiteouts::Layer, Limits::default(), |entry, data| {
+                if entry.path == *path && matches!(entry.kind, EntryKind::File(n) if n <= MOST) {
+                    let mut bytes = Vec::new();
+                    data.read_to_end(&mut bytes)?;
+                    found = Some(bytes);
+                }
+                Ok(())
+            })
+        })?;
+        Ok(found)
+    }
+
     fn layer_path(&self, diff_id: &Digest) -> PathBuf {
         self.root.join("layers").join(diff_id.hex())
     }
 
+    /// The number is that of the form: what knew less of ELF files is made anew.
     fn index_path(&self, diff_id: &Digest) -> PathBuf {
-        self.root.join("index").join(format!("{}.json", diff_id.hex()))
+        self.root.join("index").join(format!("{}.2.json", diff_id.hex()))
     }
 
     fn known_indices(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<LayerIndex>>> {
@@ -330,7 +353,7 @@ impl<R: Read> Read for HashReader<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::{Compression, Entry, EntryKind, LayerWriter, Meta};
+    use crate::layer::{Compression, Entry, LayerWriter, Meta};
 
     fn write(store: &Store, name: &str) -> LayerRef {
         let mut writer =
