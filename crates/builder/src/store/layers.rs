@@ -327,9 +327,8 @@ impl Store {
         self.root.join("layers").join(diff_id.hex())
     }
 
-    /// The number is that of the form: what knew less of ELF files is made anew.
     fn index_path(&self, diff_id: &Digest) -> PathBuf {
-        self.root.join("index").join(format!("{}.2.json", diff_id.hex()))
+        self.root.join("index").join(format!("{}.json", diff_id.hex()))
     }
 
     fn known_indices(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<LayerIndex>>> {
