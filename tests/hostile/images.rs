@@ -113,7 +113,7 @@ fn content_that_is_not_what_is_said() {
     let blob = server.blob(LAYER, &layer);
     let lying = config(&[Digest::sha256(&other)]).to_string();
     let config_blob = server.blob(CONFIG, lying.as_bytes());
-    server.manifest(&manifest(&config_blob, &[blob.clone()]));
+    server.manifest(&manifest(&config_blob, std::slice::from_ref(&blob)));
     refused(&server, "a wrong diff id", "but the image's config says");
 
     let server = Server::start();

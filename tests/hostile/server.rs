@@ -156,8 +156,10 @@ fn answer(writer: &mut TcpStream, reply: &Reply) -> std::io::Result<()> {
     }
     writer.write_all(format!("{head}\r\n").as_bytes())?;
     writer.write_all(&reply.body)?;
-    while reply.endless {
-        writer.write_all(&reply.body)?;
+    if reply.endless {
+        loop {
+            writer.write_all(&reply.body)?;
+        }
     }
     if said {
         // It may have promised more than it has.

@@ -64,7 +64,7 @@ pub struct Offer {
 
 #[derive(Clone, Debug)]
 enum What {
-    Manifest(Descriptor),
+    Manifest(Box<Descriptor>),
     Docker(usize),
 }
 
@@ -125,7 +125,7 @@ impl<'a> Opened<'a> {
         let offers = image.platforms.into_iter().map(|offer| Offer {
             platform: offer.platform,
             digest: offer.descriptor.digest.clone(),
-            what: What::Manifest(offer.descriptor),
+            what: What::Manifest(Box::new(offer.descriptor)),
         });
         let digest = image.resolved.descriptor.digest.to_string();
         let (kind, offers) = (Kind::Registry(reference), offers.collect());
@@ -137,7 +137,7 @@ impl<'a> Opened<'a> {
         let offers = offers.into_iter().map(|(platform, descriptor)| Offer {
             platform,
             digest: descriptor.digest.clone(),
-            what: What::Manifest(descriptor),
+            what: What::Manifest(Box::new(descriptor)),
         });
         let digest = digest.map(|digest| digest.to_string()).unwrap_or_default();
         let (kind, offers) = (Kind::Layout(dir.to_owned()), offers.collect());
