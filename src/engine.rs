@@ -260,8 +260,11 @@ fn notes(queries: &[ImageQuery], facts: &ImageFacts, offline: bool) -> Vec<Strin
                     by_table.push(&query.reference);
                 }
             }
-            Fact::Unavailable(why) => unknown.push((&query.reference, why)),
-            Fact::NotAsked => {}
+            // A name that no registry can have, as in a template, is an error of its own.
+            Fact::Unavailable(why) if mlint_oci::Reference::parse(&query.reference).is_ok() => {
+                unknown.push((&query.reference, why));
+            }
+            Fact::Unavailable(_) | Fact::NotAsked => {}
         }
     }
     let mut notes = Vec::new();

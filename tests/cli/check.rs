@@ -245,3 +245,13 @@ fn a_silent_registry_is_said_once_and_is_no_error() {
     assert_eq!(run.err.lines().count(), 1, "{}", run.err);
     assert!(run.err.starts_with("note: the platforms of 127.0.0.1:1/team/app:1"), "{}", run.err);
 }
+
+#[test]
+fn the_projects_own_dockerfile_is_clean() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Dockerfile"));
+    let place = Place::new(&[("Dockerfile", &text.expect("the project's Dockerfile"))]);
+    let run =
+        place.run(&["check", "--offline", "--platforms=linux/amd64,linux/arm64", "Dockerfile"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+    assert!(run.out.contains("no findings"), "{}", run.out);
+}

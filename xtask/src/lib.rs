@@ -14,6 +14,7 @@ pub mod engine;
 pub mod error;
 pub mod files;
 pub mod image;
+pub mod itself;
 pub mod licences;
 pub mod mlint;
 pub mod packages;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::{Error, Result, compare, licences, packages, paths, prove, rootfs, run};
+use crate::{Error, Result, compare, itself, licences, packages, paths, prove, rootfs, run};
 
 /// Where a test that lacks a part writes one line that says so.
 pub const SKIP_LOG: &str = "MLINT_SKIP_LOG";
@@ -53,7 +53,15 @@ pub const GROUPS: &[Group] = &[
     },
     Group { name: "prove", what: "the corpus, built before and after the fix", cargo: &[] },
     Group { name: "compare", what: "mlint's images beside BuildKit's, case by case", cargo: &[] },
+    Group {
+        name: ITSELF,
+        what: "mlint builds mlint for both architectures; by name only",
+        cargo: &[],
+    },
 ];
+
+/// The group that takes as long as all the others: it compiles everything twice, optimised.
+const ITSELF: &str = "itself";
 
 /// What needs none of the parts.
 const WITHOUT_PARTS: &[&str] = &["--lib", "--bins", "--test=architecture", "--test=cli"];
@@ -146,6 +154,10 @@ impl Suite {
             self.prove();
             self.compare();
             self.cargo("test", &["test", "--workspace", "--no-fail-fast"]);
+            self.skipped.push(format!(
+                "{ITSELF} (the repository's own Dockerfile): it takes as long as all the others; \
+                 cargo xtask test --group {ITSELF}"
+            ));
         } else {
             let base = ["test", "--workspace", "--no-fail-fast"];
             self.cargo("test", &[&base[..], WITHOUT_PARTS].concat());
@@ -160,6 +172,11 @@ impl Suite {
         match name {
             "prove" => self.prove(),
             "compare" => self.compare(),
+            ITSELF => {
+                if let Err(error) = itself::run() {
+                    self.failed.push(format!("{ITSELF}: {error}"));
+                }
+            }
             _ => self.cargo(name, &[&["test"], group.cargo].concat()),
         }
         Ok(())
