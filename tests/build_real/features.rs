@@ -296,3 +296,30 @@ fn commands_reach_an_agent_and_what_they_are_given() {
     let owner = fs::metadata(project.beside("out/seen")).unwrap().uid();
     assert_eq!(owner, rustix::process::getuid().as_raw());
 }
+
+#[test]
+fn secrets_tell_a_server_who_asks() {
+    let project = Project::new("");
+    let site = project.beside("site");
+    fs::create_dir(&site).unwrap();
+    fs::write(site.join("f"), "content").unwrap();
+    let web = Web::serve(&site);
+    let host = web.url("").trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let token = project.beside("token");
+    fs::write(&token, "s3cret\n").unwrap();
+    project.dockerfile(&format!("FROM scratch\nADD {} /\n", web.url("f")));
+    for (id, said) in [
+        (format!("HTTP_AUTH_TOKEN_{host}"), Some("GET /f Bearer s3cret ")),
+        ("HTTP_AUTH_HEADER_127.0.0.1".to_owned(), Some("GET /f s3cret ")),
+        ("HTTP_AUTH_TOKEN_elsewhere.example".to_owned(), None),
+    ] {
+        let secret = format!("id={id},src={}", token.display());
+        let (_, run) = built(&project, &["--secret", &secret]);
+        assert!(!run.err.contains("s3cret"), "{}", run.err);
+        let asked = web.asked();
+        match said {
+            Some(said) => assert!(asked[0].starts_with(said), "{id}: {asked:?}"),
+            None => assert!(!asked[0].contains("s3cret"), "{id}: {asked:?}"),
+        }
+    }
+}

@@ -38,4 +38,4 @@ pub use push::{
 };
 pub use sums::{SumOptions, look_up_sum};
 pub use upload::{BlobSource, Pushed, SharedProgress};
-pub use web::{WebAnswer, WebFile};
+pub use web::{WebAnswer, WebAsk, WebFile};

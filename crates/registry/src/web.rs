@@ -6,7 +6,10 @@ use std::path::Path;
 use mlint_oci::{Algorithm, Digest, Hasher};
 use reqwest::{
     Response, StatusCode, Url,
-    header::{ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, IF_NONE_MATCH, LAST_MODIFIED},
+    header::{
+        ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, ETAG, HeaderMap, HeaderValue,
+        IF_NONE_MATCH, LAST_MODIFIED,
+    },
 };
 use tokio::io::AsyncWriteExt as _;
 
@@ -31,6 +34,15 @@ pub struct WebFile {
     pub modified: Option<i64>,
 }
 
+/// What a request for a file says besides its address.
+#[derive(Clone, Copy, Default)]
+pub struct WebAsk<'a> {
+    /// The mark (`ETag`) of what is known.
+    pub mark: Option<&'a str>,
+    /// Who asks: the value of `Authorization`.
+    pub authorization: Option<&'a str>,
+}
+
 /// What a server says to a request for a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebAnswer {
@@ -41,9 +53,10 @@ pub enum WebAnswer {
 }
 
 impl Client {
-    /// Fetches what is at an http or https address into the new file `path`. With `mark` the server
+    /// Fetches what is at an http or https address into the new file `path`. With a mark the server
     /// is asked whether the content is still the one with that mark. A user and password in the
-    /// address are used, and no message holds them.
+    /// address are used, and no message holds them; an authorization goes to no other server that
+    /// this one points at.
     ///
     /// # Errors
     /// When the server can't be reached, says no, sends more than `limit` bytes, or breaks off again
@@ -51,13 +64,13 @@ impl Client {
     pub async fn fetch_url(
         &self,
         url: &str,
-        mark: Option<&str>,
+        ask: WebAsk<'_>,
         path: &Path,
         limit: u64,
         progress: Progress<'_>,
     ) -> Result<WebAnswer, RegistryError> {
         let algorithm = Algorithm::Sha256;
-        let order = Order { mark, path: Some(path), algorithm, limit, progress };
+        let order = Order { ask, path: Some(path), algorithm, limit, progress };
         self.fetch_in_tries(url, &order).await
     }
 
@@ -69,7 +82,7 @@ impl Client {
         limit: u64,
         progress: Progress<'_>,
     ) -> Result<WebAnswer, RegistryError> {
-        let order = Order { mark: None, path: None, algorithm, limit, progress };
+        let order = Order { ask: WebAsk::default(), path: None, algorithm, limit, progress };
         self.fetch_in_tries(url, &order).await
     }
 
@@ -111,8 +124,17 @@ impl Client {
     ) -> Result<Result<WebAnswer, Failure>, RegistryError> {
         let client = self.transport.client(host, Direction::Down)?;
         let mut request = client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
-        if let Some(mark) = order.mark {
+        if let Some(mark) = order.ask.mark {
             request = request.header(IF_NONE_MATCH, mark);
+        }
+        if let Some(authorization) = order.ask.authorization {
+            let wrong = |_| RegistryError::Protocol {
+                host: host.to_owned(),
+                problem: "the authorization that was given for it is no header".to_owned(),
+            };
+            let mut value = HeaderValue::from_str(authorization).map_err(wrong)?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
         }
         let response = match request.send().await {
             Ok(response) => response,
@@ -122,7 +144,7 @@ impl Client {
             }
         };
         let status = response.status();
-        if status == StatusCode::NOT_MODIFIED && order.mark.is_some() {
+        if status == StatusCode::NOT_MODIFIED && order.ask.mark.is_some() {
             return Ok(Ok(WebAnswer::Unchanged));
         }
         if !status.is_success() {
@@ -139,7 +161,7 @@ impl Client {
 
 /// What is to be fetched, and what becomes of it.
 struct Order<'o> {
-    mark: Option<&'o str>,
+    ask: WebAsk<'o>,
     /// The new file that it goes to; without one it is only looked at.
     path: Option<&'o Path>,
     algorithm: Algorithm,

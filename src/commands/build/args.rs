@@ -36,7 +36,8 @@ pub struct BuildArgs {
     /// Attach how the image was built (SLSA 1.0): true, mode=min, mode=max or false
     #[arg(long, value_name = "MODE", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub provenance: Option<String>,
-    /// Attach what is in the image (SPDX), by the package databases in it
+    /// Attach what is in the image (SPDX), by the package databases in it: dpkg's, apk's, and rpm's but
+    /// for the oldest form
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub sbom: Option<String>,
     /// The same in one flag: type=provenance,mode=max or type=sbom
@@ -61,7 +62,9 @@ pub struct BuildArgs {
     /// oci-layout://PATH[:TAG], a git repository or an address
     #[arg(long = "build-context", value_name = "NAME=VALUE", value_parser = BuildContext::parse)]
     pub build_contexts: Vec<BuildContext>,
-    /// A secret for RUN --mount=type=secret: id=ID,src=FILE or id=ID,env=NAME
+    /// A secret for RUN --mount=type=secret: id=ID,src=FILE or id=ID,env=NAME. Some are for servers:
+    /// GIT_AUTH_TOKEN and GIT_AUTH_HEADER (or with .HOST behind), HTTP_AUTH_TOKEN_HOST and
+    /// HTTP_AUTH_HEADER_HOST
     #[arg(long = "secret", value_name = "id=ID,src=FILE")]
     pub secrets: Vec<String>,
     /// An ssh agent for RUN --mount=type=ssh and git: default (by SSH_AUTH_SOCK) or ID=SOCKET

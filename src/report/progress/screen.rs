@@ -47,7 +47,9 @@ impl Screen {
         self.drawn.clear();
         for line in stay {
             // The last column stays free: behind it terminals differ.
-            let text = clipped(&line.text, columns - 1);
+            // What a step says last is worth a part of the line.
+            let most = if line.remark.is_empty() { columns - 1 } else { (columns - 1) * 3 / 5 };
+            let text = clipped(&line.text, most);
             let used = width(&text);
             out.push_str(&text);
             let room = (columns - 1).saturating_sub(used + 2);

@@ -3,7 +3,9 @@
 
 mod packages;
 mod provenance;
+mod rpm;
 mod sbom;
+mod sqlite;
 
 use mlint_oci::{Descriptor, ImageConfig, Manifest, Platform, media_type};
 use serde_json::{Value, json};

@@ -5,32 +5,24 @@ use serde_json::{Value, json};
 use super::{
     escaped,
     packages::{Distribution, Package, apk, dpkg},
+    rpm,
 };
 use crate::{
     exec::Exec,
     image::BuiltImage,
-    layer::{View, entry::ImagePath, view::Lookup},
+    layer::{EntryKind, View, entry::ImagePath, view::Lookup},
     problem::{BuildError, Problem},
 };
 
-/// Where rpm keeps its database, in forms that only rpm's own library reads.
-const RPM: &[&str] = &[
-    "var/lib/rpm/rpmdb.sqlite",
-    "var/lib/rpm/Packages.db",
-    "var/lib/rpm/Packages",
-    "usr/lib/sysimage/rpm/rpmdb.sqlite",
-    "usr/lib/sysimage/rpm/Packages.db",
-];
+/// Where rpm keeps its database. One may be a link to the other.
+const RPM: &[&str] = &["var/lib/rpm", "usr/lib/sysimage/rpm"];
+
+/// More than any database of packages that an image has.
+const MAX_DATABASE: u64 = 128 << 20;
 
 /// The document for an image.
 pub fn document(exec: &Exec<'_>, image: &BuiltImage) -> Result<Value, BuildError> {
     let view = exec.view(&image.snapshot)?;
-    if RPM
-        .iter()
-        .any(|path| matches!(view.resolve(&ImagePath::from(*path), true), Lookup::Found(_)))
-    {
-        return Err(Problem::unsupported("an SBOM of an image with an rpm database").into());
-    }
     let read = |path: &str| exec.read_text(&image.snapshot, &view, path);
     let distribution = Distribution::of(&release(&read)?);
     let mut packages = dpkg(&read("var/lib/dpkg/status")?);
@@ -42,9 +34,48 @@ pub fn document(exec: &Exec<'_>, image: &BuiltImage) -> Result<Value, BuildError
         let found = apk(&read(path)?);
         packages.extend(found.into_iter().filter(|p| !packages.contains(p)).collect::<Vec<_>>());
     }
+    for dir in RPM {
+        let found = rpm_packages(exec, image, &view, dir)?;
+        packages.extend(found.into_iter().filter(|p| !packages.contains(p)).collect::<Vec<_>>());
+    }
     packages.sort_by(|a, b| (&a.kind, &a.name, &a.arch).cmp(&(&b.kind, &b.name, &b.arch)));
     let created = image.config.created.clone().unwrap_or_default();
     Ok(spdx(&packages, &distribution, image, &created))
+}
+
+/// The packages of rpm's database in a directory. What can't be read is refused: half a list is none.
+fn rpm_packages(
+    exec: &Exec<'_>,
+    image: &BuiltImage,
+    view: &View,
+    dir: &str,
+) -> Result<Vec<Package>, BuildError> {
+    let refused = |path: &str, why: &str| -> BuildError {
+        Problem::unsupported(format!("an SBOM by the rpm database /{path} ({why})")).into()
+    };
+    let there = |path: &str| match view.resolve(&ImagePath::from(path), true) {
+        Lookup::Found(found) => view.get(&found).map(|node| node.entry.kind.clone()),
+        _ => None,
+    };
+    type Reader = fn(&[u8]) -> Option<Vec<Package>>;
+    let forms: [(&str, Reader); 2] = [("rpmdb.sqlite", rpm::sqlite), ("Packages.db", rpm::ndb)];
+    for (name, read) in forms {
+        let path = format!("{dir}/{name}");
+        let Some(EntryKind::File(size)) = there(&path) else { continue };
+        if let Some(EntryKind::File(1..)) = there(&format!("{path}-wal")) {
+            return Err(refused(&path, "its last changes lie in a file beside it"));
+        }
+        if size > MAX_DATABASE {
+            return Err(refused(&path, "it is too large"));
+        }
+        let bytes = exec.read_bytes(&image.snapshot, view, &path, MAX_DATABASE)?;
+        return read(&bytes).ok_or_else(|| refused(&path, "it is broken"));
+    }
+    let oldest = format!("{dir}/Packages");
+    match there(&oldest) {
+        Some(_) => Err(refused(&oldest, "in Berkeley DB's form")),
+        None => Ok(Vec::new()),
+    }
 }
 
 fn release(read: &dyn Fn(&str) -> Result<String, BuildError>) -> Result<String, BuildError> {
@@ -122,6 +153,11 @@ fn spdx(
 fn purl(package: &Package, distribution: &Distribution) -> String {
     let Package { kind, name, version, arch, .. } = package;
     let Distribution { id, version: release } = distribution;
+    // An rpm's epoch is a part of its own.
+    let (epoch, version) = match version.split_once(':') {
+        Some((epoch, rest)) if *kind == "rpm" => (epoch, rest),
+        _ => ("", version.as_str()),
+    };
     let vendor = if id.is_empty() { String::new() } else { format!("{}/", escaped(id)) };
     let mut purl = format!("pkg:{kind}/{vendor}{}@{}", escaped(name), escaped(version));
     let mut sign = '?';
@@ -130,7 +166,7 @@ fn purl(package: &Package, distribution: &Distribution) -> String {
         (id, "") => id.to_owned(),
         (id, release) => format!("{id}-{release}"),
     };
-    for (key, value) in [("arch", arch), ("distro", &distro)] {
+    for (key, value) in [("arch", arch.as_str()), ("distro", &distro), ("epoch", epoch)] {
         if !value.is_empty() {
             purl.push_str(&format!("{sign}{key}={}", escaped(value)));
             sign = '&';
@@ -159,6 +195,11 @@ mod tests {
             "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14?arch=arm64&distro=debian-12"
         );
         package.arch.clear();
+        let rpm = Package { kind: "rpm", version: "2:5.2-3.el9".into(), ..package.clone() };
+        assert_eq!(
+            purl(&rpm, &Distribution::default()),
+            "pkg:rpm/libstdc%2B%2B6@5.2-3.el9?epoch=2"
+        );
         assert_eq!(purl(&package, &Distribution::default()), "pkg:deb/libstdc%2B%2B6@12.2.0-14");
     }
 }

@@ -58,15 +58,26 @@ impl Exec<'_> {
         view: &View,
         path: &str,
     ) -> Result<String, BuildError> {
+        let bytes = self.read_bytes(snapshot, view, path, LIMIT)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// A file of an image, of `limit` bytes at the most; empty if it is not there.
+    pub fn read_bytes(
+        &self,
+        snapshot: &Snapshot,
+        view: &View,
+        path: &str,
+        limit: u64,
+    ) -> Result<Vec<u8>, BuildError> {
         let Lookup::Found(path) = view.resolve(&ImagePath::from(path), true) else {
-            return Ok(String::new());
+            return Ok(Vec::new());
         };
-        let Some(node) = view.get(&path) else { return Ok(String::new()) };
-        let Some(layer) = snapshot.layers.get(node.layer) else { return Ok(String::new()) };
+        let Some(node) = view.get(&path) else { return Ok(Vec::new()) };
+        let Some(layer) = snapshot.layers.get(node.layer) else { return Ok(Vec::new()) };
         let dir = self.unpacked(layer)?;
         let root = crate::sandbox::safe_fs::Root::open(&dir)
             .map_err(crate::error::FsError::new("open", &dir))?;
-        let bytes = root.read(path.as_path(), LIMIT).unwrap_or_default();
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(root.read(path.as_path(), limit).unwrap_or_default())
     }
 }

@@ -4,6 +4,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use mlint_oci::Digest;
+use mlint_registry::WebAsk;
 use serde::{Deserialize, Serialize};
 
 use super::{Exec, LoadedContext};
@@ -98,7 +99,9 @@ impl Exec<'_> {
     fn download(&self, item: &UrlItem, known: Option<Known>) -> Result<Known, BuildError> {
         let mark = known.as_ref().and_then(|known| known.mark.clone());
         let path = self.store.temporary("download");
-        let request = fetch(self.client, &item.url, mark.as_deref(), &path, None);
+        let authorization = self.http_login(&item.url);
+        let ask = WebAsk { mark: mark.as_deref(), authorization: authorization.as_deref() };
+        let request = fetch(self.client, &item.url, ask, &path, None);
         let file = match (self.wait(request)??, known) {
             (Page::File(file), _) => file,
             (Page::Unchanged, Some(known)) => return Ok(known),
@@ -205,6 +208,21 @@ impl Exec<'_> {
         let login = self.git_login(address);
         let git = Git { home, login, interrupted: &interrupted };
         run(&git).map_err(|e| Problem::Remote(e).into())
+    }
+
+    /// Who we are for a server: the secrets that BuildKit looks for, by the server's name. One with
+    /// a port is for that port alone.
+    fn http_login(&self, url: &str) -> Option<String> {
+        let (plain, _) = without_credentials(url);
+        let host = plain.split_once("://").and_then(|(_, rest)| rest.split('/').next())?.to_owned();
+        let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
+        let secret = |kind: &str| {
+            let found = [host.as_str(), name]
+                .into_iter()
+                .find_map(|host| self.request.secret(&format!("HTTP_AUTH_{kind}_{host}")))?;
+            Some(String::from_utf8_lossy(found).trim().to_owned())
+        };
+        secret("HEADER").or_else(|| secret("TOKEN").map(|token| format!("Bearer {token}")))
     }
 
     /// Who we are for a repository: the secrets that BuildKit looks for, and the agent.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mlint_oci::Digest;
-use mlint_registry::{Client, Progress, WebAnswer, WebFile};
+use mlint_registry::{Client, Progress, WebAnswer, WebAsk, WebFile};
 
 use super::{RemoteError, redacted};
 
@@ -19,15 +19,15 @@ pub enum Page {
     File(WebFile),
 }
 
-/// Fetches a file into `path`, which must not exist; `mark` is the mark (ETag) of what is known.
+/// Fetches a file into `path`, which must not exist.
 pub async fn fetch(
     client: &Client,
     url: &str,
-    mark: Option<&str>,
+    ask: WebAsk<'_>,
     path: &Path,
     progress: Progress<'_>,
 ) -> Result<Page, RemoteError> {
-    let answer = client.fetch_url(url, mark, path, MAX_BYTES, progress).await;
+    let answer = client.fetch_url(url, ask, path, MAX_BYTES, progress).await;
     match answer {
         Ok(WebAnswer::Unchanged) => Ok(Page::Unchanged),
         Ok(WebAnswer::File(file)) => Ok(Page::File(file)),
@@ -41,7 +41,7 @@ pub fn fetch_blocking(url: &str, path: &Path) -> Result<WebFile, RemoteError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let client = Client::new(mlint_registry::ClientOptions::default());
-    match runtime.block_on(fetch(&client, url, None, path, None))? {
+    match runtime.block_on(fetch(&client, url, WebAsk::default(), path, None))? {
         Page::File(file) => Ok(file),
         Page::Unchanged => {
             let digest = Digest::sha256(b"");
