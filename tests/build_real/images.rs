@@ -162,6 +162,25 @@ fn cache_mounts_outlive_a_build_and_machines_do_not_share_them() {
 }
 
 #[test]
+fn a_cache_mount_begins_with_what_a_stage_has() {
+    let project = Project::new("");
+    let build = |seed: &str, number: u32| {
+        project.dockerfile(&format!(
+            "FROM BASE AS seed\nRUN mkdir -p /s/d && echo {seed} > /s/d/f && chmod 710 /s/d\n\
+             FROM BASE\nRUN --mount=type=cache,from=seed,source=/s/d,target=/c \
+             echo {number} >> /c/f && echo has: $(cat /c/f) $(ls -ld /c | cut -c1-10)\n"
+        ));
+        project.build(&["--platforms", "linux/amd64"]).succeeds().err
+    };
+    let first = build("seeded", 1);
+    assert!(first.contains("has: seeded 1 drwx--x---"), "{first}");
+    let second = build("seeded", 2);
+    assert!(second.contains("has: seeded 1 2 drwx--x---"), "{second}");
+    let third = build("other", 3);
+    assert!(third.contains("has: other 3 "), "what it begins with is another");
+}
+
+#[test]
 fn triggers_of_a_base_image_fire_once() {
     let world = world();
     let base = Project::new("FROM BASE\nONBUILD ENV FIRED=yes\nONBUILD RUN echo fired > /fired\n");

@@ -9,7 +9,7 @@ use std::{
 use crate::support::{Project, Run, world};
 
 /// Processes whose arguments hold this text.
-fn processes(text: &str) -> usize {
+pub fn processes(text: &str) -> usize {
     let mut found = 0;
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
@@ -19,7 +19,8 @@ fn processes(text: &str) -> usize {
     found
 }
 
-fn wait_for(what: &str, holds: impl Fn() -> bool) {
+/// Waits until something holds.
+pub fn wait_for(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < Duration::from_secs(30), "{what} did not happen");

@@ -12,5 +12,6 @@ mod local;
 mod outputs;
 mod platforms;
 mod proof;
+mod resume;
 mod support;
 mod web;

@@ -176,7 +176,7 @@ impl Exec<'_> {
     }
 
     /// Where an instruction's paths are.
-    fn sources_of(&self, from: MountSource) -> Result<Sources, BuildError> {
+    pub(super) fn sources_of(&self, from: MountSource) -> Result<Sources, BuildError> {
         Ok(match from {
             MountSource::Context | MountSource::Named(_) => Sources::Context(self.context(from)?),
             MountSource::Step(source) => {
@@ -341,7 +341,11 @@ impl Exec<'_> {
     }
 
     /// Where a source's file is.
-    fn on_disk(&self, sources: &Sources, path: &ImagePath) -> Result<OnDisk, BuildError> {
+    pub(super) fn on_disk(
+        &self,
+        sources: &Sources,
+        path: &ImagePath,
+    ) -> Result<OnDisk, BuildError> {
         let root: PathBuf = match sources {
             Sources::Context(loaded) => loaded.context.root.clone(),
             Sources::Fetched { file, .. } => {
@@ -367,17 +371,17 @@ fn no_file(path: &ImagePath) -> FsError {
 
 /// A file of a layer or a context. What is there now may be something else than what was found: links
 /// and pipes are refused rather than followed and waited for, and nothing leads out of the root.
-struct OnDisk {
+pub(super) struct OnDisk {
     root: PathBuf,
     below: ImagePath,
 }
 
 impl OnDisk {
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.root.join(self.below.as_path())
     }
 
-    fn open(&self) -> Result<File, FsError> {
+    pub(super) fn open(&self) -> Result<File, FsError> {
         Root::open(&self.root)
             .and_then(|root| root.open_file_itself(self.below.as_path()))
             .map_err(FsError::new("read", &self.path()))
@@ -393,7 +397,7 @@ impl Work {
 }
 
 impl Sources {
-    fn view(&self) -> &View {
+    pub(super) fn view(&self) -> &View {
         match self {
             Self::Context(loaded) => &loaded.context.view,
             Self::Image { view, .. } | Self::Fetched { view, .. } => view,

@@ -10,6 +10,7 @@ mod owner;
 mod remote;
 mod run;
 mod schedule;
+mod seed;
 mod snapshot;
 mod ssh;
 mod workdir;

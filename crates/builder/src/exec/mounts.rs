@@ -1,18 +1,14 @@
 //! Mounts of a RUN.
 
-use std::{
-    fs,
-    os::unix::fs::{PermissionsExt, chown},
-    path::PathBuf,
-};
+use std::{fs, path::PathBuf};
 
 use mlint_oci::Digest;
 
-use super::{Exec, run::WorkDirs, ssh::AgentSocket};
+use super::{Exec, run::WorkDirs, seed::give, ssh::AgentSocket};
 use crate::{
     error::FsError,
     layer::{EntryKind, entry::ImagePath, view::Lookup},
-    plan::{MountSource, RunMount, Sharing},
+    plan::{MountSource, RunMount, Seed, Sharing},
     problem::{BuildError, Problem},
     sandbox::step::Mount,
     store::Lock,
@@ -36,7 +32,10 @@ impl Exec<'_> {
         let mut keys = Vec::new();
         for mount in mounts {
             keys.push(match mount {
-                RunMount::Cache { id, target, .. } => format!("cache {id} {target}"),
+                RunMount::Cache { id, target, seed: None, .. } => format!("cache {id} {target}"),
+                RunMount::Cache { id, target, seed: Some(seed), .. } => {
+                    format!("cache {id} {target} {}", self.seed_key(seed)?)
+                }
                 RunMount::Tmpfs { target, size } => format!("tmpfs {target} {size:?}"),
                 // Whether they are given, and what they are, does not count.
                 RunMount::Secret { id, target, env, file } => {
@@ -44,15 +43,27 @@ impl Exec<'_> {
                 }
                 RunMount::Ssh { id, target, file } => format!("ssh {id} {target:?} {file:?}"),
                 RunMount::Bind { from, source, target, read_only } => {
-                    let content = match from {
-                        MountSource::Step(step) => self.snapshot(*step).chain,
-                        from => self.context_mount_digest(*from, source)?,
-                    };
+                    let content = self.mount_content(*from, source)?;
                     format!("bind {content} {source} {target} {read_only}")
                 }
             });
         }
         Ok(keys)
+    }
+
+    /// What identifies the files that a mount comes from.
+    fn mount_content(&self, from: MountSource, source: &str) -> Result<Digest, BuildError> {
+        match from {
+            MountSource::Step(step) => Ok(self.snapshot(step).chain),
+            from => self.context_mount_digest(from, source),
+        }
+    }
+
+    fn seed_key(&self, seed: &Seed) -> Result<String, BuildError> {
+        let Seed { from, source, or_new } = seed;
+        // A directory that need not be there can't be looked for in a context.
+        let part = if *or_new { "/" } else { source };
+        Ok(format!("from {} {source} {or_new}", self.mount_content(*from, part)?))
     }
 
     fn context_mount_digest(&self, from: MountSource, source: &str) -> Result<Digest, BuildError> {
@@ -86,8 +97,9 @@ impl Exec<'_> {
             RunMount::Tmpfs { target, size } => {
                 Mount::Tmpfs { dest: target.clone(), size: *size, mode: 0o1777 }
             }
-            RunMount::Cache { id, target, sharing, read_only, mode, uid, gid } => {
-                let source = self.cache_dir(id, *sharing, (*mode, *uid, *gid), prepared)?;
+            RunMount::Cache { id, target, sharing, read_only, mode, uid, gid, seed } => {
+                let own = (*mode, *uid, *gid);
+                let source = self.cache_dir(id, *sharing, own, seed.as_ref(), prepared)?;
                 Mount::Bind {
                     source,
                     subpath: None,
@@ -210,14 +222,20 @@ impl Exec<'_> {
         &self,
         id: &str,
         sharing: Sharing,
-        (mode, uid, gid): (u32, u32, u32),
+        own: (u32, u32, u32),
+        seed: Option<&Seed>,
         prepared: &mut Prepared,
     ) -> Result<PathBuf, BuildError> {
         let mut number = 0;
+        // One that begins with something else is another one.
+        let full = match seed {
+            Some(seed) => format!("{id}\0{}", self.seed_key(seed)?),
+            None => id.to_owned(),
+        };
         let name = loop {
             let name = match number {
-                0 => Digest::sha256(id),
-                n => Digest::sha256(format!("{id}\0{n}")),
+                0 => Digest::sha256(&full),
+                n => Digest::sha256(format!("{full}\0{n}")),
             };
             match sharing {
                 Sharing::Shared => break name,
@@ -235,11 +253,17 @@ impl Exec<'_> {
             }
         };
         let dir = self.store.mount_dir(&name, id)?;
+        if dir.exists() {
+            return Ok(dir);
+        }
+        let _making = self.store.lock("new-mount", name.hex())?;
         if !dir.exists() {
-            fs::create_dir_all(&dir).map_err(FsError::new("create", &dir))?;
-            let permissions = fs::Permissions::from_mode(mode);
-            chown(&dir, Some(uid), Some(gid)).map_err(FsError::new("change the owner of", &dir))?;
-            fs::set_permissions(&dir, permissions).map_err(FsError::new("create", &dir))?;
+            let made = self.store.temporary_dir("mount")?;
+            match seed {
+                Some(seed) => self.seed(&made, seed, own)?,
+                None => give(&made, own)?,
+            }
+            fs::rename(&made, &dir).map_err(FsError::new("create", &dir))?;
         }
         Ok(dir)
     }

@@ -23,7 +23,7 @@ use serde::Serialize;
 
 pub use contexts::Contexts;
 pub use images::{ImageNeed, ResolvedImage, ResolvedImages};
-pub use mounts::{MountSource, RunMount, Sharing, parse_size};
+pub use mounts::{MountSource, RunMount, Seed, Sharing, parse_size};
 pub use stage::plan_platform;
 pub use stages::{Inputs, Reach, Stages};
 

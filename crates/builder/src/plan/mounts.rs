@@ -38,6 +38,17 @@ pub enum Sharing {
     Locked,
 }
 
+/// What a cache mount begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Seed {
+    /// Whose files.
+    pub from: MountSource,
+    /// Which directory's.
+    pub source: String,
+    /// Whether it begins empty where there is no such directory.
+    pub or_new: bool,
+}
+
 /// A mount of a RUN.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum RunMount {
@@ -57,6 +68,8 @@ pub enum RunMount {
         uid: u32,
         /// Its group when it is made.
         gid: u32,
+        /// What it begins with; nothing without it.
+        seed: Option<Seed>,
     },
     /// Files of the context, a stage or an image.
     Bind {
@@ -103,6 +116,7 @@ impl RunMount {
     pub fn source(&self) -> Option<MountSource> {
         match self {
             Self::Bind { from, .. } => Some(*from),
+            Self::Cache { seed, .. } => seed.as_ref().map(|seed| seed.from),
             _ => None,
         }
     }
@@ -124,6 +138,8 @@ pub struct Parsed {
     mode: Option<u32>,
     uid: u32,
     gid: u32,
+    /// Whether mode, user or group are given.
+    owned: bool,
     env: Option<String>,
     /// `required`.
     pub required: bool,
@@ -169,11 +185,12 @@ pub fn parse(text: &str) -> Result<Parsed, Problem> {
             "id" => mount.id = owned,
             "ro" | "readonly" => mount.read_only = Some(flag()?),
             "rw" | "readwrite" => mount.read_only = Some(!flag()?),
-            "uid" => mount.uid = number()?,
-            "gid" => mount.gid = number()?,
+            "uid" => (mount.uid, mount.owned) = (number()?, true),
+            "gid" => (mount.gid, mount.owned) = (number()?, true),
             "mode" => {
                 let mode = value.and_then(|v| u32::from_str_radix(v, 8).ok());
                 mount.mode = Some(mode.ok_or_else(|| bad("an octal mode"))?);
+                mount.owned = true;
             }
             "size" => {
                 let size = value.and_then(parse_size);
@@ -215,11 +232,9 @@ impl Parsed {
                 expected: "complete: target= is missing",
             });
         match kind {
-            "cache" if self.from.is_some() => {
-                Err(Problem::unsupported("RUN --mount=type=cache with from="))
-            }
             "cache" => {
                 let target = target?;
+                let seed = self.seed(from)?;
                 // Without a name of its own a cache must not be fed by two machines in turn.
                 let id = self.id.filter(|id| !id.is_empty());
                 Ok(RunMount::Cache {
@@ -230,6 +245,7 @@ impl Parsed {
                     mode: self.mode.unwrap_or(0o755),
                     uid: self.uid,
                     gid: self.gid,
+                    seed,
                 })
             }
             "bind" => Ok(RunMount::Bind {
@@ -261,6 +277,27 @@ impl Parsed {
 }
 
 impl Parsed {
+    /// What a cache begins with. As with BuildKit, a mode or an owner is that of a directory /cache,
+    /// which is then what is mounted.
+    fn seed(&self, from: MountSource) -> Result<Option<Seed>, Problem> {
+        let source = clean(self.source.as_deref().unwrap_or("/"));
+        let root = source == "/";
+        if self.from.is_none() {
+            return match root {
+                true => Ok(None),
+                false => Err(Problem::BadValue {
+                    what: "--mount: source".to_owned(),
+                    value: source,
+                    expected: "there: a cache begins empty, unless from= says with what",
+                }),
+            };
+        }
+        Ok(Some(match root && self.owned {
+            true => Seed { from, source: "/cache".to_owned(), or_new: true },
+            false => Seed { from, source, or_new: false },
+        }))
+    }
+
     fn secret(self, cwd: &str) -> Result<RunMount, Problem> {
         let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
         let filled = |text: Option<String>| text.filter(|t| !t.is_empty());
@@ -341,6 +378,20 @@ mod tests {
         };
         assert_eq!(id("type=cache,target=/root/.cache"), "/root/.cache linux/arm64");
         assert_eq!(id("type=cache,dst=/x,id=mine,sharing=locked"), "mine");
+    }
+
+    #[test]
+    fn caches_begin_with_what_from_names() {
+        let seed = |text: &str| match mount(&format!("type=cache,target=/c,{text}")).unwrap() {
+            RunMount::Cache { seed, .. } => seed.map(|seed| (seed.source, seed.or_new)),
+            other => panic!("{other:?}"),
+        };
+        let some = |source: &str, or_new| Some((source.to_owned(), or_new));
+        assert_eq!(seed("id=a,source=/"), None);
+        assert_eq!(seed("from=base"), some("/", false));
+        assert_eq!(seed("from=base,source=opt/x/,uid=5"), some("/opt/x", false));
+        assert_eq!(seed("from=base,mode=0700"), some("/cache", true));
+        assert!(mount("type=cache,target=/c,source=/x").is_err());
     }
 
     #[test]
