@@ -3,6 +3,7 @@
 
 mod cache;
 mod contexts;
+mod ends;
 mod exchange;
 mod failures;
 mod features;
@@ -13,5 +14,6 @@ mod outputs;
 mod platforms;
 mod proof;
 mod resume;
+mod secrets;
 mod support;
 mod web;

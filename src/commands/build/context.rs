@@ -5,7 +5,6 @@ use std::{
     fs::File,
     io::{self, Read, Seek},
     path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
 };
 
 use mlint_builder::{
@@ -13,6 +12,8 @@ use mlint_builder::{
     copy::archive::is_archive,
     remote::{Git, GitAddress, GitLogin, fetch_blocking, redacted},
     request::{NamedContext, NamedSource},
+    sandbox::cancel_on_signals,
+    store::Store,
 };
 use mlint_model::{BuildContext, ContextSource};
 
@@ -30,30 +31,42 @@ pub struct Found {
     /// The ignore file's path and text.
     pub ignore: Option<(String, String)>,
     /// What was unpacked or fetched, as long as it is needed.
-    _kept: Option<tempfile::TempDir>,
+    _kept: Option<Kept>,
 }
 
 /// Where the context is.
 enum Place {
     Here(PathBuf),
     /// Brought here for this build.
-    Brought(PathBuf, tempfile::TempDir),
+    Brought(PathBuf, Kept),
     /// There is none, but a Dockerfile.
     Nowhere(String),
 }
 
-/// Finds the context and the Dockerfile.
-pub fn find(context: &str, file: Option<&Path>, login: GitLogin) -> Result<Found, String> {
+/// Where something is brought to: a session's own directory in the cache, which a later build sweeps
+/// if this process is killed.
+struct Kept {
+    _store: Box<Store>,
+    dir: PathBuf,
+}
+
+/// Finds the context and the Dockerfile. What has to be brought here comes to lie in the cache.
+pub fn find(
+    context: &str,
+    file: Option<&Path>,
+    login: GitLogin,
+    cache: &Path,
+) -> Result<Found, String> {
     let from_stdin = file.is_some_and(|f| f.as_os_str() == "-");
     let place = if context == "-" {
         if from_stdin {
             return Err("the context and the Dockerfile can't both come from standard input".into());
         }
-        stdin_context()?
+        stdin_context(cache)?
     } else if let Some(git) = git_address(context)? {
-        git_context(&git, login)?
+        git_context(&git, login, cache)?
     } else if context.starts_with("http://") || context.starts_with("https://") {
-        url_context(context)?
+        url_context(context, cache)?
     } else {
         let path = std::path::absolute(context)
             .map_err(|e| format!("cannot find the context {context}: {e}"))?;
@@ -90,35 +103,35 @@ fn git_address(context: &str) -> Result<Option<GitAddress>, String> {
     GitAddress::parse_context(context).map_err(|e| e.to_string())
 }
 
-fn scratch() -> Result<tempfile::TempDir, String> {
-    tempfile::Builder::new()
-        .prefix("mlint-context-")
-        .tempdir()
-        .map_err(|e| format!("cannot make a directory for the context: {e}"))
+fn scratch(cache: &Path) -> Result<Kept, String> {
+    let failed = |e| format!("cannot make a directory for the context: {e}");
+    let store = Store::open(cache).map_err(failed)?;
+    let dir = store.temporary_dir("context").map_err(failed)?;
+    Ok(Kept { _store: Box::new(store), dir })
 }
 
 /// A tar archive, packed or not, or a Dockerfile.
-fn stdin_context() -> Result<Place, String> {
-    let kept = scratch()?;
-    let path = kept.path().join("stdin");
+fn stdin_context(cache: &Path) -> Result<Place, String> {
+    let kept = scratch(cache)?;
+    let path = kept.dir.join("stdin");
     let failed = |e: io::Error| format!("cannot read the context from standard input: {e}");
     let mut file = File::create(&path).map_err(failed)?;
     io::copy(&mut io::stdin().lock(), &mut file).map_err(failed)?;
     unpacked(&path, kept, "standard input")
 }
 
-fn url_context(url: &str) -> Result<Place, String> {
-    let kept = scratch()?;
-    let path = kept.path().join("fetched");
+fn url_context(url: &str, cache: &Path) -> Result<Place, String> {
+    let kept = scratch(cache)?;
+    let path = kept.dir.join("fetched");
     fetch_blocking(url, &path).map_err(|e| e.to_string())?;
     unpacked(&path, kept, &redacted(url))
 }
 
 /// What came as one file: an archive is the context, anything else a Dockerfile.
-fn unpacked(path: &Path, kept: tempfile::TempDir, name: &str) -> Result<Place, String> {
+fn unpacked(path: &Path, kept: Kept, name: &str) -> Result<Place, String> {
     let file = File::open(path).map_err(|e| format!("cannot read {name}: {e}"))?;
     if is_archive(file) {
-        let root = kept.path().join("context");
+        let root = kept.dir.join("context");
         std::fs::create_dir(&root).map_err(|e| format!("cannot unpack {name}: {e}"))?;
         unpack_context(path, &root).map_err(|e| format!("cannot unpack {name}: {e}"))?;
         let _ = std::fs::remove_file(path);
@@ -137,20 +150,22 @@ fn unpacked(path: &Path, kept: tempfile::TempDir, name: &str) -> Result<Place, S
     }
 }
 
-fn git_context(git: &GitAddress, login: GitLogin) -> Result<Place, String> {
-    // Ctrl-C ends this process and, being of its terminal, git as well.
-    static NEVER: AtomicBool = AtomicBool::new(false);
-    let kept = scratch()?;
-    let (home, dir) = (kept.path().join("home"), kept.path().join("context"));
+fn git_context(git: &GitAddress, login: GitLogin, cache: &Path) -> Result<Place, String> {
+    let cancel = cancel_on_signals().map_err(|e| e.to_string())?;
+    let kept = scratch(cache)?;
+    let (home, dir) = (kept.dir.join("home"), kept.dir.join("context"));
     for path in [&home, &dir] {
         std::fs::create_dir(path).map_err(|e| format!("cannot make {}: {e}", path.display()))?;
     }
-    let interrupted = || NEVER.load(std::sync::atomic::Ordering::Relaxed);
+    let interrupted = || cancel.is_cancelled();
     let runner = Git { home: &home, login, interrupted: &interrupted };
     let commit = runner.resolve(git, git.checksum.as_deref()).map_err(|e| e.to_string())?;
     let keep = git.keep_git_dir.unwrap_or(false);
     let root = runner.checkout(git, &commit, keep, &dir).map_err(|e| e.to_string())?;
-    Ok(Place::Brought(root, kept))
+    match cancel.is_cancelled() {
+        true => Err("interrupted".to_owned()),
+        false => Ok(Place::Brought(root, kept)),
+    }
 }
 
 /// The Dockerfile's path and text. A relative name is one in the context if that was `brought`.

@@ -73,9 +73,10 @@ pub fn run(args: &BuildArgs, defaults: &BuildDefaults) -> ExitCode {
 }
 
 fn try_run(args: &BuildArgs, defaults: &BuildDefaults) -> Result<ExitCode, String> {
-    let found = context::find(&args.context, args.file.as_deref(), git_login(args)?)?;
-    let request = request(args, defaults, &found)?;
     let options = session_options(&args.machine)?;
+    let (file, cache) = (args.file.as_deref(), &options.cache_dir);
+    let found = context::find(&args.context, file, git_login(args)?, cache)?;
+    let request = request(args, defaults, &found)?;
     let progress = match args.progress {
         ProgressMode::Auto if std::io::stderr().is_terminal() => ProgressMode::Tty,
         ProgressMode::Auto => ProgressMode::Plain,

@@ -334,7 +334,13 @@ impl Exec<'_> {
         if let EntryKind::File(size) = &mut entry.kind {
             *size = found.len();
         }
-        layer.add(&entry, &mut file).map_err(FsError::new("write a layer with", &from))?;
+        let mut data = Interruptible { file: &mut file, exec: self };
+        if let Err(error) = layer.add(&entry, &mut data) {
+            return Err(match self.interrupted() {
+                true => Problem::Interrupted.into(),
+                false => FsError::new("write a layer with", &from)(error).into(),
+            });
+        }
         let Sources::Context(loaded) = source else { return Ok(true) };
         let now = file.metadata().map_err(FsError::new("read", &from))?;
         Ok(loaded.context.stamps.get(&disk.below).is_none_or(|then| *then == Stamp::of(&now)))
@@ -362,6 +368,21 @@ impl Exec<'_> {
             }
         };
         Ok(OnDisk { root, below: path.clone() })
+    }
+}
+
+/// A file that ends with an error when the build is to stop: some take minutes.
+struct Interruptible<'a, 'e> {
+    file: &'a mut File,
+    exec: &'a Exec<'e>,
+}
+
+impl io::Read for Interruptible<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.exec.interrupted() {
+            true => Err(io::Error::other("the build is to stop")),
+            false => self.file.read(buffer),
+        }
     }
 }
 

@@ -20,13 +20,56 @@ use crate::{
     sandbox::safe_fs::Root,
 };
 
-/// Writes an image's files into a directory. Owners are the caller's, as in every other tool.
+/// Writes an image's files into a directory, which must be empty or missing. Owners are the caller's,
+/// as in every other tool. On failure nothing is left in it.
 pub fn local(exec: &Exec<'_>, image: &BuiltImage, dir: &Path) -> Result<(), BuildError> {
+    let is_new = !dir.exists();
     fs::create_dir_all(dir).map_err(FsError::new("create", dir))?;
     if fs::read_dir(dir).map_err(FsError::new("read", dir))?.next().is_some() {
         let full = io::Error::from(io::ErrorKind::DirectoryNotEmpty);
         return Err(FsError::new("write the image into", dir)(full).into());
     }
+    // Whoever is killed half-way leaves the half beside the directory, and the next build clears it.
+    let partial = beside(dir);
+    crate::store::remove_tree(&partial);
+    let in_place = fs::create_dir(&partial).is_err();
+    let to = if in_place { dir } else { &partial };
+    let written = write_local(exec, image, to).and_then(|()| match in_place {
+        true => Ok(()),
+        false => Ok(move_into(&partial, dir).map_err(FsError::new("write", dir))?),
+    });
+    if written.is_err() && in_place {
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            crate::store::remove_tree(&entry.path());
+        }
+    }
+    if !in_place {
+        crate::store::remove_tree(&partial);
+    }
+    if written.is_err() && is_new {
+        let _ = fs::remove_dir(dir);
+    }
+    written
+}
+
+/// `out` becomes `.out.partial`.
+fn beside(dir: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(dir.file_name().unwrap_or_default());
+    name.push(".partial");
+    dir.with_file_name(name)
+}
+
+/// Moves all that is in one directory into another, empty one.
+fn move_into(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        fs::rename(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+fn write_local(exec: &Exec<'_>, image: &BuiltImage, dir: &Path) -> Result<(), BuildError> {
     let view: View = exec.view(&image.snapshot)?;
     let mut directories: Vec<(&ImagePath, u32)> = Vec::new();
     // A hard link is only ever made to a file that was written here.

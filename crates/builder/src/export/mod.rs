@@ -139,7 +139,10 @@ impl Sink for DirectorySink<'_> {
             Source::Bytes(bytes) => fs::write(&partial, bytes),
             Source::File(from) => fs::copy(from, &partial).map(drop),
         };
-        written.and_then(|()| fs::rename(&partial, &to)).map_err(FsError::new("write", &to))
+        written.and_then(|()| fs::rename(&partial, &to)).map_err(|e| {
+            let _ = fs::remove_file(&partial);
+            FsError::new("write", &to)(e)
+        })
     }
 }
 

@@ -12,7 +12,10 @@ use std::{
 use base64::Engine as _;
 
 use super::{GitAddress, RemoteError, tidy, without_credentials};
-use crate::{error::FsError, sandbox::safe_fs::Root};
+use crate::{
+    error::FsError,
+    sandbox::{safe_fs::Root, tied},
+};
 
 /// More of what git says is not kept.
 const MAX_OUTPUT: u64 = 4 << 20;
@@ -229,6 +232,7 @@ impl Git<'_> {
         let mut command = Command::new("git");
         command.env_clear().process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        tied::to_this_thread(&mut command);
         for name in PASSED_ON {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);

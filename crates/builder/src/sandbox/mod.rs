@@ -19,6 +19,7 @@ pub mod safe_fs;
 mod seccomp;
 pub mod session;
 pub mod step;
+pub mod tied;
 pub mod user;
 mod wire;
 
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 
 pub use cancel::Cancel;
 pub use error::SysError;
-pub use session::{Session, SessionReply};
+pub use session::{Session, SessionReply, cancel_on_signals};
 
 /// What a session does, once inside: takes the request, gives the reply.
 pub type SessionBody = fn(Session, Vec<u8>) -> SessionReply;

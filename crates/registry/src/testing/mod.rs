@@ -66,6 +66,17 @@ pub enum FaultKind {
     IgnoreRange,
 }
 
+/// How a registry dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// Connections are closed without a word.
+    Silent,
+    /// Every answer is this status.
+    Status(u16),
+    /// Nothing is answered for so long.
+    Hanging(Duration),
+}
+
 /// A fault for the requests that match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -96,6 +107,8 @@ struct State {
     tokens: BTreeMap<String, Vec<String>>,
     faults: Vec<Fault>,
     log: Vec<String>,
+    /// How many requests are still answered before it dies.
+    death: Option<(usize, Death)>,
     counter: u64,
     no_mounts: bool,
     max_body: Option<usize>,
@@ -160,6 +173,16 @@ impl TestRegistry {
     pub fn inject(&self, method: &'static str, path: &str, times: usize, kind: FaultKind) {
         let fault = Fault { method, path: path.to_owned(), times, kind };
         self.shared.state().faults.push(fault);
+    }
+
+    /// It answers so many more requests, and then dies.
+    pub fn die_after(&self, requests: usize, how: Death) {
+        self.shared.state().death = Some((requests, how));
+    }
+
+    /// It lives again.
+    pub fn revive(&self) {
+        self.shared.state().death = None;
     }
 
     /// Mounts are answered with an upload session from now on.

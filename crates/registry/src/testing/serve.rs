@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mlint_oci::{Algorithm, Digest, Document};
 
 use super::{
-    Access, FaultKind, Shared, State,
+    Access, Death, FaultKind, Shared, State,
     http::{self, Request, Response},
 };
 
@@ -28,6 +28,20 @@ pub(super) fn connection(shared: &Shared, stream: TcpStream) -> io::Result<()> {
             Err(e) => return Err(e),
         };
         shared.state().log.push(format!("{} {}", request.method, request.path));
+        match dead(shared) {
+            None => {}
+            Some(Death::Silent) => return Ok(()),
+            Some(Death::Hanging(time)) => {
+                std::thread::sleep(time);
+                return Ok(());
+            }
+            Some(Death::Status(status)) => {
+                request.read_body(&mut reader, None)?;
+                let response = Response::error(status, "UNKNOWN", "it is dying");
+                http::write(&mut writer, &response, request.method == "HEAD", None)?;
+                continue;
+            }
+        }
         let fault = take_fault(shared, &request);
         let uploads = matches!(request.method.as_str(), "PUT" | "PATCH");
         let cut = match fault {
@@ -46,6 +60,19 @@ pub(super) fn connection(shared: &Shared, stream: TcpStream) -> io::Result<()> {
         if cut.is_some() {
             return Ok(());
         }
+    }
+}
+
+/// How it is dead, if it is. Each request brings it nearer.
+fn dead(shared: &Shared) -> Option<Death> {
+    let mut state = shared.state();
+    let (left, how) = state.death.as_mut()?;
+    match left.checked_sub(1) {
+        Some(fewer) => {
+            *left = fewer;
+            None
+        }
+        None => Some(*how),
     }
 }
 

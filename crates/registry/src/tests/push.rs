@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use mlint_oci::{Descriptor, ImageConfig, Index, Manifest, Platform, media_type};
@@ -9,7 +12,7 @@ use super::{client, noise, options};
 use crate::{
     BlobSource, Client, ClientOptions, PlannedBlob, PlannedManifest, PushError, PushPlan, Pushed,
     RegistryError, SharedProgress,
-    testing::{FaultKind, TestRegistry},
+    testing::{Death, FaultKind, TestRegistry},
 };
 
 const LAYER: &str = media_type::OCI_LAYER;
@@ -202,4 +205,37 @@ async fn wrong_plans_send_nothing() {
     let text = problem(&|p| p.tags.push("-".to_owned())).await;
     assert!(text.contains("'-' is no tag"), "{text}");
     assert!(registry.requests().is_empty());
+}
+
+/// Whenever the registry dies, no tag is there; once it lives again, the same push works and sends
+/// what was missing.
+#[tokio::test]
+async fn a_registry_may_die_at_any_request() {
+    let options =
+        ClientOptions { read_timeout: Duration::from_millis(50), attempts: 2, ..options() };
+    let hang = Death::Hanging(Duration::from_millis(400));
+    for how in [Death::Silent, Death::Status(500), Death::Status(401), hang] {
+        for answered in 0.. {
+            let registry = TestRegistry::start().unwrap();
+            let plan = plan(&registry, &["1", "2"]);
+            let digests = plan.blobs.iter().map(|blob| blob.descriptor.digest.clone());
+            let blobs = digests.collect::<std::collections::BTreeSet<_>>().len();
+            registry.die_after(answered, how);
+            let pushed =
+                Client::new(options.clone()).push(std::slice::from_ref(&plan), 1, None).await;
+            if pushed.is_ok() {
+                assert!(answered > 8, "{how:?}: only {answered} requests");
+                break;
+            }
+            let tags = ["1", "2"].map(|tag| registry.tag("app", tag).is_some());
+            // Tags come last: the second may be missing when the first is there, and it is said.
+            let told = matches!(&pushed, Err(PushError::Tag { tagged, .. }) if tagged.len() == 1);
+            assert_eq!(tags, [told, false], "{how:?} after {answered}: {pushed:?}");
+            registry.revive();
+            let report = client().push(&[plan], 1, None).await.unwrap();
+            assert_eq!(report.tagged.len(), 2, "{how:?} after {answered}");
+            assert_eq!(report.existed + report.uploaded, blobs, "{how:?} after {answered}");
+            assert!(registry.tag("app", "2").is_some());
+        }
+    }
 }

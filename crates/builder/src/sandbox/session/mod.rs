@@ -15,6 +15,7 @@ use super::{cancel::Cancel, error::SysError};
 pub(super) use child::{EMPTY, LEGACY, OVERLAYS, PRIVATE, ROOT, STUBS, enter_and_run};
 pub use parent::spawn;
 pub(super) use parent::spawn_probe;
+pub use signals::flag_on_signals as cancel_on_signals;
 pub(super) use sys::{MASKED as MASKED_SYS, SYS};
 
 /// The first argument that makes this executable a session.

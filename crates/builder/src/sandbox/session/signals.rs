@@ -137,6 +137,17 @@ impl Drop for Watch {
     }
 }
 
+/// A flag that SIGINT, SIGTERM and SIGHUP set from now on, instead of ending this process: for work
+/// that has something to clear away. A session that is started later has the signals for its time.
+///
+/// # Errors
+/// When the kernel gives no event descriptor, or a signal can't be handled.
+pub fn flag_on_signals() -> Result<Cancel, SysError> {
+    let flag = Cancel::new()?;
+    cancel_on_signals(&flag)?;
+    Ok(flag)
+}
+
 /// Lets the stopping signals set the session's flag, as often as they come.
 pub(super) fn cancel_on_signals(flag: &Cancel) -> Result<(), SysError> {
     // The flag's descriptor must outlive the handlers: one clone lives until the process ends.
