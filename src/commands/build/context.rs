@@ -311,9 +311,10 @@ mod tests {
 
     #[test]
     fn one_file_is_an_archive_or_a_dockerfile() {
+        let cache = tempfile::tempdir().unwrap();
         let place = |bytes: &[u8]| {
-            let kept = scratch().unwrap();
-            let path = kept.path().join("f");
+            let kept = scratch(cache.path()).unwrap();
+            let path = kept.dir.join("f");
             std::fs::write(&path, bytes).unwrap();
             unpacked(&path, kept, "it")
         };
