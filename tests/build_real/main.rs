@@ -2,6 +2,7 @@
 //! architectures made by mlint itself, QEMU, and skopeo as the reader of what was pushed.
 
 mod cache;
+mod conformance;
 mod contexts;
 mod ends;
 mod exchange;

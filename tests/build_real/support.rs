@@ -112,7 +112,8 @@ impl World {
     }
 }
 
-fn run(command: &mut Command) -> String {
+/// Runs a program of the set-up; what it printed.
+pub fn run(command: &mut Command) -> String {
     let output = command.output().expect("a program of the set-up");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

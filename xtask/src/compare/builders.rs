@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::case::Case;
 use super::differ::Answer;
+use super::schemas::Schemas;
 use super::{image, layout, setup};
 use crate::engine::Engine;
 use crate::mlint::Mlint;
@@ -24,6 +25,7 @@ pub struct Builders {
     pub registry: Registry,
     pub mlint: Mlint,
     pub work: tempfile::TempDir,
+    schemas: Schemas,
 }
 
 /// A case laid out on disk.
@@ -53,10 +55,16 @@ impl Builders {
             .tempdir()
             .map_err(Error::file(std::env::temp_dir()))?;
         let mlint = Mlint::compile(&work.path().join("home"))?;
-        let builders = Self { engine: Engine::start()?, registry: Registry::start()?, mlint, work };
+        let builders = Self {
+            engine: Engine::start()?,
+            registry: Registry::start()?,
+            mlint,
+            work,
+            schemas: Schemas::load()?,
+        };
         for (word, kind) in BASES {
             let used = |text: &str| text.contains(word);
-            if cases.iter().any(|c| used(&c.text) || c.base.as_deref().is_some_and(used)) {
+            if cases.iter().any(|case| used(&case.source)) {
                 let dir = builders.work.path().join("bases");
                 let host = builders.registry.host();
                 run::quiet(&mut builders.mlint.base_image(kind, &host, &dir)?)?;
@@ -158,13 +166,14 @@ impl Builders {
         command: &'a mut Command,
     ) -> &'a mut Command {
         command.current_dir(place.context()).arg("-f").arg(&place.file);
-        command.args(&case.build).envs(case.env.iter().cloned()).arg(".")
+        let build = case.build.iter().map(|argument| self.named(argument, ""));
+        command.args(build).envs(case.env.iter().cloned()).arg(".")
     }
 
     /// What is wrong with what mlint built, whatever BuildKit says: its form, and that another build
     /// from the cache gives the same image.
     pub fn flaws(&self, case: &Case, place: &Place) -> Result<Vec<String>> {
-        let mut flaws = layout::check(&place.ours())?;
+        let mut flaws = layout::check(&place.ours(), Some(&self.schemas))?;
         let index = image::json(&place.ours().join("index.json"))?;
         let built = index["manifests"][0]["digest"].as_str().unwrap_or_default().to_owned();
         let mut command = self.mlint_command(case, place);

@@ -1,6 +1,6 @@
 //! What the OCI image specification asks of a layout: structure, media types, digests, sizes, and
 //! that configs agree with manifests. Written from the specification's own words (1.1), without any
-//! code of the builder.
+//! code of the builder; and its JSON schemas.
 
 use std::fs;
 use std::io::Read;
@@ -10,17 +10,21 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::image::{blob_path, hex, json, open_layer};
+use super::schemas::{Kind, Schemas};
 use crate::Result;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// What an attestation's manifest holds instead of layers.
+const STATEMENT: &str = "application/vnd.in-toto+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// What is wrong with a layout; nothing, if all is well.
-pub fn check(layout: &Path) -> Result<Vec<String>> {
-    let mut check = Check { layout, wrong: Vec::new() };
+/// What is wrong with a layout; nothing, if all is well. The schemas are asked where they are given.
+pub fn check(layout: &Path, schemas: Option<&Schemas>) -> Result<Vec<String>> {
+    let mut check = Check { layout, schemas, wrong: Vec::new() };
     let marker = json(&layout.join("oci-layout"))?;
+    check.by_schema(Kind::Layout, "oci-layout", &marker);
     check.that(marker["imageLayoutVersion"] == "1.0.0", "oci-layout", "imageLayoutVersion");
     let index = json(&layout.join("index.json"))?;
     check.index("index.json", &index)?;
@@ -29,6 +33,7 @@ pub fn check(layout: &Path) -> Result<Vec<String>> {
 
 struct Check<'a> {
     layout: &'a Path,
+    schemas: Option<&'a Schemas>,
     wrong: Vec<String>,
 }
 
@@ -39,12 +44,20 @@ impl Check<'_> {
         }
     }
 
+    fn by_schema(&mut self, kind: Kind, place: &str, document: &Value) {
+        let wrong = self.schemas.map(|schemas| schemas.wrong(kind, document));
+        self.wrong.extend(
+            wrong.into_iter().flatten().map(|line| format!("{place} by its schema: {line}")),
+        );
+    }
+
     /// A value of this kind, or none at all.
     fn optional(&mut self, value: &Value, kind: fn(&Value) -> bool, place: &str, what: &str) {
         self.that(value.is_null() || kind(value), place, what);
     }
 
     fn index(&mut self, place: &str, index: &Value) -> Result<()> {
+        self.by_schema(Kind::Index, place, index);
         self.that(index["schemaVersion"] == 2, place, "schemaVersion is not 2");
         self.that(index["mediaType"] == INDEX, place, "mediaType");
         self.optional(&index["annotations"], is_strings, place, "annotations are not strings");
@@ -94,6 +107,7 @@ impl Check<'_> {
     }
 
     fn manifest(&mut self, place: &str, manifest: &Value, platform: &Value) -> Result<()> {
+        self.by_schema(Kind::Manifest, place, manifest);
         self.that(manifest["schemaVersion"] == 2, place, "schemaVersion is not 2");
         self.that(manifest["config"]["mediaType"] == CONFIG, place, "the config's mediaType");
         self.optional(&manifest["annotations"], is_strings, place, "annotations");
@@ -103,8 +117,9 @@ impl Check<'_> {
         for (number, layer) in manifest["layers"].as_array().into_iter().flatten().enumerate() {
             let place = format!("{place} layer {number}");
             let kind = layer["mediaType"].as_str().unwrap_or_default();
-            let known = [LAYER.to_owned(), format!("{LAYER}+gzip"), format!("{LAYER}+zstd")];
-            self.that(known.iter().any(|k| k == kind), &place, "mediaType");
+            let packed =
+                kind.strip_prefix(LAYER).is_some_and(|p| ["", "+gzip", "+zstd"].contains(&p));
+            self.that(packed || kind == STATEMENT, &place, "mediaType");
             if self.descriptor(&place, layer)?.is_some() {
                 let digest = layer["digest"].as_str().unwrap_or_default();
                 diff_ids.push(diff_id(&blob_path(self.layout, digest)));
@@ -126,6 +141,7 @@ impl Check<'_> {
     }
 
     fn config(&mut self, place: &str, config: &Value, diff_ids: &[String]) {
+        self.by_schema(Kind::Config, place, config);
         self.that(is_text(&config["os"]), place, "os");
         self.that(is_text(&config["architecture"]), place, "architecture");
         self.optional(&config["created"], is_time, place, "created is no RFC 3339 time");
@@ -275,7 +291,7 @@ mod tests {
         index["manifests"][0]["size"] = size.into();
         fs::write(dir.path().join("index.json"), index.to_string()).unwrap();
         fs::write(dir.path().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-        check(dir.path()).unwrap()
+        check(dir.path(), None).unwrap()
     }
 
     #[test]

@@ -8,7 +8,8 @@ mod builders;
 mod case;
 mod differ;
 mod image;
-mod layout;
+pub mod layout;
+pub mod schemas;
 mod setup;
 
 use std::collections::BTreeSet;

@@ -57,7 +57,7 @@ impl Exec<'_> {
         dirs: &WorkDirs,
     ) -> Result<LayerRef, BuildError> {
         let lower = self.lower_dirs(parent)?;
-        mount_points(&lower, &dirs.upper)?;
+        let points = mount_points(&lower, &dirs.upper)?;
         let user = self.user(&op.user, &lower)?;
         let mut env = op.env.clone();
         env.extend(op.proxies.iter().filter(|(n, _)| !op.env.iter().any(|(m, _)| m == n)).cloned());
@@ -86,6 +86,8 @@ impl Exec<'_> {
                 gid: 0,
             });
         }
+        let under: Vec<String> =
+            prepared.mounts.iter().map(|mount| mount.dest().to_owned()).collect();
         let spec = RunSpec {
             lower,
             upper: dirs.upper.clone(),
@@ -112,6 +114,8 @@ impl Exec<'_> {
             return Err(Problem::Exit { status, place }.into());
         }
         drop(prepared.locks);
+        let shm = op.shm_size.map(|_| "/dev/shm");
+        take_back(&points, under.iter().map(String::as_str).chain(shm));
         self.layer_of(&dirs.upper)
     }
 
@@ -136,8 +140,10 @@ impl Exec<'_> {
 }
 
 /// An image that lacks these has them from its first RUN on, as if a runtime had made them on the
-/// way in: without them no container starts on a root that can't be written to.
-fn mount_points(lower: &[PathBuf], upper: &Path) -> Result<(), FsError> {
+/// way in: without them no container starts on a root that can't be written to. Which they were
+/// is the answer.
+fn mount_points(lower: &[PathBuf], upper: &Path) -> Result<Vec<PathBuf>, FsError> {
+    let mut made = Vec::new();
     for name in ["dev", "proc", "sys"] {
         let uppermost = lower.iter().find_map(|dir| fs::symlink_metadata(dir.join(name)).ok());
         // A character device says that it was taken away.
@@ -146,9 +152,25 @@ fn mount_points(lower: &[PathBuf], upper: &Path) -> Result<(), FsError> {
             fs::create_dir(&dir).map_err(FsError::new("create", &dir))?;
             let mode = fs::Permissions::from_mode(0o755);
             fs::set_permissions(&dir, mode).map_err(FsError::new("create", &dir))?;
+            made.push(dir);
         }
     }
-    Ok(())
+    Ok(made)
+}
+
+/// BuildKit takes what its mounts needed away again, with every directory above that wasn't there
+/// (`executor/stubs.go`): a mount under `/dev`, as `--shm-size` and a program in a here-document
+/// bring one, takes the `/dev` along that this step made. One that is not empty stays.
+fn take_back<'a>(points: &[PathBuf], mounts: impl Iterator<Item = &'a str>) {
+    for dest in mounts {
+        for point in points {
+            let name = point.file_name().map(Path::new);
+            let first = dest.trim_start_matches('/').split('/').next().map(Path::new);
+            if name == first {
+                _ = fs::remove_dir(point);
+            }
+        }
+    }
 }
 
 /// A step's own directories.
