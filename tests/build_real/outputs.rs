@@ -77,6 +77,47 @@ fn one_build_goes_to_many_places() {
     }
 }
 
+/// The media types' ends and sizes of the layers in a layout of one platform.
+fn layers(layout: &Path) -> Vec<(String, u64)> {
+    let manifest = blob(layout, &json(&layout.join("index.json"))["manifests"][0]["digest"]);
+    let layers = manifest["layers"].as_array().unwrap().iter();
+    let end =
+        |layer: &Value| layer["mediaType"].as_str().unwrap().rsplit('+').next().map(str::to_owned);
+    layers.map(|layer| (end(layer).unwrap(), layer["size"].as_u64().unwrap())).collect()
+}
+
+/// How layers are compressed is the output's affair: no step runs again for it, and what an image
+/// has is always what was asked for, whoever made it before.
+#[test]
+fn compression_runs_nothing_again() {
+    let project = Project::new(
+        "FROM BASE AS one\nRUN seq 1 20000 > /numbers\nFROM BASE\nCOPY --from=one /numbers /n\n",
+    );
+    let build = |name: &str, more: &str, args: &[&str]| {
+        let to = format!("type=oci,dest={}{more}", project.beside(name).display());
+        let one = ["--platforms", "linux/amd64", "-o", &to];
+        let said = project.build(&[&one, args].concat()).succeeds().err;
+        (said, layers(&project.beside(name)))
+    };
+    let kinds =
+        |layers: &[(String, u64)]| layers[1..].iter().map(|l| l.0.clone()).collect::<Vec<_>>();
+    let (_, first) = build("gzip", "", &[]);
+    assert_eq!(kinds(&first), ["gzip"]);
+    let (said, zstd) = build("zstd", ",compression=zstd", &[]);
+    assert!(said.contains("all steps from the cache"), "{said}");
+    assert_eq!(kinds(&zstd), ["zstd"]);
+    let (said, best) = build("best", ",compression=gzip,compression-level=9", &[]);
+    assert!(said.contains("all steps from the cache"), "{said}");
+    assert!(best[1].1 < first[1].1, "{best:?} {first:?}");
+    // What was a stage's alone is an image's now.
+    let (said, stage) = build("stage", "", &["--target", "one"]);
+    assert!(said.contains("all steps from the cache"), "{said}");
+    assert_eq!(kinds(&stage), ["gzip"]);
+    let (said, again) = build("again", "", &[]);
+    assert!(said.contains("all steps from the cache"), "{said}");
+    assert_eq!(again, first);
+}
+
 #[test]
 fn times_annotations_and_statements() {
     let project = Project::new("FROM BASE\nCOPY f /f\nRUN echo x > /x\n");

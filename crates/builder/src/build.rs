@@ -76,7 +76,11 @@ fn try_build(
     exec.imported =
         Imported::load(session, runtime.handle(), &client, &request.cache_from, events)?;
     announce(&exec);
-    let executed = execute(&exec, jobs(request), &mut fallen);
+    let executed = match exec.all_known() {
+        Ok(true) => Ok(0),
+        Ok(false) => execute(&exec, jobs(request), &mut fallen),
+        Err(error) => Err(error),
+    };
     // What was learnt about the context holds whether or not the build succeeds.
     exec.finish()?;
     let skipped = executed?;

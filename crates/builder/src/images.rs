@@ -327,5 +327,12 @@ fn import(
     let digest = hasher.finish();
     store.adopt_blob(&to, &digest)?;
     let media_type = media_type::OCI_LAYER.to_owned();
-    Ok(LayerRef { diff_id: diff_id.clone(), digest, size, media_type, origin: None })
+    Ok(LayerRef {
+        diff_id: diff_id.clone(),
+        digest,
+        size,
+        media_type,
+        origin: None,
+        compression: None,
+    })
 }

@@ -56,20 +56,28 @@ fn one(
     options: LayerOptions,
     clamp: Option<i64>,
 ) -> Result<LayerRef, BuildError> {
-    let as_made = exec.request.compression;
-    let wanted = options.compression.unwrap_or(as_made);
+    let wanted = options.compression.unwrap_or(exec.request.compression);
     if let Some(epoch) = clamp.filter(|_| own) {
         return known_or(exec, ("rewrite", layer, wanted, epoch), || {
             rewrite(exec, layer, wanted, epoch)
         });
     }
     let differs = match own {
-        true => wanted != as_made,
+        true => layer.compression != Some(wanted),
         false => options.force && layer.media_type != wanted.media_type(),
     };
     if !differs {
         return Ok(layer.clone());
     }
+    compressed(exec, layer, wanted)
+}
+
+/// The layer, compressed like this.
+pub fn compressed(
+    exec: &Exec<'_>,
+    layer: &LayerRef,
+    wanted: Compression,
+) -> Result<LayerRef, BuildError> {
     known_or(exec, ("compress", layer, wanted, 0), || compress(exec, layer, wanted))
 }
 
@@ -136,7 +144,7 @@ fn compress(
     }
     exec.store.adopt_blob(&path, &digest)?;
     let media_type = wanted.media_type().to_owned();
-    Ok(LayerRef { diff_id, digest, size, media_type, origin: None })
+    Ok(LayerRef { diff_id, digest, size, media_type, origin: None, compression: Some(wanted) })
 }
 
 /// The same entries, none of them younger than the epoch.

@@ -49,15 +49,20 @@ fn write(
     let mut parts = Vec::new();
     let mut steps = 0;
     for (platform, last) in images {
-        let mut ids = exec.plan.chain(*last);
-        if to.max {
-            ids = (0..exec.plan.steps.len())
-                .filter(|id| exec.plan.steps[*id].targets.contains(platform))
-                .collect();
+        let of_image = exec.plan.chain(*last);
+        let (mut carried, mut named) = (Vec::new(), Vec::new());
+        for (id, planned) in exec.plan.steps.iter().enumerate() {
+            let Some(step) = step(exec, id).filter(|_| planned.targets.contains(platform)) else {
+                continue;
+            };
+            let is_here = || exec.store.has_layer(&step.layer) || exec.imported.has(&step.layer);
+            match (to.max || of_image.contains(&id)) && is_here() {
+                true => carried.push(step),
+                false => named.push(step),
+            }
         }
-        let cached: Vec<CachedStep> = ids.into_iter().filter_map(|id| step(exec, id)).collect();
-        steps += cached.len();
-        let part = Part::new(platform, cached, exec.notes());
+        steps += carried.len();
+        let part = Part::new(platform, carried, named, exec.notes());
         parts.push(
             part.map_err(|e| Problem::Image { platform: platform.clone(), reason: e.to_string() })?,
         );

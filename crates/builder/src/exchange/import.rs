@@ -32,6 +32,8 @@ enum Source {
 #[derive(Debug, Default)]
 pub struct Imported {
     steps: HashMap<(String, Digest), CachedStep>,
+    /// Steps whose layers are known by name only.
+    promises: HashMap<(String, Digest), CachedStep>,
     notes: HashMap<(String, Digest), Value>,
     blobs: HashMap<Digest, Source>,
 }
@@ -82,10 +84,11 @@ impl Imported {
             for mut step in config.steps {
                 let is_there =
                     |d: &Descriptor| (&d.digest, d.size) == (&step.layer.digest, step.layer.size);
+                step.layer.origin = None;
                 if !manifest.layers.iter().any(is_there) {
+                    self.promises.entry((step.kind.clone(), step.key.clone())).or_insert(step);
                     continue;
                 }
-                step.layer.origin = None;
                 let blob = step.layer.digest.clone();
                 self.blobs.entry(blob).or_insert_with(|| source.clone());
                 self.steps.entry((step.kind.clone(), step.key.clone())).or_insert(step);
@@ -100,6 +103,16 @@ impl Imported {
     /// A step's result.
     pub fn step(&self, kind: &str, key: &Digest) -> Option<&CachedStep> {
         self.steps.get(&(kind.to_owned(), key.clone()))
+    }
+
+    /// A step's result whose layer is nowhere: its name is all that is known of it.
+    pub fn promise(&self, kind: &str, key: &Digest) -> Option<&CachedStep> {
+        self.promises.get(&(kind.to_owned(), key.clone()))
+    }
+
+    /// Whether there are such.
+    pub fn has_promises(&self) -> bool {
+        !self.promises.is_empty()
     }
 
     /// What else is known.

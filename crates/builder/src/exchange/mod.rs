@@ -9,8 +9,10 @@
 //! index                   artifactType application/vnd.mlint.cache.v1
 //! └ manifest, per platform
 //!   ├ config              application/vnd.mlint.cache.config.v1+json: a [`CacheConfig`]
-//!   └ layers              the layers that its steps made, as images have them
+//!   └ layers              the layers that its steps made: all, or (`mode=min`) the images' own
 //! ```
+//!
+//! A step whose layer isn't among them is a promise: it helps a build of which nothing changed.
 //!
 //! What a cache says is believed, as that of every builder is: who may write it decides what a step
 //! has made. Blobs are fetched when something needs them, and checked against their digests then.
@@ -89,9 +91,11 @@ struct Part {
 }
 
 impl Part {
+    /// Of the steps that are only named, no layer is in the part.
     fn new(
         platform: &Platform,
-        steps: Vec<CachedStep>,
+        mut steps: Vec<CachedStep>,
+        named: Vec<CachedStep>,
         notes: Vec<Note>,
     ) -> serde_json::Result<Self> {
         let mut layers: Vec<LayerRef> = Vec::new();
@@ -100,6 +104,7 @@ impl Part {
                 layers.push(step.layer.clone());
             }
         }
+        steps.extend(named);
         let config = serde_json::to_vec(&CacheConfig { version: VERSION, steps, notes })?;
         let config_descriptor = Descriptor::of(CONFIG, &config);
         let mut descriptors: Vec<Descriptor> = layers
@@ -172,6 +177,7 @@ mod tests {
             size: 7,
             media_type: media_type::OCI_LAYER_GZIP.to_owned(),
             origin: None,
+            compression: None,
         };
         let step = CachedStep {
             kind: "run".to_owned(),
@@ -181,7 +187,7 @@ mod tests {
             about: String::new(),
         };
         let platform = platform.parse().unwrap();
-        Part::new(&platform, vec![step.clone(), step], Vec::new()).unwrap()
+        Part::new(&platform, vec![step.clone(), step], Vec::new(), Vec::new()).unwrap()
     }
 
     #[test]

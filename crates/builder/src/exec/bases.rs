@@ -86,6 +86,7 @@ pub fn resolved(reference: &Reference, image: PlatformImage) -> ResolvedImage {
             size: layer.descriptor.size,
             media_type: layer.descriptor.media_type,
             origin: Some(origin.clone()),
+            compression: None,
         })
         .collect();
     ResolvedImage {

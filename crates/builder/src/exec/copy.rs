@@ -57,6 +57,14 @@ struct Work {
 }
 
 impl Exec<'_> {
+    pub(super) fn copy_key(&self, op: &CopyOp, parent: &Snapshot) -> Result<Digest, BuildError> {
+        let empty = Snapshot::empty();
+        let parent = if op.link { &empty } else { parent };
+        let content = self.content_key(op)?;
+        let parts = (op_key(op), &parent.chain, content);
+        Ok(key("copy", &parts))
+    }
+
     pub(super) fn copy(
         &self,
         id: StepId,
@@ -64,10 +72,8 @@ impl Exec<'_> {
         parent: &Snapshot,
     ) -> Result<Made, BuildError> {
         let empty = Snapshot::empty();
+        let key = self.copy_key(op, parent)?;
         let parent = if op.link { &empty } else { parent };
-        let content = self.content_key(op)?;
-        let parts = (op_key(op), &parent.chain, content);
-        let key = key("copy", self.request.compression, &parts);
         self.cached_or(id, "copy", &key, || self.copy_layer(id, op, parent))
     }
 
@@ -126,8 +132,8 @@ impl Exec<'_> {
         let work = self.place(op, parent)?;
         let entries = work.placement.entries();
         let identity = self.layer_identity(&entries, &work)?;
-        let key = key("copy-layer", self.request.compression, &identity);
-        let write = || self.write_copy(&entries, &work);
+        let key = key("copy-layer", &identity);
+        let write = || self.write_copy(id, &entries, &work);
         let made = self.cached_or(id, "copy-layer", &key, write)?;
         Ok(Fresh { layer: made.layer, settled: made.settled })
     }
@@ -260,10 +266,10 @@ impl Exec<'_> {
         }
     }
 
-    fn write_copy(&self, entries: &[Placed], work: &Work) -> Result<Fresh, BuildError> {
+    fn write_copy(&self, id: StepId, entries: &[Placed], work: &Work) -> Result<Fresh, BuildError> {
         let mut changed = None;
         let path = self.store.temporary("layer.tar");
-        let mut layer = LayerWriter::create(&path, self.request.compression)?;
+        let mut layer = LayerWriter::create(&path, self.compression(id))?;
         for placed in entries {
             if self.interrupted() {
                 return Err(Problem::Interrupted.into());

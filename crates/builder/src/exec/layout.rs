@@ -148,6 +148,7 @@ impl Layout<'_> {
                 size: layer.size,
                 media_type: layer.media_type.clone(),
                 origin: None,
+                compression: None,
             });
         }
         Ok(layers)

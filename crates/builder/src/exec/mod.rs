@@ -3,6 +3,7 @@
 mod bases;
 mod cache_key;
 mod copy;
+mod known;
 mod layout;
 mod memo;
 mod mounts;
@@ -35,11 +36,13 @@ use crate::{
     context::{Context, FileDigests, Ignore},
     events::{Event, Events},
     exchange::{CachedStep, Imported, Note},
-    layer::{LayerIndex, View, entry::ImagePath},
+    image::layer_steps,
+    layer::{Compression, LayerIndex, View, entry::ImagePath},
     plan::{MountSource, Op, Plan, StepId},
     problem::{At, BuildError, Problem},
     remote::{Commit, masked},
     request::{BuildRequest, NamedSource},
+    reshape::compressed,
     sandbox::{Session, emulation::Emulation},
     store::{LayerRef, LayerStoreError, Store},
 };
@@ -71,6 +74,8 @@ pub struct Exec<'a> {
     pub emulation: Option<Emulation>,
     /// What caches elsewhere know.
     pub imported: Imported,
+    /// The steps whose layers the images have.
+    shipped: HashSet<StepId>,
     contexts: Memo<Arc<LoadedContext>>,
     urls: Memo<remote::Known>,
     commits: Memo<Commit>,
@@ -163,6 +168,7 @@ impl<'a> Exec<'a> {
             events,
             emulation: None,
             imported: Imported::default(),
+            shipped: plan.images.iter().flat_map(|image| layer_steps(plan, image)).collect(),
             noted: Mutex::default(),
             contexts: Memo::default(),
             urls: Memo::default(),
@@ -221,12 +227,12 @@ impl<'a> Exec<'a> {
         let parent = self.snapshot(step.parent);
         let (snapshot, created, cached, key) = match &step.op {
             Op::Base(number) => {
-                let layers = self.plan.bases[*number].layers.clone();
-                (Snapshot::of(layers), None, true, None)
+                let StepResult { snapshot, created, cached, key, .. } = self.base_result(*number);
+                (snapshot, created, cached, key)
             }
-            Op::Run(op) => Self::grown(&parent, self.run(id, op, &parent).at(span)?),
-            Op::Copy(op) => Self::grown(&parent, self.copy(id, op, &parent).at(span)?),
-            Op::Workdir(op) => Self::grown(&parent, self.workdir(id, op, &parent).at(span)?),
+            Op::Run(op) => self.grown(id, &parent, self.run(id, op, &parent)).at(span)?,
+            Op::Copy(op) => self.grown(id, &parent, self.copy(id, op, &parent)).at(span)?,
+            Op::Workdir(op) => self.grown(id, &parent, self.workdir(id, op, &parent)).at(span)?,
         };
         let seconds = start.elapsed().as_secs_f64();
         self.events.event(match cached {
@@ -238,9 +244,32 @@ impl<'a> Exec<'a> {
         Ok(())
     }
 
-    fn grown(parent: &Snapshot, made: Made) -> (Snapshot, Option<i64>, bool, Option<Key>) {
-        let key = made.settled.then_some(made.key);
-        (parent.with(made.layer), Some(made.created), made.cached, key)
+    fn base_result(&self, number: usize) -> StepResult {
+        let snapshot = Snapshot::of(self.plan.bases[number].layers.clone());
+        StepResult { snapshot, created: None, seconds: 0.0, cached: true, key: None }
+    }
+
+    fn grown(
+        &self,
+        id: StepId,
+        parent: &Snapshot,
+        made: Result<Made, BuildError>,
+    ) -> Result<(Snapshot, Option<i64>, bool, Option<Key>), BuildError> {
+        let Made { mut layer, created, cached, settled, key } = made?;
+        let wanted = self.request.compression;
+        // Made for another output, or by a step whose layer no image had.
+        if self.shipped.contains(&id) && layer.compression != Some(wanted) {
+            layer = compressed(self, &layer, wanted)?;
+        }
+        Ok((parent.with(layer), Some(created), cached, settled.then_some(key)))
+    }
+
+    /// How a step's layer is compressed.
+    fn compression(&self, id: StepId) -> Compression {
+        match self.shipped.contains(&id) {
+            true => self.request.compression,
+            false => Compression::WORKING,
+        }
     }
 
     /// The result for a key: from the cache, or made now by exactly one of all who want it.

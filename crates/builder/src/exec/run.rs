@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mlint_oci::Digest;
+
 use super::{Exec, Made, Snapshot, cache_key::key, mounts::Prepared};
 use crate::{
     error::FsError,
@@ -26,12 +28,7 @@ use crate::{
 };
 
 impl Exec<'_> {
-    pub(super) fn run(
-        &self,
-        id: StepId,
-        op: &RunOp,
-        parent: &Snapshot,
-    ) -> Result<Made, BuildError> {
+    pub(super) fn run_key(&self, op: &RunOp, parent: &Snapshot) -> Result<Digest, BuildError> {
         let mounts = self.mount_keys(&op.mounts)?;
         let RunOp {
             argv, script, env, proxies: _, cwd, user, mounts: _, network, platform, ..
@@ -39,7 +36,16 @@ impl Exec<'_> {
         let around = (&op.hosts, op.shm_size, &op.limits);
         let parts =
             (argv, script, env, cwd, user, mounts, network, platform, &parent.chain, around);
-        let key = key("run", self.request.compression, &parts);
+        Ok(key("run", &parts))
+    }
+
+    pub(super) fn run(
+        &self,
+        id: StepId,
+        op: &RunOp,
+        parent: &Snapshot,
+    ) -> Result<Made, BuildError> {
+        let key = self.run_key(op, parent)?;
         self.cached_or(id, "run", &key, || {
             self.events.event(Event::Started { step: id });
             let dirs = WorkDirs::make(self)?;
@@ -116,13 +122,13 @@ impl Exec<'_> {
         drop(prepared.locks);
         let shm = op.shm_size.map(|_| "/dev/shm");
         take_back(&points, under.iter().map(String::as_str).chain(shm));
-        self.layer_of(&dirs.upper)
+        self.layer_of(id, &dirs.upper)
     }
 
-    fn layer_of(&self, upper: &Path) -> Result<LayerRef, BuildError> {
+    fn layer_of(&self, id: StepId, upper: &Path) -> Result<LayerRef, BuildError> {
         let entries = read_upper(upper, &BTreeSet::new())?;
         let path = self.store.temporary("layer.tar");
-        let mut layer = LayerWriter::create(&path, self.request.compression)?;
+        let mut layer = LayerWriter::create(&path, self.compression(id))?;
         write_upper(upper, &entries, &mut layer, &|| self.interrupted())?;
         Ok(self.store.put_layer(layer.finish()?, Some(upper))?)
     }

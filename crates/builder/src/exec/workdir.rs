@@ -2,6 +2,8 @@
 
 use std::io;
 
+use mlint_oci::Digest;
+
 use super::{Exec, Made, Snapshot, cache_key::key, now};
 use crate::{
     copy::Placement,
@@ -19,7 +21,7 @@ impl Exec<'_> {
         op: &WorkdirOp,
         parent: &Snapshot,
     ) -> Result<Made, BuildError> {
-        let key = key("workdir", self.request.compression, &(op, &parent.chain));
+        let key = workdir_key(op, parent);
         self.cached_or(id, "workdir", &key, || {
             self.events.event(Event::Started { step: id });
             let view = self.view(parent)?;
@@ -30,11 +32,15 @@ impl Exec<'_> {
             let mut placement = Placement::new(view, Some(owner), None, now());
             placement.directory(&op.path)?;
             let path = self.store.temporary("layer.tar");
-            let mut layer = LayerWriter::create(&path, self.request.compression)?;
+            let mut layer = LayerWriter::create(&path, self.compression(id))?;
             for placed in placement.entries() {
                 layer.add(&placed.entry, &mut io::empty()).map_err(FsError::new("write", &path))?;
             }
             Ok(self.store.put_layer(layer.finish()?, None)?)
         })
     }
+}
+
+pub(super) fn workdir_key(op: &WorkdirOp, parent: &Snapshot) -> Digest {
+    key("workdir", &(op, &parent.chain))
 }

@@ -86,6 +86,8 @@ pub struct WrittenLayer {
     pub size: u64,
     /// Its media type.
     pub media_type: String,
+    /// How it is compressed.
+    pub compression: Compression,
     /// What it holds.
     pub index: LayerIndex,
 }
@@ -123,7 +125,7 @@ impl LayerWriter {
         };
         let (diff_id, digest, size) = ended().map_err(FsError::new("write", &path))?;
         let media_type = compression.media_type().to_owned();
-        Ok(WrittenLayer { path, diff_id, digest, size, media_type, index })
+        Ok(WrittenLayer { path, diff_id, digest, size, media_type, compression, index })
     }
 
     /// Where the compressed bytes go.

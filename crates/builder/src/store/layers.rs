@@ -16,7 +16,7 @@ use super::{Store, lease::Thing, touch};
 use crate::{
     error::FsError,
     layer::{
-        EntryKind, LayerIndex, WrittenLayer,
+        Compression, EntryKind, LayerIndex, WrittenLayer,
         entry::ImagePath,
         packed::Unpacked,
         read::{ArchiveError, Limits, Whiteouts, each_entry},
@@ -39,6 +39,9 @@ pub struct LayerRef {
     /// The repository that it came from, if it was pulled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// How it was compressed, if it was made here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Compression>,
 }
 
 /// A layer that cannot be used.
@@ -105,6 +108,7 @@ impl Store {
             size: layer.size,
             media_type: layer.media_type,
             origin: None,
+            compression: Some(layer.compression),
         };
         let index = self.put_index(&reference.diff_id, layer.index)?;
         if let Some(upper) = upper {

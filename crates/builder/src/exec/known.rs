@@ -1,0 +1,81 @@
+//! A build of which every step is known.
+//!
+//! A cache elsewhere with `mode=min` has the layers of the images, and of all other steps the name of
+//! what they made. That is enough if nothing changed: the keys of later steps are made of names. As
+//! soon as one step has to run, what it needs must be there, and the names alone are no help: then
+//! all is executed as if they weren't known.
+
+use std::sync::{Arc, PoisonError};
+
+use super::{Exec, Made, Record, StepResult, workdir::workdir_key};
+use crate::{
+    events::Event,
+    exchange::CachedStep,
+    plan::{Op, StepId},
+    problem::BuildError,
+};
+
+impl Exec<'_> {
+    /// Takes the results of all steps from what is known, if all are; says whether. What is in the
+    /// way, such as a file that isn't there, is for the execution to tell.
+    pub fn all_known(&self) -> Result<bool, BuildError> {
+        if self.request.no_cache || !self.imported.has_promises() {
+            return Ok(false);
+        }
+        for id in 0..self.plan.steps.len() {
+            let result = match self.known_result(id) {
+                Ok(Some(result)) => Arc::new(result),
+                Err(error) if error.is_interrupt() => return Err(error),
+                Ok(None) | Err(_) => {
+                    self.results.lock().unwrap_or_else(PoisonError::into_inner).fill(None);
+                    return Ok(false);
+                }
+            };
+            self.results.lock().unwrap_or_else(PoisonError::into_inner)[id] = Some(result);
+        }
+        for step in 0..self.plan.steps.len() {
+            self.events.event(Event::Cached { step });
+        }
+        Ok(true)
+    }
+
+    fn known_result(&self, id: StepId) -> Result<Option<StepResult>, BuildError> {
+        let step = &self.plan.steps[id];
+        if step.needs().iter().any(|need| self.result(*need).is_none()) {
+            return Ok(None);
+        }
+        let parent = self.snapshot(step.parent);
+        let (kind, key) = match &step.op {
+            Op::Base(number) => return Ok(Some(self.base_result(*number))),
+            Op::Run(op) => ("run", self.run_key(op, &parent)?),
+            Op::Copy(op) => ("copy", self.copy_key(op, &parent)?),
+            Op::Workdir(op) => ("workdir", workdir_key(op, &parent)),
+        };
+        let recorded =
+            self.store.record::<Record>(kind, &key).filter(|r| self.store.has_layer(&r.layer));
+        let (Record { layer, created, .. }, promised) = match recorded {
+            Some(record) => (record, false),
+            None => match (self.imported.step(kind, &key), self.imported.promise(kind, &key)) {
+                (Some(step), _) => {
+                    let record = record_of(step);
+                    self.store.put_record(kind, &key, &record)?;
+                    (record, false)
+                }
+                (None, Some(step)) => (record_of(step), true),
+                (None, None) => return Ok(None),
+            },
+        };
+        // What images have must be here, or somewhere to be fetched from.
+        if promised && self.shipped.contains(&id) {
+            return Ok(None);
+        }
+        let made = Made { layer, created, cached: true, settled: true, key: (kind, key) };
+        let (snapshot, created, cached, key) = self.grown(id, &parent, Ok(made))?;
+        Ok(Some(StepResult { snapshot, created, seconds: 0.0, cached, key }))
+    }
+}
+
+fn record_of(step: &CachedStep) -> Record {
+    let CachedStep { layer, created, about, .. } = step.clone();
+    Record { layer, created, about }
+}
