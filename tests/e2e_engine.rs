@@ -52,29 +52,29 @@ fn it_pulls_and_runs_both_platforms() {
     for compression in ["gzip", "zstd"] {
         let arguments = ["build", "--platforms", "linux/amd64,linux/arm64", "-t", &name, "--push"];
         let mut build = mlint.command(&project, arguments);
+        let archive = work.path().join(format!("{compression}.tar"));
+        build.arg("--output").arg(format!("type=docker,dest={}", archive.display()));
         run::quiet(build.args(["--compression", compression])).unwrap();
 
         let engine = Engine::start().unwrap();
         let _emulator = HostEmulator::arm64().unwrap();
         for (arch, machine) in [("amd64", "x86_64"), ("arm64", "aarch64")] {
             let platform = format!("linux/{arch}");
-            let text = run::quiet(engine.docker().args([
-                "run",
-                "--rm",
-                "--pull=always",
-                "--quiet",
-                "--network=none",
-                "--platform",
-                &platform,
-                &name,
-            ]))
-            .unwrap();
             let expected = format!(
                 "{machine}\n{machine}\n{arch}\n/srv/app\n1000\n640 1000:1000\n700 1000:0\n\
                  hostname\nhosts\npasswd\nresolv.conf\nhello\n"
             );
-            // The engine adds mtab itself on some versions.
-            assert_eq!(text.replace("mtab\n", ""), expected, "{platform}, {compression}");
+            let archive = work.path().join(format!("{compression}-linux_{arch}.tar"));
+            run::quiet(engine.docker().args(["load", "--input"]).arg(&archive)).unwrap();
+            // What was loaded, and then what was pushed.
+            for pull in ["--pull=never", "--pull=always"] {
+                let mut docker = engine.docker();
+                docker.args(["run", "--rm", pull, "--quiet", "--network=none"]);
+                let text = run::quiet(docker.args(["--platform", &platform, &name])).unwrap();
+                // The engine adds mtab itself on some versions.
+                let text = text.replace("mtab\n", "");
+                assert_eq!(text, expected, "{platform}, {compression}, {pull}");
+            }
         }
     }
 }
