@@ -102,7 +102,7 @@ impl Peers {
         command.arg(&context.file).arg("--platforms").arg(PLATFORMS);
         let name = format!("{}/mlint/{repository}:1", self.host());
         if order.zstd {
-            command.args(["--compression=zstd", "--compression-level=3"]);
+            command.arg("--compression=zstd:3");
         }
         if !order.cached {
             command.arg("--no-cache");
