@@ -3,6 +3,7 @@
 //! that none is.
 
 use std::io::Write;
+use std::path::Path;
 
 use xtask::engine::{Engine, HostEmulator};
 use xtask::mlint::Mlint;
@@ -76,5 +77,17 @@ fn it_pulls_and_runs_both_platforms() {
                 assert_eq!(text, expected, "{platform}, {compression}, {pull}");
             }
         }
+        // Of both platforms, the engine gets its own.
+        let docker = engine.docker();
+        let programs = Path::new(docker.get_program()).parent().unwrap().display().to_string();
+        let mut build = mlint.command(&project, ["build", "--load", "-t", "loaded:1"]);
+        build.env("PATH", format!("{programs}:{}", std::env::var("PATH").unwrap()));
+        build.env_remove("DOCKER_HOST").envs(docker.get_envs().filter_map(|(k, v)| Some((k, v?))));
+        let output = build.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("Loaded image: loaded:1"), "{said}");
+        let mut docker = engine.docker();
+        let text = run::quiet(docker.args(["run", "--rm", "--network=none", "loaded:1"])).unwrap();
+        assert!(text.starts_with("x86_64\n"), "{text}");
     }
 }

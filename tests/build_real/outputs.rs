@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use serde_json::Value;
 
-use crate::support::{Project, world};
+use crate::support::{Project, Run, world};
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
@@ -141,7 +141,7 @@ fn times_annotations_and_statements() {
             "index,index-descriptor:i=2",
         ]);
         command.env("MLINT_CACHE_DIR", cache);
-        crate::support::Run::of(&mut command).succeeds();
+        Run::of(&mut command).succeeds();
         dest
     };
     let (one, two) = (build("one"), build("two"));
@@ -181,4 +181,24 @@ fn times_annotations_and_statements() {
     project
         .build(&["--output", "type=oci,rewrite-timestamp=true,dest=../y"])
         .fails_with(&["needs SOURCE_DATE_EPOCH"]);
+}
+
+#[test]
+fn stages_can_be_built_afresh_and_engines_can_be_missing() {
+    let project = Project::new(
+        "FROM BASE AS one\nRUN echo 1 > /a\nFROM BASE AS two\nRUN echo 2 > /b\n\
+         FROM BASE\nCOPY --from=one /a /\nCOPY --from=two /b /\n",
+    );
+    let build = |args: &[&str]| project.build(&[&["--platforms", "linux/amd64"], args].concat());
+    build(&[]).succeeds();
+    let said = build(&["--no-cache-filter", "ONE,three"]).succeeds().err;
+    assert!(said.contains("RUN echo 2 > /b · cached"), "{said}");
+    assert!(said.contains("RUN echo 1 > /a\n"), "{said}");
+    assert!(said.contains("no stage of this build is called three"), "{said}");
+    let quiet = ["--platforms", "linux/amd64", "--quiet", "--pull"];
+    assert_eq!(Run::of(&mut project.command(&quiet)).succeeds().err, "");
+    let mut command = project.command(&["--load"]);
+    let failed = Run::of(command.env("PATH", project.dir()));
+    let said = failed.fails_with(&["docker: not installed", "type=docker,dest=FILE"]).err;
+    assert!(!said.contains("cached"), "it is known before anything is built: {said}");
 }

@@ -170,7 +170,7 @@ impl Project {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(MLINT);
         command.arg("build").arg(".").args(args);
-        if !args.contains(&"--progress") {
+        if !args.contains(&"--progress") && !args.contains(&"--quiet") {
             command.args(["--progress", "plain"]);
         }
         if !args.iter().any(|a| a.starts_with("--platform")) {

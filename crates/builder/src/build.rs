@@ -258,6 +258,13 @@ fn announce(exec: &Exec<'_>) {
         })
         .collect();
     exec.events.event(Event::Planned { steps });
+    for name in &exec.request.no_cache_stages {
+        let is_it = |step: &crate::plan::Step| name.eq_ignore_ascii_case(&step.origin.stage);
+        if !exec.plan.steps.iter().any(is_it) {
+            let text = format!("no stage of this build is called {name}: all come from the cache");
+            exec.events.event(Event::Warning { text });
+        }
+    }
     if let crate::sandbox::session::IdMapMode::Single { reason } = exec.session.id_map() {
         let text = format!("all files will belong to root in the images: {reason}");
         exec.events.event(Event::Warning { text });

@@ -120,6 +120,11 @@ pub enum Problem {
         "there is no index to annotate: the image of a single platform has none (a second platform or an attestation makes one)"
     )]
     NoIndex,
+    #[error(
+        "none of these platforms is this machine's, {0}, so there is none to load: choose one with \
+         --platforms, or write archives of all with --output type=docker,dest=FILE"
+    )]
+    NothingToLoad(String),
     #[error("rewrite-timestamp needs SOURCE_DATE_EPOCH: set it, or give it as a build argument")]
     NoEpoch,
     #[error("the image of {platform} cannot be described: {reason}")]

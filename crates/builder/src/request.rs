@@ -39,6 +39,8 @@ pub struct BuildRequest {
     pub attestations: Attestations,
     /// Execute every step, whatever the cache holds.
     pub no_cache: bool,
+    /// Stages whose steps are executed, whatever the cache holds.
+    pub no_cache_stages: Vec<String>,
     /// When a platform fails, build and prove the others to their end.
     pub keep_going: bool,
     /// Hand over what was built even if platforms failed.
@@ -205,6 +207,8 @@ pub enum Place {
     OciArchive(PathBuf),
     /// An archive that `docker load` reads; one per platform if there are several.
     Docker(PathBuf),
+    /// The same for one image only, if there are several: the one of the platform that builds.
+    Load(PathBuf),
     /// The image's files in a tar archive; below a directory per platform if there are several.
     Tar(PathBuf),
     /// The image's files in a directory; one below it per platform if there are several.

@@ -25,6 +25,9 @@ pub struct BuildArgs {
     /// Push the image to its names
     #[arg(long)]
     pub push: bool,
+    /// Load the image into this machine's Docker or Podman; of several platforms, this machine's
+    #[arg(long)]
+    pub load: bool,
     /// Where the image goes; may be repeated: type=registry, type=oci,dest=PATH (a .tar or a
     /// directory), type=docker,dest=FILE, type=tar,dest=FILE, type=local,dest=DIR, or a directory
     #[arg(short, long = "output", value_name = "type=T,dest=PATH,…")]
@@ -94,6 +97,12 @@ pub struct BuildArgs {
     /// Execute every step, whatever the cache holds
     #[arg(long)]
     pub no_cache: bool,
+    /// Execute every step of these stages, whatever the cache holds
+    #[arg(long, value_name = "STAGE,…", value_delimiter = ',')]
+    pub no_cache_filter: Vec<String>,
+    /// Accepted for those used to it: every build asks for its base images anew
+    #[arg(long)]
+    pub pull: bool,
     /// When a platform fails, build and prove the others to their end, and tell what became of each.
     /// The exit status is 2 all the same, and nothing is pushed or written
     #[arg(short, long)]
@@ -115,6 +124,9 @@ pub struct BuildArgs {
     /// How progress is shown
     #[arg(long, value_enum, default_value = "auto")]
     pub progress: ProgressMode,
+    /// The same as --progress quiet
+    #[arg(short, long, conflicts_with = "progress")]
+    pub quiet: bool,
     /// What the builder runs with
     #[command(flatten)]
     pub machine: MachineArgs,

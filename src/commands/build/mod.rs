@@ -4,6 +4,7 @@ mod advice;
 mod args;
 mod caches;
 mod context;
+mod load;
 mod outputs;
 mod values;
 
@@ -37,6 +38,7 @@ use crate::{
     talk,
 };
 use context::Found;
+use load::Load;
 use values::{build_arg, pairs};
 
 /// Exit status of what could not be done.
@@ -76,8 +78,10 @@ fn try_run(args: &BuildArgs, defaults: &BuildDefaults) -> Result<ExitCode, Strin
     let options = session_options(&args.machine)?;
     let (file, cache) = (args.file.as_deref(), &options.cache_dir);
     let found = context::find(&args.context, file, git_login(args)?, cache)?;
-    let request = request(args, defaults, &found)?;
+    let mut request = request(args, defaults, &found)?;
+    let load = Load::prepare(args.load, &mut request)?;
     let progress = match args.progress {
+        _ if args.quiet => ProgressMode::Quiet,
         ProgressMode::Auto if std::io::stderr().is_terminal() => ProgressMode::Tty,
         ProgressMode::Auto => ProgressMode::Plain,
         chosen => chosen,
@@ -101,6 +105,12 @@ fn try_run(args: &BuildArgs, defaults: &BuildDefaults) -> Result<ExitCode, Strin
             let summary = Summary::new(&outcome, about, request.outputs.len(), savings);
             tell(&summary, progress);
             if !outcome.digest.is_empty() {
+                if let Some(load) = load {
+                    let loaded = load.load()?;
+                    if progress != ProgressMode::Quiet && progress != ProgressMode::Json {
+                        loaded.lines().for_each(talk::line);
+                    }
+                }
                 outputs::write_about(args, &outcome)?;
                 if !writes_to_stdout(&request.outputs) {
                     data(&outcome);
@@ -189,6 +199,7 @@ fn request(
         epoch,
         attestations: outputs::attestations(args)?,
         no_cache: args.no_cache,
+        no_cache_stages: args.no_cache_filter.clone(),
         keep_going: args.keep_going,
         push_partial: args.push_partial,
         jobs: args.jobs,
@@ -247,7 +258,7 @@ fn outputs(args: &BuildArgs, tags: &[String]) -> Result<(Vec<Output>, Vec<Annota
 fn writes_to_stdout(outputs: &[Output]) -> bool {
     outputs.iter().any(|o| match &o.place {
         Place::OciArchive(path) | Place::Docker(path) | Place::Tar(path) => path.as_os_str() == "-",
-        Place::Registry { .. } | Place::OciDirectory(_) | Place::Local(_) => false,
+        Place::Registry { .. } | Place::OciDirectory(_) | Place::Load(_) | Place::Local(_) => false,
     })
 }
 

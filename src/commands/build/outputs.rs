@@ -159,9 +159,8 @@ impl Given {
                     false => Place::OciDirectory(path),
                 })
             }
-            "docker" if self.dest.is_none() => {
-                Err("dest= is missing: mlint writes an archive, docker load reads it".to_owned())
-            }
+            // Where its archive lies meanwhile is decided later.
+            "docker" if self.dest.is_none() => Ok(Place::Load(PathBuf::new())),
             "docker" => Ok(Place::Docker(file()?)),
             "tar" => Ok(Place::Tar(file()?)),
             "local" => Ok(Place::Local(file()?)),

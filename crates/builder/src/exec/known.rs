@@ -19,10 +19,11 @@ impl Exec<'_> {
     /// Takes the results of all steps from what is known, if all are; says whether. What is in the
     /// way, such as a file that isn't there, is for the execution to tell.
     pub fn all_known(&self) -> Result<bool, BuildError> {
-        if self.request.no_cache || !self.imported.has_promises() {
+        let steps = 0..self.plan.steps.len();
+        if !self.imported.has_promises() || steps.clone().any(|id| self.afresh(id)) {
             return Ok(false);
         }
-        for id in 0..self.plan.steps.len() {
+        for id in steps.clone() {
             let result = match self.known_result(id) {
                 Ok(Some(result)) => Arc::new(result),
                 Err(error) if error.is_interrupt() => return Err(error),
@@ -33,7 +34,7 @@ impl Exec<'_> {
             };
             self.results.lock().unwrap_or_else(PoisonError::into_inner)[id] = Some(result);
         }
-        for step in 0..self.plan.steps.len() {
+        for step in steps {
             self.events.event(Event::Cached { step });
         }
         Ok(true)

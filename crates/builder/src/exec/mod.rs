@@ -264,6 +264,13 @@ impl<'a> Exec<'a> {
         Ok((parent.with(layer), Some(created), cached, settled.then_some(key)))
     }
 
+    /// Whether the step is executed even if the cache knows it.
+    fn afresh(&self, id: StepId) -> bool {
+        let stage = &self.plan.steps[id].origin.stage;
+        self.request.no_cache
+            || self.request.no_cache_stages.iter().any(|name| name.eq_ignore_ascii_case(stage))
+    }
+
     /// How a step's layer is compressed.
     fn compression(&self, id: StepId) -> Compression {
         match self.shipped.contains(&id) {
@@ -285,7 +292,7 @@ impl<'a> Exec<'a> {
             Made { layer, created, cached, settled, key: (kind, key.clone()) }
         };
         let known = || -> Option<Made> {
-            let record = match self.request.no_cache {
+            let record = match self.afresh(id) {
                 true => self.made().get(&(kind.to_owned(), key.clone())).cloned()?,
                 false => self.store.record(kind, key)?,
             };
@@ -298,7 +305,7 @@ impl<'a> Exec<'a> {
         if let Some(made) = known() {
             return Ok(made);
         }
-        if let Some(step) = self.imported.step(kind, key).filter(|_| !self.request.no_cache) {
+        if let Some(step) = self.imported.step(kind, key).filter(|_| !self.afresh(id)) {
             let CachedStep { layer, created, about, .. } = step.clone();
             // Holds as soon as the layer is here.
             let record = Record { layer, created, about };

@@ -16,7 +16,7 @@ use crate::{
     exec::Exec,
     image::{BuiltImage, Root},
     layer::{Entry, EntryKind, Meta, tar_stream::TarStream},
-    problem::BuildError,
+    problem::{BuildError, Problem},
     request::{Output, Place},
 };
 
@@ -46,6 +46,15 @@ pub fn export(
                 })?;
             }
             Ok(())
+        }
+        Place::Load(path) => {
+            let host = &exec.request.build_platform;
+            let image = match images {
+                [only] => Some(only),
+                _ => images.iter().find(|image| image.platform.to_string() == *host),
+            };
+            let image = image.ok_or_else(|| Problem::NothingToLoad(host.clone()))?;
+            archive(path, |tar| docker(exec, image, &names, &mut ArchiveSink { tar, path }))
         }
         Place::Tar(path) => archive(path, |tar| {
             images.iter().try_for_each(|image| {
