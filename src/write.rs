@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -66,9 +66,27 @@ fn try_replace(path: &Path, before: &[u8], after: &[u8]) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Writes a file, new or in the place of another: there is the old or the new one as a whole.
+///
+/// # Errors
+/// When it can't be written.
+pub fn whole(path: &Path, text: &str) -> io::Result<()> {
+    // A terminal, a pipe or a device is no file to be replaced.
+    if path.symlink_metadata().is_ok_and(|m| !m.is_file()) {
+        return fs::write(path, text);
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mode = path.metadata().map_or(0o644, |m| m.permissions().mode());
+    let mut beside = tempfile::Builder::new().prefix(".mlint-").tempfile_in(folder)?;
+    beside.write_all(text.as_bytes())?;
+    beside.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
+    beside.persist(path).map_err(|e| e.error)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 

@@ -1,11 +1,6 @@
 //! `mlint graph`.
 
-use std::{
-    collections::HashSet,
-    io::{self, Write},
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{collections::HashSet, path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 
@@ -18,7 +13,7 @@ use crate::{
         graph::{Panel, Picture, dot, mermaid, picture, svg},
         trace::Traced,
     },
-    talk,
+    talk, write,
 };
 
 /// Arguments of `mlint graph`.
@@ -115,7 +110,7 @@ pub fn run(args: &GraphArgs, global: &Global) -> Result<ExitCode, Failure> {
                 continue;
             }
         };
-        if let Err(e) = write(&target, &text) {
+        if let Err(e) = write::whole(&target, &text) {
             talk::error(&format!("can't write {}: {e}", target.display()));
             failed = true;
         }
@@ -144,20 +139,4 @@ fn file_name(name: &str, format: GraphFormat, taken: &mut HashSet<String>) -> St
         number += 1;
     }
     full
-}
-
-/// Writes beside the file and renames, so that there is the old or the new one as a whole.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    // A terminal, a pipe or a device is no file to be replaced.
-    if path.symlink_metadata().is_ok_and(|m| !m.is_file()) {
-        return std::fs::write(path, text);
-    }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mode = path.metadata().map_or(0o644, |m| m.permissions().mode());
-    let mut beside = tempfile::Builder::new().prefix(".mlint-").tempfile_in(folder)?;
-    beside.write_all(text.as_bytes())?;
-    beside.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
-    beside.persist(path).map_err(|e| e.error)?;
-    Ok(())
 }

@@ -16,6 +16,7 @@ use super::{
     caches::{self, Written},
     values,
 };
+use crate::write;
 
 /// One output, and the annotations that it brings along.
 pub struct Parsed {
@@ -333,7 +334,7 @@ pub fn image_id(outcome: &BuildOutcome) -> &str {
 /// Writes what was asked for about a result.
 pub fn write_about(args: &BuildArgs, outcome: &BuildOutcome) -> Result<(), String> {
     let write = |path: &Path, text: String| {
-        std::fs::write(path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))
+        write::whole(path, &text).map_err(|e| format!("cannot write {}: {e}", path.display()))
     };
     if let Some(path) = &args.metadata_file {
         let text = serde_json::to_string_pretty(&metadata(outcome)).map_err(|e| e.to_string())?;
