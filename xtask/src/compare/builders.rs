@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::case::Case;
 use super::differ::Answer;
 use super::schemas::Schemas;
+use super::served::Served;
 use super::{image, layout, setup};
 use crate::engine::Engine;
 use crate::mlint::Mlint;
@@ -26,6 +27,7 @@ pub struct Builders {
     pub mlint: Mlint,
     pub work: tempfile::TempDir,
     schemas: Schemas,
+    served: Served,
 }
 
 /// A case laid out on disk.
@@ -59,6 +61,7 @@ impl Builders {
             engine: Engine::start()?,
             registry: Registry::start()?,
             mlint,
+            served: Served::start(work.path())?,
             work,
             schemas: Schemas::load()?,
         };
@@ -73,10 +76,10 @@ impl Builders {
         Ok(builders)
     }
 
-    /// Puts the base images' real names in.
-    fn named(&self, text: &str, base: &str) -> String {
+    /// Puts the real names and addresses in.
+    fn named(&self, case: &Case, text: &str, base: &str) -> String {
         let host = self.registry.host();
-        let mut text = text.replace("THEBASE", base);
+        let mut text = self.served.named(case, &text.replace("THEBASE", base));
         for (word, kind) in BASES {
             text = text.replace(word, &format!("{host}/{}:{}", kind.name(), kind.tag()));
         }
@@ -91,7 +94,7 @@ impl Builders {
         let base = format!("{}/base/{}:1", self.registry.host(), case.slug().display());
         if let Some(text) = &case.base {
             let file = dir.join("base.Dockerfile");
-            fs::write(&file, self.named(text, "")).map_err(Error::file(&file))?;
+            fs::write(&file, self.named(case, text, "")).map_err(Error::file(&file))?;
             let mut command = self.engine.docker();
             command.args([
                 "buildx",
@@ -112,7 +115,7 @@ impl Builders {
         if let Some(dir) = file.parent() {
             fs::create_dir_all(dir).map_err(Error::file(dir))?;
         }
-        fs::write(&file, self.named(&case.text, &base)).map_err(Error::file(&file))?;
+        fs::write(&file, self.named(case, &case.text, &base)).map_err(Error::file(&file))?;
         Ok(Place { dir, file })
     }
 
@@ -152,7 +155,11 @@ impl Builders {
     ) -> Result<Answer> {
         let out = run::output(self.arguments(case, place, command))?;
         if out.status.success() {
-            return Ok(Answer::Built(image::read(layout)?));
+            let answer = Answer::Built(image::read(layout)?);
+            let wrong =
+                |e: serde_json::Error| Error::unexpected("an answer", "JSON", e.to_string());
+            let text = self.served.without_ports(&serde_json::to_string(&answer).map_err(wrong)?);
+            return serde_json::from_str(&text).map_err(wrong);
         }
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
         let name = place.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -166,7 +173,7 @@ impl Builders {
         command: &'a mut Command,
     ) -> &'a mut Command {
         command.current_dir(place.context()).arg("-f").arg(&place.file);
-        let build = case.build.iter().map(|argument| self.named(argument, ""));
+        let build = case.build.iter().map(|argument| self.named(case, argument, ""));
         command.args(build).envs(case.env.iter().cloned()).arg(".")
     }
 

@@ -63,6 +63,8 @@ pub enum Setup {
     Xattr { path: String, name: String, value: Vec<u8> },
     /// Another time, in seconds since 1970.
     Time { path: String, seconds: i64 },
+    /// A directory that becomes a git repository with one commit of all that is in it.
+    Git { path: String },
     /// An archive, packed as its name ends.
     Tar { path: String, members: Vec<Member> },
 }
@@ -221,6 +223,7 @@ fn setup(word: &str, rest: &str, below: &[&str]) -> Option<Setup> {
             Setup::Xattr { path, name: name.to_owned(), value: unescape(value) }
         }
         "time" => Setup::Time { path, seconds: rest.parse().ok()? },
+        "git" => Setup::Git { path },
         "tar" => Setup::Tar {
             path,
             members: below.iter().map(|line| member(line)).collect::<Option<_>>()?,

@@ -10,6 +10,7 @@ mod differ;
 mod image;
 pub mod layout;
 pub mod schemas;
+mod served;
 mod setup;
 
 use std::collections::BTreeSet;

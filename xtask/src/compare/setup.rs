@@ -10,6 +10,7 @@ use std::process::Command;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps};
 
 use super::case::{Member, MemberKind, Setup};
+use super::served;
 use crate::{Error, Result};
 
 /// The times of everything in contexts that names no other: old ones, so that times which a
@@ -33,6 +34,7 @@ pub fn make(root: &Path, setup: &[Setup], number: u32) -> Result<()> {
             | Setup::Own { path, .. }
             | Setup::Xattr { path, .. }
             | Setup::Time { path, .. }
+            | Setup::Git { path }
             | Setup::Tar { path, .. } => root.join(path),
         };
         if let Some(dir) = path.parent() {
@@ -66,6 +68,7 @@ fn one(root: &Path, item: &Setup, path: &Path) -> std::io::Result<()> {
         }
         // Times come last: whatever is made afterwards would change them.
         Setup::Time { .. } => Ok(()),
+        Setup::Git { .. } => served::commit(path),
         Setup::Tar { path: name, members } => {
             fs::write(path, pack(name, archive(members)?)?).and_then(|()| permit(0o644))
         }
