@@ -14,7 +14,7 @@ use super::{
     build::{MachineArgs, cache_dir, session_options},
     session::SessionRequest,
 };
-use crate::report::{ListFormat, failure};
+use crate::report::{ListFormat, counted, failure};
 
 /// How many files are shown per platform.
 const SHOWN: usize = 20;
@@ -138,7 +138,8 @@ fn lines(platform: &VerifiedPlatform) -> Vec<String> {
         many => format!(", {many} of them doubtful"),
     };
     let mut lines = vec![match wrong.len() {
-        0 => format!("{name}: ok, {elf_files} ELF files{doubts}"),
+        0 => format!("{name}: ok, {}{doubts}", counted(*elf_files, "ELF file")),
+        1 => format!("{name}: 1 of {} is wrong{doubts}", counted(*elf_files, "ELF file")),
         many => format!("{name}: {many} of {elf_files} ELF files are wrong{doubts}"),
     }];
     files(wrong, "", &mut lines);
@@ -263,7 +264,7 @@ mod tests {
             ]
         );
         let wrong = VerifiedPlatform { wrong: vec![file("/a", "machine")], ..platform.clone() };
-        assert_eq!(lines(&wrong)[0], "linux/arm64: 1 of 9 ELF files are wrong, 1 of them doubtful");
+        assert_eq!(lines(&wrong)[0], "linux/arm64: 1 of 9 ELF files is wrong, 1 of them doubtful");
         let json =
             document("x:1", &VerifyOutcome { digest: String::new(), platforms: vec![wrong] });
         assert_eq!(json["digest"], Value::Null);

@@ -5,6 +5,7 @@ use mlint_lint::Applicability;
 use serde_json::{Value, json};
 
 use super::{
+    counted,
     lines::Lines,
     text::style::{one_line, wrap},
 };
@@ -88,8 +89,8 @@ impl<'a> Summary<'a> {
         let mut steps = match (outcome.executed, outcome.cached) {
             (0, 0) => "no steps".to_owned(),
             (0, _) => "all steps from the cache".to_owned(),
-            (executed, 0) => format!("{executed} steps"),
-            (executed, cached) => format!("{executed} steps, {cached} from the cache"),
+            (executed, 0) => counted(executed, "step"),
+            (executed, cached) => format!("{}, {cached} from the cache", counted(executed, "step")),
         };
         if outcome.skipped > 0 {
             steps.push_str(&format!(", {} left out", outcome.skipped));
@@ -113,8 +114,11 @@ impl<'a> Summary<'a> {
             seconds => format!(", {seconds:.1} s of them emulated"),
         };
         out.push(format!(
-            "{}: {} · {:.1} s{emulated} · {} ELF files of the right machine",
-            platform.platform, platform.digest, platform.seconds, platform.elf_files
+            "{}: {} · {:.1} s{emulated} · {} of the right machine",
+            platform.platform,
+            platform.digest,
+            platform.seconds,
+            counted(platform.elf_files, "ELF file")
         ));
         // What took no time is not worth a line.
         let slow: Vec<&EmulatedStep> =
@@ -164,7 +168,7 @@ impl<'a> Summary<'a> {
             outcome.failed.iter().flat_map(|f| &f.platforms).map(String::as_str).collect();
         if !outcome.pushed.is_empty() && !outcome.digest.is_empty() {
             let names = outcome.pushed.join(", ");
-            out.push(format!("pushed {names} ({} blobs sent)", outcome.uploaded));
+            out.push(format!("pushed {names} ({} sent)", counted(outcome.uploaded, "blob")));
             if !missing.is_empty() {
                 let without = missing.join(", ");
                 out.extend(broken(&format!("these names are without {without} now"), width));

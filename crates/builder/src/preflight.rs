@@ -175,7 +175,13 @@ fn together(mut missing: Vec<(ImageNeed, BuildError)>) -> BuildError {
             platforms.extend(more.iter().cloned());
             continue;
         }
-        errors.push(error);
+        // Nor is the same thing of an image said for each platform.
+        let said = error.problem.to_string();
+        let same =
+            |known: &BuildError| known.span == error.span && known.problem.to_string() == said;
+        if !errors.iter().any(same) {
+            errors.push(error);
+        }
     }
     let mut errors = errors.into_iter();
     let Some(first) = errors.next() else { return Problem::NoStage.into() };

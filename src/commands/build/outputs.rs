@@ -376,6 +376,7 @@ mod tests {
         assert!(matches!(place("type=oci,dest=/a/b,tar=true"), Ok(Place::OciArchive(_))));
         assert!(matches!(place("type=oci,dest=/a/b.tar,tar=false"), Ok(Place::OciDirectory(_))));
         assert!(matches!(place("type=docker,dest=/a"), Ok(Place::Docker(_))));
+        assert!(matches!(place("type=docker"), Ok(Place::Load(_))));
         assert!(matches!(place("out"), Ok(Place::Local(_))));
         assert_eq!(place("-"), Ok(Place::Tar("-".into())));
         let named = |names: &[&str], by_digest| {
@@ -390,7 +391,6 @@ mod tests {
             "type=image,name=x",
             "dest=x",
             "type=oci,dest=x,colour=red",
-            "type=docker",
             "type=oci,dest=x,force-compression=maybe",
             "type=tar,dest=x,compression=lzma",
             "type=registry,oci-mediatypes=false",

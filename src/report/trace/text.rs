@@ -13,7 +13,7 @@ use super::{
     words::Note,
 };
 use crate::report::{
-    Layout,
+    Layout, counted,
     lines::Lines,
     text::style::{Paint, one_line, width},
 };
@@ -424,13 +424,6 @@ fn common_notes(merged: &Merged) -> Vec<Note> {
         note.text = texts.join(" / ");
     }
     notes
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        n => format!("{n} {what}s"),
-    }
 }
 
 fn numbers(lines: &[usize]) -> String {
