@@ -255,6 +255,21 @@ fn secrets_are_seen_by_their_step_alone() {
 }
 
 #[test]
+fn key_files_come_with_an_agent_of_their_own() {
+    let project = Project::new("FROM BASE\nRUN --mount=type=ssh test -S $SSH_AUTH_SOCK\n");
+    let key = |name: &str, passphrase: &str| {
+        let path = project.beside(name);
+        let mut keygen = Command::new("ssh-keygen");
+        keygen.args(["-q", "-t", "ed25519", "-N", passphrase, "-f"]).arg(&path);
+        assert!(keygen.status().unwrap().success());
+        format!("default={}", path.display())
+    };
+    let build = |ssh: &str| project.build(&["--ssh", ssh, "--platforms", "linux/amd64"]);
+    build(&key("plain", "")).succeeds();
+    build(&key("locked", "words")).fails_with(&["locked has a passphrase", "ssh-add"]);
+}
+
+#[test]
 fn commands_reach_an_agent_and_what_they_are_given() {
     let project = Project::new(
         "FROM BASE\nRUN --mount=type=ssh,uid=1000,mode=0640 stat -c '%a %u' $SSH_AUTH_SOCK > /seen && \

@@ -38,6 +38,8 @@ pub const NEEDS: &[Need] = &[
         purpose: "the root file system of the sandbox's tests",
     },
     Need { program: "newuidmap", package: "uidmap", purpose: "rootless builds" },
+    Need { program: "git", package: "git", purpose: "repositories that builds take files from" },
+    Need { program: "ssh-keygen", package: "openssh-client", purpose: "keys for an ssh agent" },
     Need { program: "htpasswd", package: "apache2-utils", purpose: "a registry with a password" },
     Need {
         program: "runc",

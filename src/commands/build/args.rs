@@ -28,11 +28,14 @@ pub struct BuildArgs {
     /// Load the image into this machine's Docker or Podman; of several platforms, this machine's
     #[arg(long)]
     pub load: bool,
-    /// Where the image goes; may be repeated: type=registry, type=oci,dest=PATH (a .tar or a
-    /// directory), type=docker,dest=FILE, type=tar,dest=FILE, type=local,dest=DIR, or a directory
+    /// Where the image goes; may be repeated: type=registry or image (name=, push-by-digest=true),
+    /// type=oci,dest=PATH (a .tar or a directory), type=docker,dest=FILE (a file per platform if
+    /// there are several), type=tar,dest=FILE, type=local,dest=DIR, or a directory. With
+    /// compression=, compression-level=, force-compression=true, rewrite-timestamp=true (to
+    /// SOURCE_DATE_EPOCH)
     #[arg(short, long = "output", value_name = "type=T,dest=PATH,…")]
     pub outputs: Vec<String>,
-    /// An annotation: [LEVEL[PLATFORM]:]KEY=VALUE; levels are manifest (if none is given), index,
+    /// An annotation: [LEVEL[PLATFORM],…:]KEY=VALUE; levels are manifest (if none is given), index,
     /// manifest-descriptor and index-descriptor
     #[arg(long = "annotation", value_name = "KEY=VALUE")]
     pub annotations: Vec<String>,
@@ -43,13 +46,13 @@ pub struct BuildArgs {
     /// for the oldest form
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub sbom: Option<String>,
-    /// The same in one flag: type=provenance,mode=max or type=sbom
+    /// The same in one flag: type=provenance,mode=max or type=sbom, or either with disabled=true
     #[arg(long = "attest", value_name = "type=T")]
     pub attests: Vec<String>,
     /// Write digests and names to a file, as JSON
     #[arg(long, value_name = "FILE")]
     pub metadata_file: Option<PathBuf>,
-    /// Write the image's id to a file
+    /// Write the image's id to a file: the digest of its config, or of the index if there is one
     #[arg(long, value_name = "FILE")]
     pub iidfile: Option<PathBuf>,
     /// The stage to build
@@ -65,13 +68,15 @@ pub struct BuildArgs {
     /// oci-layout://PATH[:TAG], a git repository or an address
     #[arg(long = "build-context", value_name = "NAME=VALUE", value_parser = BuildContext::parse)]
     pub build_contexts: Vec<BuildContext>,
-    /// A secret for RUN --mount=type=secret: id=ID,src=FILE or id=ID,env=NAME. Some are for servers:
+    /// A secret for RUN --mount=type=secret: id=ID,src=FILE or id=ID,env=NAME (type= may say which).
+    /// Some are for servers:
     /// GIT_AUTH_TOKEN and GIT_AUTH_HEADER (or with .HOST behind), HTTP_AUTH_TOKEN_HOST and
     /// HTTP_AUTH_HEADER_HOST
     #[arg(long = "secret", value_name = "id=ID,src=FILE")]
     pub secrets: Vec<String>,
-    /// An ssh agent for RUN --mount=type=ssh and git: default (by SSH_AUTH_SOCK) or ID=SOCKET
-    #[arg(long = "ssh", value_name = "default|ID=SOCKET")]
+    /// An ssh agent for RUN --mount=type=ssh and git: default or ID (by SSH_AUTH_SOCK), ID=SOCKET,
+    /// or ID=KEY,… for an agent with these key files, which ends with the build
+    #[arg(long = "ssh", value_name = "ID[=SOCKET|KEY,…]")]
     pub agents: Vec<String>,
     /// A line of /etc/hosts for commands
     #[arg(long = "add-host", value_name = "NAME:ADDRESS")]
@@ -86,7 +91,8 @@ pub struct BuildArgs {
     #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
     pub ulimits: Vec<String>,
     /// A cache elsewhere to look into: type=registry,ref=NAME (or just the name) or
-    /// type=local,src=DIR; may be repeated. Of the form that --cache-to writes, which is mlint's own
+    /// type=local,src=DIR; may be repeated. Of the form that --cache-to writes, which is mlint's own;
+    /// there is no type=gha: actions/cache keeps a directory of type=local
     #[arg(long = "cache-from", value_name = "type=T,…")]
     pub cache_from: Vec<String>,
     /// Write the cache elsewhere when the build is done: type=registry,ref=NAME or

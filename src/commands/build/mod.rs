@@ -1,6 +1,7 @@
 //! `mlint build`.
 
 mod advice;
+mod agent;
 mod args;
 mod caches;
 mod context;
@@ -37,6 +38,7 @@ use crate::{
     },
     talk,
 };
+use agent::Agents;
 use context::Found;
 use load::Load;
 use values::{build_arg, pairs};
@@ -77,8 +79,11 @@ pub fn run(args: &BuildArgs, defaults: &BuildDefaults) -> ExitCode {
 fn try_run(args: &BuildArgs, defaults: &BuildDefaults) -> Result<ExitCode, String> {
     let options = session_options(&args.machine)?;
     let (file, cache) = (args.file.as_deref(), &options.cache_dir);
-    let found = context::find(&args.context, file, git_login(args)?, cache)?;
-    let mut request = request(args, defaults, &found)?;
+    // Those of our own end with the build.
+    let agents = Agents::open(&args.agents)?;
+    let login = git_login(args, &agents)?;
+    let found = context::find(&args.context, file, login, cache)?;
+    let mut request = request(args, defaults, &found, &agents)?;
     let load = Load::prepare(args.load, &mut request)?;
     let progress = match args.progress {
         _ if args.quiet => ProgressMode::Quiet,
@@ -162,6 +167,7 @@ fn request(
     args: &BuildArgs,
     defaults: &BuildDefaults,
     found: &Found,
+    agents: &Agents,
 ) -> Result<BuildRequest, String> {
     let given = |args: &[String], defaults: &[String]| match args {
         [] => defaults.to_vec(),
@@ -216,7 +222,7 @@ fn request(
         },
         run: run_options(args)?,
         secrets: values::secrets(&args.secrets)?,
-        agents: values::agents(&args.agents)?,
+        agents: agents.sockets().to_vec(),
     })
 }
 
@@ -282,15 +288,15 @@ fn epoch(build_args: &mut Vec<(String, String)>) -> Result<Option<i64>, String> 
 }
 
 /// Who we are for the repository that is the context.
-fn git_login(args: &BuildArgs) -> Result<GitLogin, String> {
+fn git_login(args: &BuildArgs, agents: &Agents) -> Result<GitLogin, String> {
     let secrets = values::secrets(&args.secrets)?;
     let secret = |id: &str| {
         let found = secrets.iter().find(|s| s.id == id)?;
         Some(String::from_utf8_lossy(&found.value).trim().to_owned())
     };
     let token = secret("GIT_AUTH_TOKEN").map(|token| GitLogin::token(&token));
-    let agents = values::agents(&args.agents)?;
-    let agent = agents.into_iter().find(|(id, _)| id == "default").map(|(_, socket)| socket);
+    let agent = agents.sockets().iter().find(|(id, _)| id == "default");
+    let agent = agent.map(|(_, socket)| socket.clone());
     Ok(GitLogin { header: secret("GIT_AUTH_HEADER").or(token), agent })
 }
 

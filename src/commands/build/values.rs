@@ -1,6 +1,6 @@
 //! The values of `mlint build`'s flags.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mlint_builder::{
     layer::Compression,
@@ -98,37 +98,6 @@ fn secret(text: &str) -> Result<Secret, String> {
         return Err(format!("--secret id={id}: it is longer than {MAX_SECRET} bytes"));
     }
     Ok(Secret { id: id.to_owned(), value })
-}
-
-/// `default`, `ID`, `ID=SOCKET`.
-pub fn agents(texts: &[String]) -> Result<Vec<(String, PathBuf)>, String> {
-    texts.iter().map(|text| agent(text)).collect()
-}
-
-fn agent(text: &str) -> Result<(String, PathBuf), String> {
-    let (id, path) = match text.split_once('=') {
-        Some((id, path)) => (id, PathBuf::from(path)),
-        None => match std::env::var_os("SSH_AUTH_SOCK").filter(|v| !v.is_empty()) {
-            Some(path) => (text, PathBuf::from(path)),
-            None => {
-                return Err(format!(
-                    "--ssh {text}: no agent runs here (SSH_AUTH_SOCK is not set): start one, as in \
-                     eval $(ssh-agent) && ssh-add"
-                ));
-            }
-        },
-    };
-    let id = if id.is_empty() { "default" } else { id };
-    let found = std::fs::metadata(&path)
-        .map_err(|e| format!("--ssh {text}: cannot find {}: {e}", path.display()))?;
-    if !std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) {
-        return Err(format!(
-            "--ssh {text}: {} is no agent's socket; give keys to an agent with ssh-add",
-            path.display()
-        ));
-    }
-    let path = std::path::absolute(&path).map_err(|e| format!("--ssh {text}: {e}"))?;
-    Ok((id.to_owned(), path))
 }
 
 /// `NAME:ADDRESS` or `NAME=ADDRESS`; an IPv6 address may stand in brackets.
@@ -250,18 +219,5 @@ mod tests {
         assert!(
             !format!("{:?}", Secret { id: "k".into(), value: b"s3cret".into() }).contains("99")
         );
-    }
-
-    #[test]
-    fn agents_are_sockets() {
-        let dir = tempfile::tempdir().unwrap();
-        let socket = dir.path().join("agent");
-        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        let (id, path) = agent(&format!("mine={}", socket.display())).unwrap();
-        assert_eq!((id.as_str(), path), ("mine", socket));
-        let key = dir.path().join("key.pem");
-        std::fs::write(&key, "x").unwrap();
-        let refused = agent(&format!("default={}", key.display())).unwrap_err();
-        assert!(refused.contains("ssh-add"), "{refused}");
     }
 }
