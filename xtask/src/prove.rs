@@ -74,6 +74,7 @@ enum Place {
 #[serde(deny_unknown_fields)]
 struct Expected {
     outcome: Outcome,
+    /// Without it, whichever it is.
     platform: Option<String>,
     path: Option<String>,
     #[serde(default)]
@@ -334,6 +335,13 @@ impl Build<'_> {
                 if !said.contains(path) || !said.contains(platform) {
                     return wrong(&format!("a refusal that names {path} and {platform}"));
                 }
+                // Where no platform is expected, the one that is refused.
+                let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+                let refused = words.split("the image for ").nth(1).unwrap_or_default();
+                let platform = match platform {
+                    "" => refused.split(' ').next().unwrap_or_default(),
+                    platform => platform,
+                };
                 // Shipped for once: somebody else must see the same.
                 let out = self.build(dockerfile, &text, tag, &["--allow-foreign=**"])?;
                 if !out.status.success() {
