@@ -110,15 +110,16 @@ fn try_run(args: &BuildArgs, defaults: &BuildDefaults) -> Result<ExitCode, Strin
             let summary = Summary::new(&outcome, about, request.outputs.len(), savings);
             tell(&summary, progress);
             if !outcome.digest.is_empty() {
+                outputs::write_about(args, &outcome)?;
+                if !writes_to_stdout(&request.outputs) {
+                    data(&outcome);
+                }
+                // Last: what was pushed is told whether or not this works.
                 if let Some(load) = load {
                     let loaded = load.load()?;
                     if progress != ProgressMode::Quiet && progress != ProgressMode::Json {
                         loaded.lines().for_each(talk::line);
                     }
-                }
-                outputs::write_about(args, &outcome)?;
-                if !writes_to_stdout(&request.outputs) {
-                    data(&outcome);
                 }
             }
             match outcome.failed.is_empty() {

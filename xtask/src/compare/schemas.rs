@@ -83,8 +83,8 @@ impl Schemas {
             Kind::Config => &self.config,
         };
         // The specification's text (manifest.md, `layers`) says that there should be one, its schema
-        // that there must. An image of which all instructions are configuration has none: BuildKit
-        // makes it like that, and so do we.
+        // that there must. An image of which all instructions are configuration has none, for its
+        // config, equal to BuildKit's, lists none.
         let none =
             kind == Kind::Manifest && document["layers"].as_array().is_some_and(Vec::is_empty);
         let empty = |error: &jsonschema::ValidationError<'_>| {
