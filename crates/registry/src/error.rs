@@ -10,7 +10,7 @@ use crate::credentials::CredentialError;
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// No connection.
-    #[error("can't reach registry {host}: {problem}; check its name, the network and any proxy")]
+    #[error("can't reach {host}: {problem}; check its name, the network and any proxy")]
     Unreachable {
         /// The registry.
         host: String,

@@ -1,8 +1,9 @@
 //! Files that are in no registry, by their address: streamed, bounded, and not fetched again if the
 //! server says that nothing has changed.
 
-use std::path::Path;
+use std::{io::Write as _, path::Path};
 
+use flate2::write::MultiGzDecoder;
 use mlint_oci::{Algorithm, Digest, Hasher};
 use reqwest::{
     Response, StatusCode, Url,
@@ -184,12 +185,18 @@ async fn take(
     mut pace: Pace,
 ) -> Result<Result<WebAnswer, Failure>, RegistryError> {
     let protocol = |problem: String| RegistryError::Protocol { host: host.to_owned(), problem };
-    if let Some(encoding) = text(response.headers(), CONTENT_ENCODING.as_str())
-        && !encoding.eq_ignore_ascii_case("identity")
-    {
-        let problem = format!("it sends the file encoded as '{encoding}', unasked");
-        return Err(protocol(problem));
-    }
+    let encoding = text(response.headers(), CONTENT_ENCODING.as_str()).unwrap_or_default();
+    let mut unpacked = match encoding.to_ascii_lowercase().as_str() {
+        // The second is how some servers call an archive's own form.
+        "" | "identity" | "x-gzip" => None,
+        // As stores of objects do, which keep files like this.
+        "gzip" => Some(MultiGzDecoder::new(Vec::new())),
+        _ => {
+            let problem = format!("it sends the file encoded as '{encoding}', unasked");
+            return Err(protocol(problem));
+        }
+    };
+    let broken = |e: std::io::Error| protocol(format!("what it sends is no gzip: {e}"));
     let mark = text(response.headers(), ETAG.as_str());
     let modified = text(response.headers(), LAST_MODIFIED.as_str()).and_then(|t| http_date(&t));
     let file = |source| RegistryError::File {
@@ -220,6 +227,14 @@ async fn take(
             let error = RegistryError::Broken { host: host.to_owned(), problem, attempts: 1 };
             return Ok(Err(Failure { error, wait: None }));
         }
+        let more = chunk.len() as u64;
+        let chunk = match &mut unpacked {
+            None => chunk,
+            Some(decoder) => {
+                decoder.write_all(&chunk).map_err(broken)?;
+                std::mem::take(decoder.get_mut()).into()
+            }
+        };
         size += chunk.len() as u64;
         if size > order.limit {
             drop(out);
@@ -231,7 +246,15 @@ async fn take(
             out.write_all(&chunk).await.map_err(file)?;
         }
         if let Some(progress) = order.progress {
-            progress(chunk.len() as u64);
+            progress(more);
+        }
+    }
+    if let Some(decoder) = unpacked {
+        let rest = decoder.finish().map_err(broken)?;
+        size += rest.len() as u64;
+        hasher.update(&rest);
+        if let Some(out) = &mut out {
+            out.write_all(&rest).await.map_err(file)?;
         }
     }
     if let Some(out) = &mut out {

@@ -168,7 +168,7 @@ async fn what_is_not_there_is_told_apart() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let reference = Reference::parse(&format!("{free}/app")).unwrap();
     let error = client().resolve(&reference).await.unwrap_err();
-    assert!(error.to_string().contains("can't reach registry 127.0.0.1"), "{error}");
+    assert!(error.to_string().contains("can't reach 127.0.0.1"), "{error}");
     assert!(error.to_string().to_lowercase().contains("refused"), "{error}");
 }
 
