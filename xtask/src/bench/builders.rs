@@ -59,7 +59,18 @@ fn loads(work: &Path, host: &str) -> Result<Vec<Load>> {
         load("the same `COPY` with `--link`", copy(true)?, false, None),
         Load { zstd: true, ..load("the same `COPY`, zstd", copy(false)?, false, Some(0.25)) },
         load("the same `COPY`, gzip, cached", copy(false)?, true, Some(0.5)),
-        load("Go, cross-compiled", contexts::cross(work, host)?, false, Some(0.9)),
+        load(
+            "Go, a small program, cross-compiled",
+            contexts::cross(work, host, true)?,
+            false,
+            Some(0.9),
+        ),
+        load(
+            "Go with net/http, cross-compiled",
+            contexts::cross(work, host, false)?,
+            false,
+            Some(0.9),
+        ),
         load("C, the foreign one under emulation", contexts::emulated(work, host)?, false, None),
     ])
 }

@@ -56,8 +56,9 @@ pub(super) fn copy(work: &Path, host: &str, link: bool) -> Result<Context> {
     Ok(Context { file, ..context })
 }
 
-/// A Go program that the build platform compiles for each target.
-pub(super) fn cross(work: &Path, host: &str) -> Result<Context> {
+/// A Go program that the build platform compiles for each target: a small one, or one that takes the
+/// network's packages along, most of whose build is the compiler's work.
+pub(super) fn cross(work: &Path, host: &str, small: bool) -> Result<Context> {
     let text = format!(
         "FROM --platform=$BUILDPLATFORM {host}/golang:1.19 AS build\n\
          WORKDIR /src\n\
@@ -68,13 +69,19 @@ pub(super) fn cross(work: &Path, host: &str) -> Result<Context> {
          FROM {host}/busybox:1.35\n\
          COPY --from=build /app /usr/bin/app\n"
     );
-    context(work, "cross", &text, |dir| {
-        fs::write(
-            dir.join("main.go"),
+    let (name, program) = match small {
+        true => (
+            "cross-small",
+            "package main\n\nimport (\n\t\"fmt\"\n\t\"runtime\"\n)\n\n\
+             func main() {\n\tfmt.Println(runtime.GOARCH)\n}\n",
+        ),
+        false => (
+            "cross",
             "package main\n\nimport (\n\t\"fmt\"\n\t\"net/http\"\n\t\"runtime\"\n)\n\n\
              func main() {\n\tfmt.Println(runtime.GOARCH, http.StatusText(200))\n}\n",
-        )
-    })
+        ),
+    };
+    context(work, name, &text, |dir| fs::write(dir.join("main.go"), program))
 }
 
 /// A C program that every platform compiles itself.
