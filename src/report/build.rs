@@ -167,7 +167,8 @@ impl<'a> Summary<'a> {
         let missing: Vec<&str> =
             outcome.failed.iter().flat_map(|f| &f.platforms).map(String::as_str).collect();
         if !outcome.pushed.is_empty() && !outcome.digest.is_empty() {
-            let names = outcome.pushed.join(", ");
+            let names: Vec<&str> = outcome.pushed.iter().map(|to| &*to.name).collect();
+            let names = names.join(", ");
             out.push(format!("pushed {names} ({} sent)", counted(outcome.uploaded, "blob")));
             if !missing.is_empty() {
                 let without = missing.join(", ");
@@ -224,9 +225,14 @@ impl<'a> Summary<'a> {
             "skipped": outcome.skipped,
             "seconds": outcome.seconds,
             "digest": if outcome.digest.is_empty() { Value::Null } else { json!(outcome.digest) },
-            "pushed": outcome.pushed,
+            "pushed": outcome.pushed.iter().map(|to| &*to.name).collect::<Vec<_>>(),
         })
     }
+}
+
+/// A build that was not begun as the last event of `--progress json`.
+pub fn refused(message: &str) -> Value {
+    json!({ "event": "error", "message": message, "line": null, "related": [], "notes": [] })
 }
 
 /// A failed build as the last event of `--progress json`.
@@ -263,7 +269,7 @@ fn broken(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mlint_builder::request::PlatformFailure;
+    use mlint_builder::request::{PlatformFailure, PushedName};
 
     const TEXT: &str = "FROM a AS build\nRUN make\nRUN test\nFROM b\nRUN x\n";
 
@@ -300,10 +306,14 @@ mod tests {
             cached: 1,
             seconds: 51.0,
             digest: "sha256:33".into(),
-            pushed: vec!["r/a:1".into()],
+            pushed: pushed(),
             uploaded: 4,
             ..BuildOutcome::default()
         }
+    }
+
+    fn pushed() -> Vec<PushedName> {
+        vec![PushedName { name: "r/a:1".into(), digest: "sha256:33".into() }]
     }
 
     fn saving() -> Vec<Saving> {
@@ -367,7 +377,7 @@ mod tests {
                cache, and --push-partial hands it over"
         );
         assert!(!told(&outcome, 0).contains("pushed"), "nothing was to be pushed");
-        (outcome.digest, outcome.pushed) = ("sha256:9".into(), vec!["r/a:1".into()]);
+        (outcome.digest, outcome.pushed) = ("sha256:9".into(), pushed());
         let partial = told(&outcome, 1);
         assert!(
             partial.ends_with("these names are without linux/arm64, linux/s390x now"),

@@ -11,6 +11,7 @@ mod features;
 mod images;
 mod interrupt;
 mod local;
+mod neighbours;
 mod outputs;
 mod platforms;
 mod proof;

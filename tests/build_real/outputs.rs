@@ -22,7 +22,8 @@ fn one_build_goes_to_many_places() {
     let out = |name: &str| project.beside(name);
     let to = |kind: &str, name: &str| format!("type={kind},dest={}", out(name).display());
     let name = world().name("many:1");
-    let digest_only = format!("type=image,name={},push-by-digest=true", world().name("digests"));
+    let digest_only =
+        format!("type=image,name={},push-by-digest=true,push=true", world().name("digests"));
     let zstd = to("oci,compression=zstd,compression-level=5,force-compression=true", "zstd");
     let (oci, docker, tar) = (to("oci", "oci.tar"), to("docker", "d.tar"), to("tar", "r.tar"));
     let (meta, iid) = (out("meta.json"), out("iid"));

@@ -21,7 +21,7 @@ use crate::{
     push,
     request::{
         BuildOutcome, BuildReply, BuildRequest, EmulatedStep, LayerOptions, Output, Place,
-        PlatformFailure, PlatformOutcome, Remark,
+        PlatformFailure, PlatformOutcome, PushedName, Remark,
     },
     reshape::reshape,
     sandbox::Session,
@@ -59,6 +59,11 @@ fn try_build(
 ) -> Result<BuildOutcome, BuildError> {
     let (start, started) = (Instant::now(), now());
     push::references(&request.tags)?;
+    for output in &request.outputs {
+        if let Place::Registry { names, .. } = &output.place {
+            push::references(names)?;
+        }
+    }
     let (client, runtime) = client(&request.plain_http)?;
     let store = Store::open(&request.cache_dir)?;
     let mut fallen = Fallen::new(request.keep_going);
@@ -167,8 +172,10 @@ fn deliver(
     for output in &request.outputs {
         results.of(output.layers)?;
     }
-    // What is told is what was asked for first.
-    let first = request.outputs.first().map(|o| o.layers).unwrap_or_default();
+    let pushes = |o: &&Output| matches!(o.place, Place::Registry { .. });
+    // What is told is what others can see, or else what was asked for first.
+    let first = request.outputs.iter().find(pushes).or(request.outputs.first());
+    let first = first.map(|o| o.layers).unwrap_or_default();
     let (images, root) = results.of(first)?;
     outcome.digest = root.descriptor.digest.to_string();
     outcome.media_type.clone_from(&root.descriptor.media_type);
@@ -179,7 +186,6 @@ fn deliver(
         told.size = image.descriptor.size;
     }
     // Registries come last: what fails before leaves no tag.
-    let pushes = |o: &&Output| matches!(o.place, Place::Registry { .. });
     for output in request.outputs.iter().filter(|o| !pushes(o)) {
         let (images, root) = results.of(output.layers)?;
         export::export(exec, output, images, root)?;
@@ -189,7 +195,9 @@ fn deliver(
         let Place::Registry { names, by_digest } = &output.place else { continue };
         let (report, names) = push::push(exec, images, root, names, *by_digest)?;
         outcome.uploaded += report.uploaded;
-        outcome.pushed.extend(names);
+        let digest = root.descriptor.digest.to_string();
+        let with = |name| PushedName { name, digest: digest.clone() };
+        outcome.pushed.extend(names.into_iter().map(with));
     }
     Ok(())
 }
@@ -259,9 +267,9 @@ fn announce(exec: &Exec<'_>) {
         .collect();
     exec.events.event(Event::Planned { steps });
     for name in &exec.request.no_cache_stages {
-        let is_it = |step: &crate::plan::Step| name.eq_ignore_ascii_case(&step.origin.stage);
-        if !exec.plan.steps.iter().any(is_it) {
-            let text = format!("no stage of this build is called {name}: all come from the cache");
+        let is_it = |stage: &String| name.eq_ignore_ascii_case(stage);
+        if !exec.plan.steps.iter().any(|step| step.stages.iter().any(is_it)) {
+            let text = format!("--no-cache-filter: no stage of this build is called {name}");
             exec.events.event(Event::Warning { text });
         }
     }

@@ -1,10 +1,13 @@
 //! Looks after the cache on request: what it holds, and what is to go.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::{PruneOptions, Pruned, Store, Usage};
+use crate::{
+    error::FsError,
+    store::{PruneOptions, Pruned, Store, Usage},
+};
 
 /// What is wanted of the cache.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,14 +39,24 @@ pub enum CacheReply {
     Failed(String),
 }
 
+fn with_store<T>(
+    cache_dir: &Path,
+    work: impl FnOnce(&Store) -> Result<T, FsError>,
+) -> Result<T, FsError> {
+    let store = Store::open_to_tidy(cache_dir)?;
+    let done = work(&store);
+    store.keep_reserve();
+    done
+}
+
 /// Does it, inside a session: layers belong to whoever owns their files there.
 pub fn look_after(request: &CacheRequest) -> CacheReply {
     let done = match request {
         CacheRequest::Usage { cache_dir } => {
-            Store::open(cache_dir).and_then(|store| store.usage()).map(CacheReply::Usage)
+            with_store(cache_dir, |store| store.usage()).map(CacheReply::Usage)
         }
         CacheRequest::Prune { cache_dir, options } => {
-            Store::open(cache_dir).and_then(|store| store.prune(options)).map(CacheReply::Pruned)
+            with_store(cache_dir, |store| store.prune(options)).map(CacheReply::Pruned)
         }
     };
     done.unwrap_or_else(|error| CacheReply::Failed(error.to_string()))

@@ -30,12 +30,12 @@ impl fmt::Display for FsError {
         match self.source.kind() {
             io::ErrorKind::StorageFull => write!(
                 f,
-                "no space left to {} {path}: free some there, or choose another directory with --cache-dir",
+                "no space left to {} {path}: free some there, or choose another place (--cache-dir, --output)",
                 self.action
             ),
             io::ErrorKind::QuotaExceeded => write!(
                 f,
-                "the disk quota is used up, cannot {} {path}: free some there, or choose another directory with --cache-dir",
+                "the disk quota is used up, cannot {} {path}: free some there, or choose another place (--cache-dir, --output)",
                 self.action
             ),
             _ => write!(f, "cannot {} {path}: {}", self.action, self.source),

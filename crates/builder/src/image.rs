@@ -107,7 +107,10 @@ pub fn root(
     };
     let own = of_index(AnnotationLevel::Index);
     let outer = of_index(AnnotationLevel::IndexDescriptor);
-    if let ([only], []) = (images, &attested[..]) {
+    let wants_index = request.build_arg("BUILDKIT_MULTI_PLATFORM").is_some_and(is_true);
+    if let ([only], []) = (images, &attested[..])
+        && !wants_index
+    {
         if !own.is_empty() || !outer.is_empty() {
             return Err(Problem::NoIndex.into());
         }
@@ -126,6 +129,11 @@ pub fn root(
     Ok(Root { descriptor, index: Some(bytes), attested })
 }
 
+/// Whether a build argument that is a switch is on.
+fn is_true(value: &str) -> bool {
+    matches!(value, "1" | "true" | "TRUE" | "True" | "t" | "T")
+}
+
 /// Fills in the times. They are those at which the layers were made, so that a build from the
 /// cache gives the same bytes; what makes no layer has the time of the layer below, or at the
 /// very start of the first one above.
@@ -135,25 +143,23 @@ fn date(exec: &Exec<'_>, image: &ImagePlan, config: &mut ImageConfig) {
     let made = |step: &Option<usize>| step.and_then(|id| exec.result(id)).and_then(|r| r.created);
     if let Some(epoch) = exec.request.epoch {
         let epoch = rfc3339(epoch);
-        // Times of this form compare as they are read.
-        let later = |created: &Option<String>| created.as_ref().is_none_or(|c| *c > epoch);
-        for (at, entry) in config.history.iter_mut().enumerate() {
-            if at >= own || later(&entry.created) {
-                entry.created = Some(epoch.clone());
-            }
+        // What the base says of itself stays (`patchImageConfig` of BuildKit's exporter).
+        for entry in &mut config.history[own..] {
+            entry.created = Some(epoch.clone());
         }
         config.created = Some(epoch);
         return;
     }
-    let first = || image.history.iter().find_map(made).unwrap_or(0);
-    let mut last = before.or_else(|| config.created.clone()).unwrap_or_else(|| rfc3339(first()));
+    let first = || image.history.iter().find_map(made).map(rfc3339);
+    // What has no layer at all has no time, as BuildKit has it.
+    let mut last = before.or_else(|| config.created.clone()).or_else(first);
     for (entry, step) in config.history[own..].iter_mut().zip(&image.history) {
         if let Some(created) = made(step) {
-            last = rfc3339(created);
+            last = Some(rfc3339(created));
         }
-        entry.created = Some(last.clone());
+        entry.created.clone_from(&last);
     }
-    config.created = Some(last);
+    config.created = last;
 }
 
 fn layer_descriptor(layer: &LayerRef) -> Descriptor {

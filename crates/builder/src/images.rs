@@ -192,9 +192,17 @@ impl<'a> Opened<'a> {
             (Kind::Registry(reference), What::Manifest(descriptor)) => {
                 let image = self.look.wait(client.platform_image(reference, descriptor))??;
                 let image = resolved(reference, image);
+                // What the store has of it says nothing about the registry.
+                for layer in &image.layers {
+                    if !self.look.wait(client.blob_exists(reference, &layer.digest))?? {
+                        let what = format!("the registry does not have its layer {}", layer.digest);
+                        return Err(no_image(Path::new(&reference.familiar()), what));
+                    }
+                }
                 Ok(FoundImage { config: image.config, layers: image.layers })
             }
             (Kind::Layout(dir), What::Manifest(descriptor)) => {
+                LayoutImage::check(dir, descriptor, &interrupted)?;
                 let (config, layers) = LayoutImage::take(store, dir, descriptor, &interrupted)?;
                 Ok(FoundImage { config, layers })
             }

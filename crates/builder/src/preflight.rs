@@ -43,7 +43,7 @@ impl Preflight<'_> {
     pub fn plan(&self, fallen: &mut Fallen) -> Result<Plan, BuildError> {
         let request = self.request;
         let file = mlint_syntax::parse(request.text.as_str());
-        check_frontend(&file)?;
+        self.check_frontend(&file)?;
         let stages = Stages::of(&file, Contexts::of(&request.contexts)?)?;
         let build: Platform = request.build_platform.parse()?;
         let inputs = Inputs {
@@ -73,6 +73,62 @@ impl Preflight<'_> {
         Ok(plan)
     }
 
+    /// What directives and BuildKit's own build arguments ask for. A frontend of somebody else's can
+    /// mean anything.
+    fn check_frontend(&self, file: &mlint_syntax::Dockerfile) -> Result<(), BuildError> {
+        let is_stock =
+            |image: &str| image.trim_start_matches("docker.io/").starts_with("docker/dockerfile");
+        let other = |image: &str| Problem::unsupported(format!("the frontend {image}"));
+        let named = self.request.build_arg("BUILDKIT_SYNTAX").filter(|image| !image.is_empty());
+        if let Some(image) = named.filter(|image| !is_stock(image)) {
+            let asked = format!("{image}, which BUILDKIT_SYNTAX asks for");
+            return Err(other(&asked).into());
+        }
+        for element in &file.elements {
+            let mlint_syntax::ElementKind::Directive(directive) = &element.kind else { continue };
+            let value = &directive.value;
+            match directive.name.value.as_str() {
+                // The argument beats the file.
+                "syntax" if named.is_none() && !is_stock(&value.value) => {
+                    return Err(other(&value.value).at(value.span));
+                }
+                "check" => self.check_checks(value)?,
+                _ => {}
+            }
+        }
+        if self.request.build_arg("BUILDKIT_INLINE_CACHE").is_some_and(|value| value != "0") {
+            let text =
+                "BUILDKIT_INLINE_CACHE: images of mlint carry no cache; --cache-to writes one \
+                        beside them"
+                    .to_owned();
+            self.events.event(Event::Warning { text });
+        }
+        Ok(())
+    }
+
+    /// `# check=skip=RULE,…;error=true` is about BuildKit's own checks.
+    fn check_checks(&self, value: &mlint_syntax::Spanned<String>) -> Result<(), BuildError> {
+        for option in value.value.split(';') {
+            match option.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+                Some(("skip", _)) | Some(("error", "false" | "0")) => {}
+                Some(("error", "true" | "1")) => {
+                    let text =
+                        "# check=error=true is about BuildKit's checks, which this builder does \
+                                not make: mlint check has its own, and its exit status tells"
+                            .to_owned();
+                    self.events.event(Event::Warning { text });
+                }
+                _ => {
+                    let what = "# check".to_owned();
+                    let expected = "skip=RULE,…, error=true or error=false";
+                    let wrong = Problem::BadValue { what, value: option.to_owned(), expected };
+                    return Err(wrong.at(value.span));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The platforms to build for, each once.
     fn targets(&self, inputs: &Inputs<'_>) -> Result<Vec<Platform>, BuildError> {
         let request = self.request;
@@ -86,7 +142,12 @@ impl Preflight<'_> {
         }
         let mut targets: Vec<Platform> = Vec::new();
         for text in &request.platforms {
+            // As buildx calls the machine that it runs on.
+            let text = if text == "local" { &request.build_platform } else { text };
             let platform: Platform = text.parse()?;
+            if platform.os() != "linux" {
+                return Err(Problem::unsupported(format!("building for {platform}")).into());
+            }
             if !targets.contains(&platform) {
                 targets.push(platform);
             }
@@ -205,23 +266,6 @@ fn allowances(file: &mlint_syntax::Dockerfile) -> Result<Vec<Allowance>, BuildEr
         }),
     };
     mlint_model::allowance::allowances(file).into_iter().map(read).collect()
-}
-
-/// A frontend of somebody else's can mean anything.
-fn check_frontend(file: &mlint_syntax::Dockerfile) -> Result<(), BuildError> {
-    for element in &file.elements {
-        if let mlint_syntax::ElementKind::Directive(directive) = &element.kind
-            && directive.name.value == "syntax"
-        {
-            let value = &directive.value;
-            let image = value.value.trim_start_matches("docker.io/");
-            if !image.starts_with("docker/dockerfile") {
-                let what = format!("the frontend {}", value.value);
-                return Err(Problem::unsupported(what).at(value.span));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Makes the plan's commands ready to run, on whatever platform.

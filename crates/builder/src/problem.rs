@@ -38,6 +38,11 @@ pub enum Problem {
         "{what} is not supported by mlint's own builder yet; BuildKit builds it: docker buildx build"
     )]
     Unsupported { what: String },
+    #[error(
+        "docker load reads one platform's archive at a time: name a file, and each platform gets its own, \
+         or choose one with --platforms"
+    )]
+    OneArchiveEach,
     #[error("{flag} is no flag of {instruction}")]
     UnknownFlag { flag: String, instruction: String },
     #[error("{what}: '{value}' is not {expected}")]
@@ -74,6 +79,8 @@ pub enum Problem {
     NoTarget { name: String, known: String },
     #[error("stage '{name}' is defined further down: a stage can only use those above it")]
     LaterStage { name: String },
+    #[error("stage '{name}' can't use itself: only the stages above it")]
+    OwnStage { name: String },
     #[error("stage {number} is not above this line: there are {count} stages above")]
     NoStageNumber { number: usize, count: usize },
     #[error(

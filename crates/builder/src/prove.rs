@@ -155,11 +155,52 @@ fn proof_of(
     exec.note("proof", &key, &proof);
     Ok(proof)
 }
-/// The programs that a container starts with.
+
+/// The programs that a container starts with: the first one, and the one that it leads to if that is
+/// plain to see.
 pub fn started(config: &mlint_oci::ImageConfig) -> Vec<String> {
-    let first = |argv: &Option<Vec<String>>| argv.as_ref().and_then(|a| a.first().cloned());
     let config = &config.config;
-    first(&config.entrypoint).or_else(|| first(&config.cmd)).into_iter().collect()
+    let words = |argv: &Option<Vec<String>>| argv.clone().unwrap_or_default();
+    let (entrypoint, cmd) = (words(&config.entrypoint), words(&config.cmd));
+    let argv: Vec<String> = entrypoint.into_iter().chain(cmd).collect();
+    let mut found = Vec::new();
+    let mut rest: &[String] = &argv;
+    while let [program, arguments @ ..] = rest {
+        let name = program.rsplit('/').next().unwrap_or_default();
+        found.push(match program.contains('/') && !program.starts_with('/') {
+            true => format!("{}/{program}", config.working_dir),
+            false => program.clone(),
+        });
+        if INITS.contains(&name) {
+            let after = arguments.iter().position(|word| word == "--").map(|at| at + 1);
+            let plain = || arguments.iter().position(|word| !word.starts_with('-'));
+            let begins = after.or_else(plain).unwrap_or(arguments.len());
+            rest = &arguments[begins..];
+            continue;
+        }
+        if let [flag, text, ..] = arguments
+            && SHELLS.contains(&name)
+            && flag == "-c"
+        {
+            found.extend(first_program(text));
+        }
+        break;
+    }
+    found
+}
+
+/// Programs that start another one and wait for its children.
+const INITS: [&str; 5] = ["tini", "tini-static", "dumb-init", "docker-init", "catatonit"];
+const SHELLS: [&str; 4] = ["sh", "bash", "dash", "ash"];
+
+/// The program of a script's first command, if its path is written out.
+fn first_program(text: &str) -> Option<String> {
+    let text = text.trim_start();
+    let text = text.strip_prefix("exec ").unwrap_or(text).trim_start();
+    let word = text.split([' ', '\t', '\n', ';', '&', '|']).next().unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+');
+    let is_path = word.starts_with('/') && word.chars().all(plain);
+    is_path.then(|| word.to_owned())
 }
 
 /// Groups wrong files by the instruction that brought them.
@@ -199,7 +240,12 @@ fn maker(exec: &Exec<'_>, id: StepId, file: &Wrong) -> Result<Option<(Span, Stri
     let Op::Copy(copy) = &exec.plan.steps[id].op else { return Ok(None) };
     let MountSource::Step(Some(source)) = copy.from else { return Ok(None) };
     let snapshot = exec.snapshot(Some(source));
-    let view = exec.view(&snapshot)?;
+    // Of a stage that nobody had to look into there may be nothing here but its name.
+    let view = match exec.view(&snapshot) {
+        Err(error) if error.is_interrupt() => return Err(error),
+        Err(_) => return Ok(None),
+        Ok(view) => view,
+    };
     let found = view
         .iter()
         .filter(|(_, node)| node.entry.elf.as_ref() == Some(&file.facts))
@@ -217,4 +263,33 @@ fn maker(exec: &Exec<'_>, id: StepId, file: &Wrong) -> Result<Option<(Span, Stri
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::started;
+
+    #[test]
+    fn what_a_container_starts_with_is_found_behind_what_starts_it() {
+        let of = |entrypoint: &[&str], cmd: &[&str]| {
+            let list = |words: &[&str]| {
+                Some(words.iter().map(|w| (*w).to_owned()).collect())
+                    .filter(|w: &Vec<_>| !w.is_empty())
+            };
+            let mut config = mlint_oci::ImageConfig::new(&"linux/amd64".parse().unwrap());
+            config.config.working_dir = "/opt/app".to_owned();
+            (config.config.entrypoint, config.config.cmd) = (list(entrypoint), list(cmd));
+            started(&config).join(" ")
+        };
+        assert_eq!(of(&["/a"], &["b"]), "/a");
+        assert_eq!(of(&[], &["b", "c"]), "b");
+        assert_eq!(of(&[], &["./b"]), "/opt/app/./b");
+        assert_eq!(of(&["/sbin/tini", "-g", "--"], &["/a", "x"]), "/sbin/tini /a");
+        assert_eq!(of(&["dumb-init", "-v"], &["a"]), "dumb-init a");
+        assert_eq!(of(&["/bin/sh", "-c", "exec /a --port 1"], &[]), "/bin/sh /a");
+        assert_eq!(of(&["tini"], &["sh", "-c", "/a;b"]), "tini sh /a");
+        assert_eq!(of(&["/bin/sh", "-c", "[ -f /a ] && /a"], &[]), "/bin/sh");
+        assert_eq!(of(&["tini"], &[]), "tini");
+        assert_eq!(of(&[], &[]), "");
+    }
 }

@@ -38,7 +38,10 @@ pub fn push(
         let said = match by_digest {
             true => name.without_target().familiar(),
             false => {
-                of.push(name.tag().unwrap_or("latest").to_owned());
+                let tag = name.tag().unwrap_or("latest");
+                if !of.iter().any(|known| known == tag) {
+                    of.push(tag.to_owned());
+                }
                 name.familiar()
             }
         };

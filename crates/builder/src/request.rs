@@ -77,6 +77,12 @@ impl BuildRequest {
         self.secrets.iter().find(|s| s.id == id).map(|s| s.value.as_slice())
     }
 
+    /// A build argument's value; the last one counts.
+    pub fn build_arg(&self, name: &str) -> Option<&str> {
+        let mut given = self.build_args.iter().rev();
+        given.find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// The socket of an ssh agent.
     pub fn agent(&self, id: &str) -> Option<&PathBuf> {
         self.agents.iter().find(|(name, _)| name == id).map(|(_, socket)| socket)
@@ -186,6 +192,9 @@ impl std::fmt::Debug for Secret {
 pub struct Output {
     /// Where.
     pub place: Place,
+    /// Names in a layout or an archive; those of the request if there are none.
+    #[serde(default)]
+    pub names: Vec<String>,
     /// Its layers.
     pub layers: LayerOptions,
 }
@@ -340,7 +349,7 @@ pub struct BuildOutcome {
     /// Its size.
     pub size: u64,
     /// The names it has now, if it was pushed.
-    pub pushed: Vec<String>,
+    pub pushed: Vec<PushedName>,
     /// Per platform that was built.
     pub platforms: Vec<PlatformOutcome>,
     /// Why the other platforms were not.
@@ -357,6 +366,15 @@ pub struct BuildOutcome {
     pub uploaded: usize,
     /// Seconds from start to end.
     pub seconds: f64,
+}
+
+/// A name that was pushed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushedName {
+    /// The name, as people write it; without a tag if it was pushed by digest.
+    pub name: String,
+    /// What it has now: outputs that compress in their own way have digests of their own.
+    pub digest: String,
 }
 
 /// One platform of a build that is done.

@@ -89,7 +89,7 @@ fn known_or(
 ) -> Result<LayerRef, BuildError> {
     let (what, layer, wanted, epoch) = parts;
     let key = Digest::sha256(format!("1 {what} {} {wanted:?} {epoch}", layer.digest));
-    let _lock = exec.store.lock("reshape", key.hex())?;
+    let _lock = exec.lock("reshape", key.hex())?;
     if let Some(known) = exec.store.record::<LayerRef>("reshape", &key)
         && exec.store.has_layer(&known)
     {

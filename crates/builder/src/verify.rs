@@ -115,6 +115,14 @@ fn try_verify(session: &Session, request: &VerifyRequest) -> Result<VerifyOutcom
     Ok(outcome)
 }
 
+/// Whether a layer is what a command made of the image, or what its base's makers say in a comment.
+/// All else was put there: by COPY and ADD, whose text buildah gives to the next instruction's layer,
+/// and by tools that only copy.
+fn was_made_by_a_command(said: &str) -> bool {
+    let shell = said.contains("/bin/sh -c") && !said.contains("#(nop)");
+    said.starts_with("RUN") || said.starts_with('#') || shell
+}
+
 fn verified(
     opened: &Opened<'_>,
     platform: &Platform,
@@ -130,8 +138,10 @@ fn verified(
         .filter(|h| !h.empty_layer)
         .map(|h| h.created_by.as_deref().unwrap_or_default())
         .collect();
-    let is_copy = |text: &str| text.starts_with("COPY") || text.starts_with("ADD");
-    let copied: Vec<usize> = (0..history.len()).filter(|layer| is_copy(history[*layer])).collect();
+    let layers = image.config.rootfs.diff_ids.len();
+    let told = history.len() == layers;
+    let copied: Vec<usize> =
+        (0..layers).filter(|layer| !told || !was_made_by_a_command(history[*layer])).collect();
     let text = |path: &str| opened.text(&image, &view, path);
     let proof = check(
         &view,
@@ -160,4 +170,31 @@ fn verified(
         doubtful: proof.doubtful.iter().map(file).collect(),
         missing: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::was_made_by_a_command;
+
+    #[test]
+    fn histories_tell_commands_from_what_was_put_there() {
+        for command in [
+            "RUN /bin/sh -c apt-get update # buildkit",
+            "/bin/sh -c apt-get update",
+            "|1 V=1 /bin/sh -c make",
+            "# debian.sh --arch 'amd64' out/ 'bookworm' '@1'",
+        ] {
+            assert!(was_made_by_a_command(command), "{command}");
+        }
+        for put in [
+            "COPY app /app # buildkit",
+            "ADD rootfs.tar.xz / # buildkit",
+            "/bin/sh -c #(nop) COPY file:1 in /app ",
+            "/bin/sh -c #(nop) ENTRYPOINT [\"/app\"]",
+            "bazel build //:image",
+            "",
+        ] {
+            assert!(!was_made_by_a_command(put), "{put}");
+        }
+    }
 }

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction::Set, Args, ValueEnum};
 use mlint_model::BuildContext;
+
+use super::others::OtherArgs;
 
 /// Arguments of `mlint build`.
 #[derive(Args, Clone, Debug)]
@@ -23,10 +25,10 @@ pub struct BuildArgs {
     #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
     pub tags: Vec<String>,
     /// Push the image to its names
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value_t = false, require_equals = true, hide_default_value = true, hide_possible_values = true, action = Set, value_name = "true|false")]
     pub push: bool,
     /// Load the image into this machine's Docker or Podman; of several platforms, this machine's
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value_t = false, require_equals = true, hide_default_value = true, hide_possible_values = true, action = Set, value_name = "true|false")]
     pub load: bool,
     /// Where the image goes; may be repeated: type=registry or image (name=, push-by-digest=true),
     /// type=oci,dest=PATH (a .tar or a directory), type=docker,dest=FILE (a file per platform if
@@ -101,13 +103,13 @@ pub struct BuildArgs {
     #[arg(long = "cache-to", value_name = "type=T,…")]
     pub cache_to: Vec<String>,
     /// Execute every step, whatever the cache holds
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value_t = false, require_equals = true, hide_default_value = true, hide_possible_values = true, action = Set, value_name = "true|false")]
     pub no_cache: bool,
     /// Execute every step of these stages, whatever the cache holds
     #[arg(long, value_name = "STAGE,…", value_delimiter = ',')]
     pub no_cache_filter: Vec<String>,
     /// Accepted for those used to it: every build asks for its base images anew
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value_t = false, require_equals = true, hide_default_value = true, hide_possible_values = true, action = Set, value_name = "true|false")]
     pub pull: bool,
     /// When a platform fails, build and prove the others to their end, and tell what became of each.
     /// The exit status is 2 all the same, and nothing is pushed or written
@@ -136,6 +138,9 @@ pub struct BuildArgs {
     /// What the builder runs with
     #[command(flatten)]
     pub machine: MachineArgs,
+    /// What only BuildKit does
+    #[command(flatten)]
+    pub others: OtherArgs,
 }
 
 /// Arguments that `build` and `verify` share.
@@ -173,5 +178,6 @@ pub enum ProgressMode {
     #[value(alias = "rawjson")]
     Json,
     /// Nothing but errors.
+    #[value(alias = "none")]
     Quiet,
 }

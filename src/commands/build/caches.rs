@@ -37,6 +37,7 @@ pub fn from(text: &str) -> Result<CachePlace, String> {
     if !text.contains('=') {
         return named(text).map_err(wrong);
     }
+    known_type(text).map_err(wrong)?;
     let mut given = Given::default();
     for field in fields(text) {
         let (key, value) =
@@ -60,6 +61,7 @@ pub fn to(text: &str) -> Result<Written, String> {
         let to = CacheTo { place, max: false, ignore_error: false };
         return Ok(Written { to, compression: None });
     }
+    known_type(text).map_err(wrong)?;
     let mut given = Given::default();
     for field in fields(text) {
         let (key, value) =
@@ -145,6 +147,15 @@ impl Given {
     }
 }
 
+/// Before anything else: another type has other fields.
+fn known_type(text: &str) -> Result<(), String> {
+    let kind = fields(text).iter().find_map(|field| field.strip_prefix("type=").map(str::to_owned));
+    match kind.as_deref() {
+        None | Some("registry" | "local") => Ok(()),
+        Some(_) => Given { kind, ..Given::default() }.place("").map(drop),
+    }
+}
+
 fn named(text: &str) -> Result<CachePlace, String> {
     let reference = Reference::parse(text).map_err(|e| e.to_string())?;
     match reference.digest() {
@@ -188,7 +199,8 @@ mod tests {
         for (text, word) in [
             ("type=gha", "actions/cache"),
             ("type=inline", "tag of its own"),
-            ("type=s3,bucket=x", "there is no 'bucket='"),
+            ("type=s3,bucket=x", "does not write to s3"),
+            ("type=local,dest=/c,bucket=x", "there is no 'bucket='"),
             ("type=s3", "type=registry"),
             ("type=registry", "ref= is missing"),
             ("type=local", "dest= is missing"),

@@ -34,6 +34,14 @@ pub struct Found {
     _kept: Option<Kept>,
 }
 
+/// How a repository that is the context is brought here.
+pub struct GitWishes {
+    /// Who we are for it.
+    pub login: GitLogin,
+    /// Whether `.git` comes along, if the address says nothing of it.
+    pub keep_git_dir: bool,
+}
+
 /// Where the context is.
 enum Place {
     Here(PathBuf),
@@ -54,7 +62,7 @@ struct Kept {
 pub fn find(
     context: &str,
     file: Option<&Path>,
-    login: GitLogin,
+    git: GitWishes,
     cache: &Path,
 ) -> Result<Found, String> {
     let from_stdin = file.is_some_and(|f| f.as_os_str() == "-");
@@ -63,15 +71,21 @@ pub fn find(
             return Err("the context and the Dockerfile can't both come from standard input".into());
         }
         stdin_context(cache)?
-    } else if let Some(git) = git_address(context)? {
-        git_context(&git, login, cache)?
+    } else if let Some(address) = git_address(context)? {
+        git_context(&address, git, cache)?
     } else if context.starts_with("http://") || context.starts_with("https://") {
         url_context(context, cache)?
     } else {
         let path = std::path::absolute(context)
             .map_err(|e| format!("cannot find the context {context}: {e}"))?;
         if !path.is_dir() {
-            return Err(format!("the build context {context} is not a directory"));
+            let mut text = format!("the build context {context} is not a directory");
+            if matches!(context, "true" | "false") || context.starts_with("mode=") {
+                text.push_str(&format!(
+                    "; the value of a flag such as --provenance stands behind '=': --provenance={context}"
+                ));
+            }
+            return Err(text);
         }
         Place::Here(path)
     };
@@ -79,14 +93,14 @@ pub fn find(
         Place::Here(root) => {
             let shown = Path::new(context);
             let (file, text) = dockerfile(file, shown, false)?;
-            let ignore = ignore_file(&file, &root, false)?;
+            let ignore = ignore_file(&file, &root)?;
             Ok(Found { context: Some(root), file, text, ignore, _kept: None })
         }
         Place::Brought(root, kept) => {
             let (file, text) = dockerfile(file, &root, true)?;
-            let ignore = ignore_file(&file, &root, true)?;
+            // As in BuildKit, what is left out is for whoever sends files: here all are there.
             let file = file.strip_prefix(&root).map(Path::to_owned).unwrap_or(file);
-            Ok(Found { context: Some(root), file, text, ignore, _kept: Some(kept) })
+            Ok(Found { context: Some(root), file, text, ignore: None, _kept: Some(kept) })
         }
         Place::Nowhere(text) => {
             let file = PathBuf::from(if context == "-" { "<stdin>" } else { "Dockerfile" });
@@ -123,8 +137,14 @@ fn stdin_context(cache: &Path) -> Result<Place, String> {
 fn url_context(url: &str, cache: &Path) -> Result<Place, String> {
     let kept = scratch(cache)?;
     let path = kept.dir.join("fetched");
-    fetch_blocking(url, &path).map_err(|e| e.to_string())?;
-    unpacked(&path, kept, &redacted(url))
+    // What stands behind the path may be a key.
+    let whole = redacted(url);
+    let shown = match whole.split_once('?') {
+        Some((address, _)) => format!("{address}?…"),
+        None => whole.clone(),
+    };
+    fetch_blocking(url, &path).map_err(|e| e.to_string().replace(&whole, &shown))?;
+    unpacked(&path, kept, &shown)
 }
 
 /// What came as one file: an archive is the context, anything else a Dockerfile.
@@ -150,7 +170,7 @@ fn unpacked(path: &Path, kept: Kept, name: &str) -> Result<Place, String> {
     }
 }
 
-fn git_context(git: &GitAddress, login: GitLogin, cache: &Path) -> Result<Place, String> {
+fn git_context(git: &GitAddress, wishes: GitWishes, cache: &Path) -> Result<Place, String> {
     let cancel = cancel_on_signals().map_err(|e| e.to_string())?;
     let kept = scratch(cache)?;
     let (home, dir) = (kept.dir.join("home"), kept.dir.join("context"));
@@ -158,9 +178,9 @@ fn git_context(git: &GitAddress, login: GitLogin, cache: &Path) -> Result<Place,
         std::fs::create_dir(path).map_err(|e| format!("cannot make {}: {e}", path.display()))?;
     }
     let interrupted = || cancel.is_cancelled();
-    let runner = Git { home: &home, login, interrupted: &interrupted };
+    let runner = Git { home: &home, login: wishes.login, interrupted: &interrupted };
     let commit = runner.resolve(git, git.checksum.as_deref()).map_err(|e| e.to_string())?;
-    let keep = git.keep_git_dir.unwrap_or(false);
+    let keep = git.keep_git_dir.unwrap_or(wishes.keep_git_dir);
     let root = runner.checkout(git, &commit, keep, &dir).map_err(|e| e.to_string())?;
     match cancel.is_cancelled() {
         true => Err("interrupted".to_owned()),
@@ -188,7 +208,7 @@ fn dockerfile(
             context.join(inside.as_path())
         }
         Some(path) => path.to_owned(),
-        None => ["Dockerfile", "Containerfile"]
+        None => ["Dockerfile", "dockerfile", "Containerfile"]
             .iter()
             .map(|name| context.join(name))
             .find(|path| path.is_file())
@@ -218,19 +238,11 @@ fn is_inside(path: &Path, dir: &Path) -> bool {
     root.is_ok_and(|root| path.canonicalize().is_ok_and(|path| path.starts_with(root)))
 }
 
-/// `<Dockerfile>.dockerignore` replaces `.dockerignore`. In a context that was `brought` neither may
-/// be a link that leads out of it.
-fn ignore_file(
-    file: &Path,
-    context: &Path,
-    brought: bool,
-) -> Result<Option<(String, String)>, String> {
+/// `<Dockerfile>.dockerignore` replaces `.dockerignore`.
+fn ignore_file(file: &Path, context: &Path) -> Result<Option<(String, String)>, String> {
     let mut own = file.as_os_str().to_owned();
     own.push(".dockerignore");
     for path in [PathBuf::from(own), context.join(".dockerignore")] {
-        if brought && path.is_symlink() && !is_inside(&path, context) {
-            return Err(format!("{} leads out of the context", path.display()));
-        }
         match std::fs::read(&path) {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -268,7 +280,7 @@ fn named_one(context: &BuildContext) -> Result<NamedContext, String> {
         ContextSource::Remote(address) => NamedSource::Remote(address.clone()),
         ContextSource::Directory(path) => {
             let path = directory(path)?;
-            let ignore = ignore_file(&path.join("Dockerfile"), &path, false)?;
+            let ignore = ignore_file(&path.join("Dockerfile"), &path)?;
             NamedSource::Directory { path, ignore }
         }
         ContextSource::Target(target) => {

@@ -25,7 +25,8 @@ impl Load {
         let is_load = |output: &Wanted| matches!(output.place, Place::Load(_));
         if flag && !request.outputs.iter().any(is_load) {
             let place = Place::Load(Default::default());
-            request.outputs.push(Wanted { place, layers: LayerOptions::default() });
+            let (names, layers) = (Vec::new(), LayerOptions::default());
+            request.outputs.push(Wanted { place, names, layers });
         }
         if !request.outputs.iter().any(is_load) {
             return Ok(None);

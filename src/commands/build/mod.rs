@@ -6,6 +6,7 @@ mod args;
 mod caches;
 mod context;
 mod load;
+mod others;
 mod outputs;
 mod values;
 
@@ -39,7 +40,7 @@ use crate::{
     talk,
 };
 use agent::Agents;
-use context::Found;
+use context::{Found, GitWishes};
 use load::Load;
 use values::{build_arg, pairs};
 
@@ -70,19 +71,29 @@ pub fn run(args: &BuildArgs, defaults: &BuildDefaults) -> ExitCode {
     match try_run(args, defaults) {
         Ok(code) => code,
         Err(message) => {
-            failure::say(&message);
+            match args.progress {
+                ProgressMode::Json if !args.quiet => {
+                    talk::line(&build::refused(&message).to_string());
+                }
+                _ => failure::say(&message),
+            }
             ExitCode::from(FAILED)
         }
     }
 }
 
 fn try_run(args: &BuildArgs, defaults: &BuildDefaults) -> Result<ExitCode, String> {
+    args.others.refuse()?;
     let options = session_options(&args.machine)?;
     let (file, cache) = (args.file.as_deref(), &options.cache_dir);
     // Those of our own end with the build.
     let agents = Agents::open(&args.agents)?;
-    let login = git_login(args, &agents)?;
-    let found = context::find(&args.context, file, login, cache)?;
+    let keep = args.build_args.iter().rev().find_map(|a| {
+        a.strip_prefix("BUILDKIT_CONTEXT_KEEP_GIT_DIR=")
+            .map(|value| value == "1" || value == "true")
+    });
+    let git = GitWishes { login: git_login(args, &agents)?, keep_git_dir: keep.unwrap_or(false) };
+    let found = context::find(&args.context, file, git, cache)?;
     let mut request = request(args, defaults, &found, &agents)?;
     let load = Load::prepare(args.load, &mut request)?;
     let progress = match args.progress {
@@ -158,7 +169,7 @@ fn data(outcome: &BuildOutcome) {
     let mut out = anstream::stdout().lock();
     // Nobody is there to read: nothing to do about it.
     let _ = if !outcome.pushed.is_empty() {
-        outcome.pushed.iter().try_for_each(|name| writeln!(out, "{name}@{}", outcome.digest))
+        outcome.pushed.iter().try_for_each(|to| writeln!(out, "{}@{}", to.name, to.digest))
     } else {
         writeln!(out, "{}", outcome.digest)
     };
@@ -234,15 +245,24 @@ fn outputs(args: &BuildArgs, tags: &[String]) -> Result<(Vec<Output>, Vec<Annota
     for text in &args.annotations {
         annotations.extend(outputs::annotation(text)?);
     }
-    for text in &args.outputs {
+    for text in args.outputs.iter().filter(|text| *text != "type=cacheonly") {
         let parsed = outputs::output(text)?;
-        outputs.push(parsed.output);
+        // One that keeps nothing.
+        outputs.extend(parsed.output);
         annotations.extend(parsed.annotations);
     }
     let registry = |o: &Output| matches!(o.place, Place::Registry { .. });
     if args.push && !outputs.iter().any(registry) {
         let place = Place::Registry { names: Vec::new(), by_digest: false };
-        outputs.push(Output { place, layers: LayerOptions::default() });
+        outputs.push(Output { place, names: Vec::new(), layers: LayerOptions::default() });
+    }
+    // An output's own names don't take the place of those that -t gives.
+    for output in &mut outputs {
+        if let Place::Registry { names, by_digest: false } = &mut output.place
+            && !names.is_empty()
+        {
+            names.extend(args.tags.iter().cloned());
+        }
     }
     let nameless =
         |o: &Output| matches!(&o.place, Place::Registry { names, .. } if names.is_empty());

@@ -20,8 +20,8 @@ use crate::write;
 
 /// One output, and the annotations that it brings along.
 pub struct Parsed {
-    /// Where, and how.
-    pub output: Output,
+    /// Where, and how; nothing for an image that is not pushed.
+    pub output: Option<Output>,
     /// `annotation.KEY=VALUE`.
     pub annotations: Vec<Annotation>,
 }
@@ -131,8 +131,17 @@ impl Given {
             force: self.force,
             rewrite_timestamp: self.rewrite_timestamp,
         };
+        // How the pushing of a workflow is switched off.
+        if self.kind.as_deref() == Some("image") && self.push == Some(false) {
+            return Ok(Parsed { output: None, annotations: self.annotations });
+        }
         let place = self.place()?;
-        Ok(Parsed { output: Output { place, layers }, annotations: self.annotations })
+        let names = match place {
+            Place::Registry { .. } => Vec::new(),
+            _ => self.names,
+        };
+        let output = Some(Output { place, names, layers });
+        Ok(Parsed { output, annotations: self.annotations })
     }
 
     fn place(&self) -> Result<Place, String> {
@@ -147,23 +156,29 @@ impl Given {
         let named = || Place::Registry { names: self.names.clone(), by_digest: self.by_digest };
         match kind {
             "registry" => Ok(named()),
-            "image" if self.push == Some(true) || self.by_digest => Ok(named()),
+            "image" if self.push == Some(true) => Ok(named()),
             "image" => Err("mlint keeps no images: add push=true, or write an archive with \
                             type=oci or type=docker"
                 .to_owned()),
             "oci" => {
                 let path = file()?;
                 // Without a word about it, the name tells.
-                let named = path.as_os_str() == "-" || path.extension().is_some_and(|e| e == "tar");
+                let named = path.as_os_str() == "-" || path.extension().is_some() && !path.is_dir();
                 Ok(match self.tar.unwrap_or(named) {
                     true => Place::OciArchive(path),
                     false => Place::OciDirectory(path),
                 })
             }
             // Where its archive lies meanwhile is decided later.
+            "docker" if self.tar == Some(false) => {
+                Err("docker load reads archives: leave tar=false out, or take type=oci".to_owned())
+            }
             "docker" if self.dest.is_none() => Ok(Place::Load(PathBuf::new())),
             "docker" => Ok(Place::Docker(file()?)),
             "tar" => Ok(Place::Tar(file()?)),
+            "local" if self.dest.as_deref() == Some("-") => {
+                Err("a directory can't go to standard output; type=tar can".to_owned())
+            }
             "local" => Ok(Place::Local(file()?)),
             other => Err(format!(
                 "there is no type '{other}': registry, image, oci, docker, tar and local are known"
@@ -303,11 +318,12 @@ pub fn metadata(outcome: &BuildOutcome) -> Value {
             "size": outcome.size,
         },
     });
-    if let [only] = &outcome.platforms[..] {
+    if let (true, [only]) = (is_manifest(outcome), &outcome.platforms[..]) {
         all["containerimage.config.digest"] = json!(only.config);
     }
     if !outcome.pushed.is_empty() {
-        all["image.name"] = json!(outcome.pushed.join(","));
+        let names: Vec<&str> = outcome.pushed.iter().map(|to| &*to.name).collect();
+        all["image.name"] = json!(names.join(","));
     }
     let platforms = outcome.platforms.iter().map(|p| {
         let digests = json!({ "digest": p.digest, "size": p.size, "config.digest": p.config });
@@ -326,9 +342,14 @@ pub fn metadata(outcome: &BuildOutcome) -> Value {
 /// The image's id: its config's digest, or the index's of several platforms.
 pub fn image_id(outcome: &BuildOutcome) -> &str {
     match &outcome.platforms[..] {
-        [only] => &only.config,
+        [only] if is_manifest(outcome) => &only.config,
         _ => &outcome.digest,
     }
+}
+
+/// Whether the result is one image by itself, without an index.
+fn is_manifest(outcome: &BuildOutcome) -> bool {
+    outcome.media_type == mlint_oci::media_type::OCI_MANIFEST
 }
 
 /// Writes what was asked for about a result.
@@ -370,11 +391,15 @@ mod tests {
 
     #[test]
     fn outputs_are_read_or_refused() {
-        let place = |text: &str| output(text).map(|p| p.output.place);
+        let place = |text: &str| output(text).map(|p| p.output.expect("an output").place);
         assert!(matches!(place("type=oci,dest=/a/b.tar"), Ok(Place::OciArchive(_))));
         assert!(matches!(place("type=oci,dest=/a/b"), Ok(Place::OciDirectory(_))));
         assert!(matches!(place("type=oci,dest=/a/b,tar=true"), Ok(Place::OciArchive(_))));
         assert!(matches!(place("type=oci,dest=/a/b.tar,tar=false"), Ok(Place::OciDirectory(_))));
+        assert!(matches!(place("type=oci,dest=/a/b.tar.gz"), Ok(Place::OciArchive(_))));
+        let named = output("type=oci,dest=/a/b.tar,name=x:1").map(|p| p.output.unwrap().names);
+        assert_eq!(named, Ok(vec!["x:1".to_owned()]));
+        assert!(output("type=image,name=x,push=false").is_ok_and(|p| p.output.is_none()));
         assert!(matches!(place("type=docker,dest=/a"), Ok(Place::Docker(_))));
         assert!(matches!(place("type=docker"), Ok(Place::Load(_))));
         assert!(matches!(place("out"), Ok(Place::Local(_))));
@@ -385,10 +410,13 @@ mod tests {
         };
         assert_eq!(place("type=registry"), named(&[], false));
         assert_eq!(place("type=image,\"name=a,b\",push=true"), named(&["a", "b"], false));
-        assert_eq!(place("type=image,name=a,push-by-digest=true"), named(&["a"], true));
+        assert_eq!(place("type=image,name=a,push-by-digest=true,push=true"), named(&["a"], true));
         for bad in [
             "type=oci",
             "type=image,name=x",
+            "type=image,name=x,push-by-digest=true",
+            "type=docker,dest=x,tar=false",
+            "type=local,dest=-",
             "dest=x",
             "type=oci,dest=x,colour=red",
             "type=oci,dest=x,force-compression=maybe",
@@ -405,7 +433,7 @@ mod tests {
             force: true,
             rewrite_timestamp: false,
         };
-        assert_eq!(layers.map(|p| p.output.layers), Ok(want));
+        assert_eq!(layers.map(|p| p.output.unwrap().layers), Ok(want));
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub fn pairs(flag: &str, texts: &[String]) -> Result<Vec<(String, String)>, Stri
         .iter()
         .map(|text| match text.split_once('=') {
             Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+            None if !text.is_empty() => Ok((text.clone(), String::new())),
             _ => Err(format!("{flag} {text}: expected NAME=VALUE")),
         })
         .collect()

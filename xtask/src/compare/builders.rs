@@ -133,6 +133,13 @@ impl Builders {
     /// mlint's answer.
     pub fn mlint(&self, case: &Case, place: &Place) -> Result<Answer> {
         let layout = place.ours();
+        for (number, text) in case.earlier.iter().enumerate() {
+            let file = place.dir.join(format!("earlier-{number}.Dockerfile"));
+            fs::write(&file, self.named(case, text, "")).map_err(Error::file(&file))?;
+            let other = Place { dir: place.dir.clone(), file };
+            let mut command = self.mlint_command(case, &other);
+            run::quiet(self.arguments(case, &other, &mut command))?;
+        }
         let mut command = self.mlint_command(case, place);
         command.arg("--output").arg(format!("type=oci,dest={}", layout.display()));
         self.ended(case, place, &mut command, &layout)

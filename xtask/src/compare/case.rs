@@ -21,6 +21,8 @@ pub struct Case {
     pub text: String,
     /// A Dockerfile of an image that `BASE` stands for.
     pub base: Option<String>,
+    /// Dockerfiles that mlint builds before, with the same cache.
+    pub earlier: Vec<String>,
     /// Arguments of both builders.
     pub build: Vec<String>,
     /// Arguments of mlint alone.
@@ -80,6 +82,8 @@ pub struct Member {
     pub mode: u32,
     /// Its owner and group.
     pub owner: (u32, u32),
+    /// Its extended attributes.
+    pub xattrs: Vec<(String, Vec<u8>)>,
 }
 
 /// What a member of an archive is.
@@ -157,6 +161,7 @@ impl Case {
         match word {
             "@fails" => self.fails = true,
             "@base" => self.base = Some(lines()),
+            "@earlier" => self.earlier.push(lines()),
             "@build" => self.build.extend(words(rest)),
             "@mlint" => self.mlint.extend(words(rest)),
             "@env" => {
@@ -224,16 +229,27 @@ fn setup(word: &str, rest: &str, below: &[&str]) -> Option<Setup> {
         }
         "time" => Setup::Time { path, seconds: rest.parse().ok()? },
         "git" => Setup::Git { path },
-        "tar" => Setup::Tar {
-            path,
-            members: below.iter().map(|line| member(line)).collect::<Option<_>>()?,
-        },
+        "tar" => Setup::Tar { path, members: members(below)? },
         _ => return None,
     })
 }
 
 /// `file PATH MODE UID:GID CONTENT`, `dir PATH MODE UID:GID`, `link PATH -> TARGET`, `hard PATH TO`,
-/// `fifo PATH MODE UID:GID`.
+/// `fifo PATH MODE UID:GID`; `xattr NAME=VALUE` is for the one before.
+fn members(lines: &[&str]) -> Option<Vec<Member>> {
+    let mut all: Vec<Member> = Vec::new();
+    for line in lines {
+        match line.strip_prefix("xattr ") {
+            None => all.push(member(line)?),
+            Some(set) => {
+                let (name, value) = set.split_once('=')?;
+                all.last_mut()?.xattrs.push((name.to_owned(), unescape(value)));
+            }
+        }
+    }
+    Some(all)
+}
+
 fn member(line: &str) -> Option<Member> {
     let (word, rest) = line.split_once(' ')?;
     let (path, rest) = path_and_rest(rest);
@@ -249,7 +265,7 @@ fn member(line: &str) -> Option<Member> {
         "hard" => linked(MemberKind::Hardlink(rest.to_owned()), 0o644),
         _ => None,
     }?;
-    Some(Member { path: path.to_owned(), kind, mode, owner })
+    Some(Member { path: path.to_owned(), kind, mode, owner, xattrs: Vec::new() })
 }
 
 /// A path, in double quotes if it has spaces, and what follows.

@@ -28,6 +28,8 @@ pub struct Difference {
 
 /// Times before this one come from somewhere; later ones are those of the build (2025-06-15).
 const RECENT: i64 = 1_750_000_000;
+/// The same in configs.
+const RECENT_DAY: &str = "2025-06-15";
 
 struct Differ<'a> {
     found: Vec<Difference>,
@@ -59,6 +61,10 @@ pub fn compare(buildkit: &Answer, mlint: &Answer, given: &[i64]) -> Vec<Differen
 }
 
 impl Differ<'_> {
+    fn created(&mut self, key: &str, theirs: &Value, ours: &Value) {
+        self.unless_equal(key, &when(theirs), &when(ours));
+    }
+
     fn add(&mut self, key: &str, sides: String) {
         self.found.push(Difference { key: format!("{}{key}", self.prefix), sides });
     }
@@ -135,6 +141,7 @@ impl Differ<'_> {
 
     fn config(&mut self, theirs: &Image, ours: &Image) {
         let (theirs, ours) = (&theirs.config, &ours.config);
+        let outer = (theirs, ours);
         for key in keys(theirs, ours) {
             if !["config", "history", "rootfs", "created"].contains(&key) {
                 self.unless_equal(key, &plain(&theirs[key]), &plain(&ours[key]));
@@ -149,12 +156,26 @@ impl Differ<'_> {
         let entries = |config: &Value| config["history"].as_array().unwrap_or(&empty).clone();
         let (theirs, ours) = (entries(theirs), entries(ours));
         self.unless_equal("history length", &theirs.len(), &ours.len());
+        self.created("created", &outer.0["created"], &outer.1["created"]);
         for (number, (theirs, ours)) in theirs.iter().zip(&ours).enumerate() {
             for key in ["created_by", "comment", "author", "empty_layer"] {
                 let (theirs, ours) = (plain(&theirs[key]), plain(&ours[key]));
                 self.unless_equal(&format!("history {number} {key}"), &theirs, &ours);
             }
+            self.created(
+                &format!("history {number} created"),
+                &theirs["created"],
+                &ours["created"],
+            );
         }
+    }
+}
+
+/// A time in a config: what is of the build is "now".
+fn when(created: &Value) -> &str {
+    match created.as_str().unwrap_or_default() {
+        recent if recent >= RECENT_DAY => "now",
+        time => time,
     }
 }
 
@@ -202,7 +223,7 @@ mod tests {
         let file = |mode, time| Node { kind: "file".into(), mode, time, ..Node::default() };
         let config = |env: &str, label: Value| {
             json!({"os": "linux", "config": {"Env": [env], "Labels": label},
-                   "history": [{"created_by": env, "created": "now"}]})
+                   "history": [{"created_by": env, "created": "2026-01-01T00:00:00Z"}]})
         };
         let theirs =
             built(config("A=1", json!({})), &[("/f", file(0o644, 5)), ("/gone", file(0, 0))]);

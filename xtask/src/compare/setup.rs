@@ -119,6 +119,12 @@ fn archive(members: &[Member]) -> std::io::Result<Vec<u8>> {
             put(&mut old.linkname, target)?;
         }
         header.set_cksum();
+        let xattrs = member.xattrs.iter();
+        let records: Vec<(String, &[u8])> =
+            xattrs.map(|(name, value)| (format!("SCHILY.xattr.{name}"), &value[..])).collect();
+        if !records.is_empty() {
+            builder.append_pax_extensions(records.iter().map(|(key, value)| (&key[..], *value)))?;
+        }
         builder.append(&header, content)?;
     }
     builder.into_inner()

@@ -20,6 +20,9 @@ use crate::{
 /// The media type of a statement.
 const STATEMENT: &str = "application/vnd.in-toto+json";
 
+/// What an SPDX document is called as a predicate.
+const SPDX: &str = "https://spdx.dev/Document";
+
 /// The statements about one image.
 #[derive(Debug)]
 pub struct Attested {
@@ -29,6 +32,8 @@ pub struct Attested {
     pub descriptor: Descriptor,
     /// Its config and the statements.
     pub blobs: Vec<(Descriptor, Vec<u8>)>,
+    /// The statements as files beside the image's own, as buildx calls them.
+    pub files: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// Makes the statements that are asked for.
@@ -47,7 +52,7 @@ pub fn attest(
         let mut statements = Vec::new();
         if wanted.sbom {
             let document = sbom::document(exec, image).at(plan.base_span)?;
-            statements.push(("https://spdx.dev/Document", document));
+            statements.push((SPDX, document));
         }
         if let Some(options) = &wanted.provenance {
             let predicate = provenance::predicate(exec, plan, options, started)?;
@@ -66,6 +71,7 @@ fn manifest(
     let wrong = |reason: String| Problem::Image { platform: image.platform.clone(), reason };
     let subjects = subjects(exec, image);
     let mut blobs = Vec::new();
+    let mut files = Vec::new();
     let mut layers = Vec::new();
     for (kind, predicate) in statements {
         let statement = json!({
@@ -78,6 +84,8 @@ fn manifest(
         let mut descriptor = Descriptor::of(STATEMENT, &bytes);
         descriptor.annotations.insert("in-toto.io/predicate-type".to_owned(), kind.to_owned());
         layers.push(descriptor.clone());
+        files
+            .push((if kind == SPDX { "sbom.spdx.json" } else { "provenance.json" }, bytes.clone()));
         blobs.push((descriptor, bytes));
     }
     let mut config = ImageConfig::new(&Platform::new("unknown", "unknown", None));
@@ -95,7 +103,7 @@ fn manifest(
     descriptor
         .annotations
         .insert("vnd.docker.reference.type".to_owned(), "attestation-manifest".to_owned());
-    Ok(Attested { manifest_bytes, descriptor, blobs })
+    Ok(Attested { manifest_bytes, descriptor, blobs, files })
 }
 
 /// What the statements are about: the image by each of its names.

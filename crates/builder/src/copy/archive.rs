@@ -7,6 +7,7 @@ use crate::{
     error::FsError,
     layer::{
         Entry, EntryKind, IndexEntry, LayerIndex, LayerWriter, Meta, View,
+        diff::CAPABILITY_XATTR,
         entry::ImagePath,
         packed::Unpacked,
         read::{ArchiveError, Limits, Whiteouts, each_entry},
@@ -105,6 +106,8 @@ fn relocate(
     if let Some((uid, gid)) = placement.owner {
         entry.meta = Meta { uid, gid, ..entry.meta };
     }
+    // Of a file's attributes a layer tells capabilities only, wherever the file comes from.
+    entry.meta.xattrs.retain(|name, _| name == CAPABILITY_XATTR.as_bytes());
     Ok(Some(entry))
 }
 

@@ -91,7 +91,9 @@ impl Change {
             if self.who & who == 0 {
                 continue;
             }
-            mask |= 0o7 << shift | id;
+            // What is taken from another class says nothing of the special bits.
+            let special = if matches!(self.what, What::Copy(_)) { 0 } else { id };
+            mask |= 0o7 << shift | special;
             bits |= match self.what {
                 What::Bits { rwx, conditional, set_id, .. } => {
                     let runs = conditional && (is_dir || mode & 0o111 != 0);

@@ -9,6 +9,9 @@ use crate::layer::{
     view::{Lookup, Node},
 };
 
+/// The mode's bit for which what comes into a directory belongs to its group.
+const SETGID: u32 = 0o2000;
+
 /// User and group.
 pub type Owner = (u32, u32);
 
@@ -95,6 +98,13 @@ impl Placement {
         let mut placed = there.unwrap_or_else(|| self.existing_directory(&target, true));
         placed.entry.meta.mtime = time;
         self.added.insert(target, placed);
+    }
+
+    /// Gives a directory that comes into being here a time of its own.
+    pub fn date(&mut self, path: &ImagePath, time: i64) {
+        if let Some(placed) = self.added.get_mut(path) {
+            placed.entry.meta.mtime = time;
+        }
     }
 
     /// A file that comes into a directory changes its time.
@@ -300,9 +310,15 @@ impl Placement {
                 Some(node) if node.entry.is_dir() => {}
                 Some(_) => return Err(CopyError::NotADirectory { path: at.display() }),
                 None => {
-                    let mut entry = self.new_entry(EntryKind::Directory, 0o755, (0, 0));
+                    // As `mkdir` does it: in a directory of a group it is of that group, too.
+                    let above = at.parent().filter(|p| !p.is_root());
+                    let above = above.and_then(|p| self.dest.get(&p)).map(|node| &node.entry);
+                    let of_group = above.filter(|dir| dir.mode & SETGID != 0);
+                    let group = of_group.map_or(0, |dir| dir.gid);
+                    let mut entry = self.new_entry(EntryKind::Directory, 0o755, (0, group));
                     let said = self.mode.as_ref().and_then(Mode::of_new_directories);
-                    entry.meta.mode = said.unwrap_or(0o755);
+                    let bit = of_group.map_or(0, |_| SETGID);
+                    entry.meta.mode = said.unwrap_or(0o755) | bit;
                     self.put(at.clone(), Placed { entry, content: Content::None })?;
                 }
             }

@@ -1,8 +1,8 @@
 //! `--cache-to`: what a build has made or found is written elsewhere, after its images are.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use mlint_oci::{Descriptor, Platform, Reference, media_type};
+use mlint_oci::{Index, Platform, Reference, media_type};
 use mlint_registry::{BlobSource, PlannedBlob, PlannedManifest, PushPlan};
 
 use super::{CachedStep, Part, directory, import::registry_index, merged};
@@ -18,6 +18,9 @@ use crate::{
 
 /// Another build may write the same cache at the same time: so often the index is written anew.
 const TRIES: usize = 5;
+
+/// So long another build may take from looking at the index to writing its own.
+const SETTLES: Duration = Duration::from_millis(300);
 
 /// Writes all caches that are asked for. The images, platform and last step, are those that were
 /// built.
@@ -73,7 +76,12 @@ fn write(
     };
     let platforms: Vec<String> = images.iter().map(|(platform, _)| platform.to_string()).collect();
     let (place, platforms) = (&to.place, platforms.join(", "));
-    Ok(format!("the cache at {place} has {steps} steps of {platforms} now ({sent} blobs sent)"))
+    let counted = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    };
+    let (steps, sent) = (counted(steps, "step"), counted(sent, "blob"));
+    Ok(format!("the cache at {place} has {steps} of {platforms} now ({sent} sent)"))
 }
 
 /// What is to be known of a step: nothing of base images.
@@ -87,6 +95,7 @@ fn step(exec: &Exec<'_>, id: StepId) -> Option<CachedStep> {
         layer: LayerRef { origin: None, ..layer.clone() },
         created: result.created?,
         about: exec.about(id),
+        content: result.content.clone(),
     })
 }
 
@@ -134,30 +143,41 @@ fn to_registry(
 }
 
 /// Puts the parts into the index behind the tag, beside those of other platforms. The registry has
-/// no way to do that at once, so it is looked at right before, and again afterwards.
+/// no way to do that at once, so it is looked at right before, right afterwards, and once more when
+/// whoever looked before us has written.
 fn tag(exec: &Exec<'_>, tagged: &Reference, parts: &[Part]) -> Result<(), BuildError> {
     for _ in 0..TRIES {
         let before = exec.wait(registry_index(exec.client, tagged))??;
         let index = merged(before.as_ref(), parts).map_err(std::io::Error::other);
         let index = index.map_err(crate::error::FsError::new("write", "the index".as_ref()))?;
         exec.wait(exec.client.push_tag(tagged, media_type::OCI_INDEX, &index))??;
-        let after = exec.wait(registry_index(exec.client, tagged))??;
-        let has = |part: &Part| {
-            let all = after.iter().flat_map(|index| &index.manifests);
-            let mut same = all.filter(|d: &&Descriptor| d.platform == part.descriptor.platform);
-            same.any(|d| d.digest == part.descriptor.digest)
-        };
-        let others = |platform: Option<Platform>| {
-            let mut all = after.iter().flat_map(|index| &index.manifests);
-            all.any(|d| d.platform() == platform)
-        };
-        let known = before.iter().flat_map(|index| &index.manifests);
-        if parts.iter().all(has) && known.into_iter().all(|d| others(d.platform())) {
+        if !holds(exec, tagged, before.as_ref(), parts)? {
+            continue;
+        }
+        std::thread::sleep(SETTLES);
+        if holds(exec, tagged, before.as_ref(), parts)? {
             return Ok(());
         }
     }
     let place = tagged.familiar();
     Err(Problem::CacheContended { place }.into())
+}
+
+/// Whether the tag has these parts, and something for each platform that was there before.
+fn holds(
+    exec: &Exec<'_>,
+    tagged: &Reference,
+    before: Option<&Index>,
+    parts: &[Part],
+) -> Result<bool, BuildError> {
+    let now = exec.wait(registry_index(exec.client, tagged))??;
+    let all = || now.iter().flat_map(|index| &index.manifests);
+    let has = |part: &Part| {
+        let mut same = all().filter(|d| d.platform == part.descriptor.platform);
+        same.any(|d| d.digest == part.descriptor.digest)
+    };
+    let mut known = before.iter().flat_map(|index| &index.manifests);
+    Ok(parts.iter().all(has) && known.all(|old| all().any(|d| d.platform() == old.platform())))
 }
 
 /// The repositories that this build was pushed to: they have its layers.

@@ -91,6 +91,10 @@ impl Imported {
                 }
                 let blob = step.layer.digest.clone();
                 self.blobs.entry(blob).or_insert_with(|| source.clone());
+                if let Some(content) = &step.content {
+                    let by_content = CachedStep { content: None, ..step.clone() };
+                    self.steps.entry(content.clone()).or_insert(by_content);
+                }
                 self.steps.entry((step.kind.clone(), step.key.clone())).or_insert(step);
             }
             for Note { kind, key, value } in config.notes {
@@ -154,7 +158,7 @@ impl Imported {
         if exec.store.has_layer(layer) {
             return Ok(true);
         }
-        let _lock = exec.store.lock("blob", layer.digest.hex())?;
+        let _lock = exec.lock("blob", layer.digest.hex())?;
         if exec.store.has_layer(layer) {
             return Ok(true);
         }

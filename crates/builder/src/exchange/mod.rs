@@ -67,6 +67,9 @@ pub struct CachedStep {
     /// The step, for people.
     #[serde(default)]
     pub about: String,
+    /// Kind and key that its content is found by, if that has a record of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<(String, Digest)>,
 }
 
 /// A record that is no step's.
@@ -185,6 +188,7 @@ mod tests {
             layer,
             created: 1,
             about: String::new(),
+            content: None,
         };
         let platform = platform.parse().unwrap();
         Part::new(&platform, vec![step.clone(), step], Vec::new(), Vec::new()).unwrap()

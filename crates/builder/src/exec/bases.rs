@@ -7,7 +7,7 @@ use mlint_registry::{Client, PlatformImage, RegistryError};
 
 use tokio::runtime::Handle;
 
-use super::{Exec, wait};
+use super::{Exec, lock, wait};
 use crate::{
     error::FsError,
     events::Event,
@@ -132,7 +132,7 @@ pub fn fetch_layer(
     if store.has_layer(layer) {
         return Ok(());
     }
-    let _lock = store.lock("blob", layer.digest.hex())?;
+    let _lock = lock(session, store, "blob", layer.digest.hex())?;
     if store.has_layer(layer) {
         return Ok(());
     }

@@ -26,7 +26,7 @@ use crate::{
     },
     error::FsError,
     events::Event,
-    layer::{EntryKind, LayerWriter, View, diff::file_xattrs, entry::ImagePath, view::Lookup},
+    layer::{Entry, EntryKind, LayerWriter, View, diff::file_xattrs, entry::ImagePath},
     pattern::is_pattern,
     plan::{CopyItem, CopyOp, MountSource, StepId},
     problem::{BuildError, Problem},
@@ -41,19 +41,19 @@ pub(super) enum Sources {
 }
 
 /// An archive to be unpacked.
-struct Archive {
+pub(super) struct Archive {
     disk: OnDisk,
     /// Where to.
-    base: ImagePath,
+    pub(super) base: ImagePath,
     /// What identifies its content.
-    content: String,
+    pub(super) content: String,
 }
 
 /// A destination with what comes there.
-struct Work {
-    placement: Placement,
-    sources: Vec<Sources>,
-    archives: Vec<Archive>,
+pub(super) struct Work {
+    pub(super) placement: Placement,
+    pub(super) sources: Vec<Sources>,
+    pub(super) archives: Vec<Archive>,
 }
 
 impl Exec<'_> {
@@ -128,14 +128,11 @@ impl Exec<'_> {
 
     /// The layer of a COPY whose instruction the cache does not know.
     fn copy_layer(&self, id: StepId, op: &CopyOp, parent: &Snapshot) -> Result<Fresh, BuildError> {
-        self.events.event(Event::Started { step: id });
         let work = self.place(op, parent)?;
         let entries = work.placement.entries();
-        let identity = self.layer_identity(&entries, &work)?;
+        let identity = self.layer_identity(&entries, &work, parent)?;
         let key = key("copy-layer", &identity);
-        let write = || self.write_copy(id, &entries, &work);
-        let made = self.cached_or(id, "copy-layer", &key, write)?;
-        Ok(Fresh { layer: made.layer, settled: made.settled })
+        self.by_content(id, "copy-layer", &key, || self.write_copy(id, &entries, &work))
     }
 
     fn place(&self, op: &CopyOp, parent: &Snapshot) -> Result<Work, BuildError> {
@@ -223,58 +220,16 @@ impl Exec<'_> {
         Ok(placement.add(sources[number].view(), selected, filter, dest)?)
     }
 
-    /// Everything that decides the layer's content, times left out.
-    fn layer_identity(&self, entries: &[Placed], work: &Work) -> Result<Vec<String>, BuildError> {
-        let mut lines = Vec::with_capacity(entries.len());
-        for Placed { entry, content } in entries {
-            let content = match (content, &entry.kind) {
-                (Content::Inline(bytes), _) => Digest::sha256(bytes).to_string(),
-                (Content::Source(number, path), EntryKind::File(_)) => {
-                    self.content_id(&work.sources[*number], path)?
-                }
-                _ => String::new(),
-            };
-            let meta = &entry.meta;
-            let kind = match entry.kind {
-                // Hard links' sizes are not known here, and the content says it all.
-                EntryKind::File(_) => "file".to_owned(),
-                ref kind => format!("{kind:?}"),
-            };
-            lines.push(format!(
-                "{:?} {kind} {:o} {}:{} {content}",
-                entry.path.0, meta.mode, meta.uid, meta.gid
-            ));
-        }
-        for Archive { base, content, .. } in &work.archives {
-            lines.push(format!("archive {:?} {content} {:?}", base.0, work.placement.owner));
-        }
-        Ok(lines)
-    }
-
-    fn content_id(&self, sources: &Sources, path: &ImagePath) -> Result<String, BuildError> {
-        match sources {
-            Sources::Context(loaded) => {
-                let digests = loaded.digests.of(&loaded.context, std::slice::from_ref(path))?;
-                Ok(digests.first().map(Digest::to_string).unwrap_or_default())
-            }
-            Sources::Image { snapshot, view } => {
-                let layer = view.get(path).and_then(|node| snapshot.layers.get(node.layer));
-                Ok(format!("{:?} {:?}", layer.map(|l| l.diff_id.as_str()), path.0))
-            }
-            // Its time is the server's, and so part of what it is.
-            Sources::Fetched { file, .. } => Ok(format!("{} {}", file.digest, file.modified)),
-        }
-    }
-
     fn write_copy(&self, id: StepId, entries: &[Placed], work: &Work) -> Result<Fresh, BuildError> {
         let mut changed = None;
+        let mut links = LinkTimes::of(entries);
         let path = self.store.temporary("layer.tar");
         let mut layer = LayerWriter::create(&path, self.compression(id))?;
         for placed in entries {
             if self.interrupted() {
                 return Err(Problem::Interrupted.into());
             }
-            if !self.write_entry(placed, &work.sources, &mut layer)? {
+            if !self.write_entry(placed, &work.sources, &mut links, &mut layer)? {
                 changed.get_or_insert_with(|| placed.entry.path.display());
             }
         }
@@ -293,7 +248,7 @@ impl Exec<'_> {
             self.events.event(Event::Warning { text });
         }
         let layer = self.store.put_layer(layer.finish()?, None)?;
-        Ok(Fresh { layer, settled: changed.is_none() })
+        Ok(Fresh { settled: changed.is_none(), ..Fresh::from(layer) })
     }
 
     /// Gives whether the file is still the one that was found when the context was read.
@@ -301,11 +256,13 @@ impl Exec<'_> {
         &self,
         placed: &Placed,
         sources: &[Sources],
+        links: &mut LinkTimes,
         layer: &mut LayerWriter,
     ) -> Result<bool, BuildError> {
         let mut entry = placed.entry.clone();
         let (source, disk) = match &placed.content {
             Content::None => {
+                links.give(&mut entry);
                 let written = layer.add(&entry, &mut io::empty());
                 written.map_err(FsError::new("write", layer.path()))?;
                 return Ok(true);
@@ -340,6 +297,7 @@ impl Exec<'_> {
         if let EntryKind::File(size) = &mut entry.kind {
             *size = found.len();
         }
+        links.keep(&entry);
         let mut data = Interruptible { file: &mut file, exec: self };
         if let Err(error) = layer.add(&entry, &mut data) {
             return Err(match self.interrupted() {
@@ -374,6 +332,34 @@ impl Exec<'_> {
             }
         };
         Ok(OnDisk { root, below: path.clone() })
+    }
+}
+
+/// The times of files that have further names: whoever unpacks the layer gives the file the time that
+/// stands with its last name.
+struct LinkTimes(BTreeMap<ImagePath, Option<i64>>);
+
+impl LinkTimes {
+    fn of(entries: &[Placed]) -> Self {
+        let target = |placed: &Placed| match &placed.entry.kind {
+            EntryKind::Hardlink(target) => Some((target.clone(), None)),
+            _ => None,
+        };
+        Self(entries.iter().filter_map(target).collect())
+    }
+
+    fn keep(&mut self, entry: &Entry) {
+        if let Some(time) = self.0.get_mut(&entry.path) {
+            *time = Some(entry.meta.mtime);
+        }
+    }
+
+    fn give(&self, entry: &mut Entry) {
+        if let EntryKind::Hardlink(target) = &entry.kind
+            && let Some(Some(time)) = self.0.get(target)
+        {
+            entry.meta.mtime = *time;
+        }
     }
 }
 
@@ -443,7 +429,9 @@ impl Sources {
         let full = ImagePath::clean(format!("{base}/{path}").as_bytes());
         if !is_pattern(base)
             && !is_pattern(&path)
-            && !matches!(self.view().resolve(&full, true), Lookup::Found(_))
+            // Patterns follow no links, and so nothing of what lies behind one would be copied.
+            && !full.is_root()
+            && self.view().get(&full).is_none()
         {
             let (path, hint) = (argument.to_owned(), missing(&full));
             return Err(CopyError::NotFound { path, hint }.into());

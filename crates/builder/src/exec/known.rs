@@ -7,10 +7,9 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::{Exec, Made, Record, StepResult, workdir::workdir_key};
+use super::{Exec, Made, Record, StepResult};
 use crate::{
     events::Event,
-    exchange::CachedStep,
     plan::{Op, StepId},
     problem::BuildError,
 };
@@ -21,6 +20,10 @@ impl Exec<'_> {
     pub fn all_known(&self) -> Result<bool, BuildError> {
         let steps = 0..self.plan.steps.len();
         if !self.imported.has_promises() || steps.clone().any(|id| self.afresh(id)) {
+            return Ok(false);
+        }
+        // Who wants all layers written elsewhere is not helped by names.
+        if self.request.cache_to.iter().any(|to| to.max) {
             return Ok(false);
         }
         for id in steps.clone() {
@@ -50,19 +53,19 @@ impl Exec<'_> {
             Op::Base(number) => return Ok(Some(self.base_result(*number))),
             Op::Run(op) => ("run", self.run_key(op, &parent)?),
             Op::Copy(op) => ("copy", self.copy_key(op, &parent)?),
-            Op::Workdir(op) => ("workdir", workdir_key(op, &parent)),
+            Op::Workdir(op) => ("workdir", self.workdir_key(op, &parent)),
         };
         let recorded =
             self.store.record::<Record>(kind, &key).filter(|r| self.store.has_layer(&r.layer));
-        let (Record { layer, created, .. }, promised) = match recorded {
+        let (Record { layer, created, content, .. }, promised) = match recorded {
             Some(record) => (record, false),
             None => match (self.imported.step(kind, &key), self.imported.promise(kind, &key)) {
                 (Some(step), _) => {
-                    let record = record_of(step);
+                    let record = Record::from(step.clone());
                     self.store.put_record(kind, &key, &record)?;
                     (record, false)
                 }
-                (None, Some(step)) => (record_of(step), true),
+                (None, Some(step)) => (Record::from(step.clone()), true),
                 (None, None) => return Ok(None),
             },
         };
@@ -70,13 +73,9 @@ impl Exec<'_> {
         if promised && self.shipped.contains(&id) {
             return Ok(None);
         }
-        let made = Made { layer, created, cached: true, settled: true, key: (kind, key) };
-        let (snapshot, created, cached, key) = self.grown(id, &parent, Ok(made))?;
-        Ok(Some(StepResult { snapshot, created, seconds: 0.0, cached, key }))
+        let key = (kind, key);
+        let made = Made { layer, created, cached: true, settled: true, key, content };
+        let (snapshot, created, cached, key, content) = self.grown(id, &parent, Ok(made))?;
+        Ok(Some(StepResult { snapshot, created, seconds: 0.0, cached, key, content }))
     }
-}
-
-fn record_of(step: &CachedStep) -> Record {
-    let CachedStep { layer, created, about, .. } = step.clone();
-    Record { layer, created, about }
 }

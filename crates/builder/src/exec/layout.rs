@@ -97,6 +97,37 @@ impl LayoutImage {
         let layers = layout.layers(store, &manifest, &config, interrupted)?;
         Ok((config, layers))
     }
+
+    /// Reads the layers of one of its manifests, and fails at one that is not what it should be. What
+    /// the store has of them says nothing about the layout.
+    pub fn check(
+        dir: &Path,
+        descriptor: &Descriptor,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<(), BuildError> {
+        let layout = Layout { dir };
+        let (manifest, _) = layout.image(descriptor)?;
+        for layer in &manifest.layers {
+            let path = layout.path(&layer.digest);
+            let mut hasher = Hasher::new(layer.digest.algorithm());
+            let mut buffer = vec![0; 256 * 1024];
+            let mut file = File::open(&path).map_err(FsError::new("read", &path))?;
+            loop {
+                if interrupted() {
+                    return Err(Problem::Interrupted.into());
+                }
+                match file.read(&mut buffer).map_err(FsError::new("read", &path))? {
+                    0 => break,
+                    n => hasher.update(&buffer[..n]),
+                }
+            }
+            let found = hasher.finish();
+            if found != layer.digest {
+                return Err(layout.wrong(format!("{} is {found}", layer.digest)));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The platforms that an image in a layout offers.

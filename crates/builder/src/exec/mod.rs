@@ -3,11 +3,13 @@
 mod bases;
 mod cache_key;
 mod copy;
+mod identity;
 mod known;
 mod layout;
 mod memo;
 mod mounts;
 mod owner;
+mod record;
 mod remote;
 mod run;
 mod schedule;
@@ -24,7 +26,6 @@ use std::{
 
 use mlint_oci::Digest;
 use mlint_registry::Client;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use bases::{fetch_layer, resolve_images, resolved};
 pub(crate) use layout::Layout;
@@ -35,24 +36,22 @@ pub use snapshot::Snapshot;
 use crate::{
     context::{Context, FileDigests, Ignore},
     events::{Event, Events},
-    exchange::{CachedStep, Imported, Note},
+    exchange::{Imported, Note},
     image::layer_steps,
-    layer::{Compression, LayerIndex, View, entry::ImagePath},
+    layer::{LayerIndex, View, entry::ImagePath},
     plan::{MountSource, Op, Plan, StepId},
     problem::{At, BuildError, Problem},
-    remote::{Commit, masked},
+    remote::Commit,
     request::{BuildRequest, NamedSource},
     reshape::compressed,
     sandbox::{Session, emulation::Emulation},
-    store::{LayerRef, LayerStoreError, Store},
+    store::{LayerRef, LayerStoreError, Lock, Store},
 };
 use memo::Memo;
+use record::{ContentKey, Fresh, Grown, Key, Made, Record};
 
 /// The name of the build context among what is remembered.
 const CONTEXT: &str = "context";
-
-/// The longest text that is kept of a step.
-const ABOUT: usize = 200;
 
 /// Everything that executing steps needs.
 pub struct Exec<'a> {
@@ -107,43 +106,8 @@ pub struct StepResult {
     pub cached: bool,
     /// The record that it is found by; `None` for base images.
     pub key: Option<Key>,
-}
-
-/// Which records, and the key among these.
-pub type Key = (&'static str, Digest);
-
-/// What the cache knows of a step.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Record {
-    layer: LayerRef,
-    created: i64,
-    /// The step, for people.
-    #[serde(default)]
-    about: String,
-}
-
-/// A layer, fresh or from the cache.
-struct Made {
-    layer: LayerRef,
-    created: i64,
-    cached: bool,
-    /// Whether it is what its key says.
-    settled: bool,
-    key: Key,
-}
-
-/// A layer that was made just now.
-struct Fresh {
-    layer: LayerRef,
-    /// Whether what it was made from stayed the same meanwhile. If not, its key tells of something
-    /// else, and nobody may find it under that key.
-    settled: bool,
-}
-
-impl From<LayerRef> for Fresh {
-    fn from(layer: LayerRef) -> Self {
-        Self { layer, settled: true }
-    }
+    /// The record that its content is found by, if that has one of its own.
+    pub content: Option<ContentKey>,
 }
 
 impl<'a> Exec<'a> {
@@ -212,6 +176,11 @@ impl<'a> Exec<'a> {
         Ok(())
     }
 
+    /// Takes a lock of the cache, unless the build is interrupted meanwhile.
+    pub fn lock(&self, kind: &str, name: &str) -> Result<Lock, BuildError> {
+        lock(self.session, self.store, kind, name)
+    }
+
     /// Whether to give up.
     pub fn interrupted(&self) -> bool {
         self.session.cancel().is_cancelled()
@@ -225,10 +194,11 @@ impl<'a> Exec<'a> {
         }
         let start = Instant::now();
         let parent = self.snapshot(step.parent);
-        let (snapshot, created, cached, key) = match &step.op {
+        let (snapshot, created, cached, key, content) = match &step.op {
             Op::Base(number) => {
-                let StepResult { snapshot, created, cached, key, .. } = self.base_result(*number);
-                (snapshot, created, cached, key)
+                let StepResult { snapshot, created, cached, key, content, .. } =
+                    self.base_result(*number);
+                (snapshot, created, cached, key, content)
             }
             Op::Run(op) => self.grown(id, &parent, self.run(id, op, &parent)).at(span)?,
             Op::Copy(op) => self.grown(id, &parent, self.copy(id, op, &parent)).at(span)?,
@@ -239,14 +209,14 @@ impl<'a> Exec<'a> {
             true => Event::Cached { step: id },
             false => Event::Finished { step: id, seconds },
         });
-        let result = StepResult { snapshot, created, seconds, cached, key };
+        let result = StepResult { snapshot, created, seconds, cached, key, content };
         self.results.lock().unwrap_or_else(PoisonError::into_inner)[id] = Some(Arc::new(result));
         Ok(())
     }
 
     fn base_result(&self, number: usize) -> StepResult {
         let snapshot = Snapshot::of(self.plan.bases[number].layers.clone());
-        StepResult { snapshot, created: None, seconds: 0.0, cached: true, key: None }
+        StepResult { snapshot, created: None, seconds: 0.0, cached: true, key: None, content: None }
     }
 
     fn grown(
@@ -254,104 +224,15 @@ impl<'a> Exec<'a> {
         id: StepId,
         parent: &Snapshot,
         made: Result<Made, BuildError>,
-    ) -> Result<(Snapshot, Option<i64>, bool, Option<Key>), BuildError> {
-        let Made { mut layer, created, cached, settled, key } = made?;
+    ) -> Result<Grown, BuildError> {
+        let Made { mut layer, created, cached, settled, key, content } = made?;
         let wanted = self.request.compression;
         // Made for another output, or by a step whose layer no image had.
         if self.shipped.contains(&id) && layer.compression != Some(wanted) {
             layer = compressed(self, &layer, wanted)?;
         }
-        Ok((parent.with(layer), Some(created), cached, settled.then_some(key)))
-    }
-
-    /// Whether the step is executed even if the cache knows it.
-    fn afresh(&self, id: StepId) -> bool {
-        let stage = &self.plan.steps[id].origin.stage;
-        self.request.no_cache
-            || self.request.no_cache_stages.iter().any(|name| name.eq_ignore_ascii_case(stage))
-    }
-
-    /// How a step's layer is compressed.
-    fn compression(&self, id: StepId) -> Compression {
-        match self.shipped.contains(&id) {
-            true => self.request.compression,
-            false => Compression::WORKING,
-        }
-    }
-
-    /// The result for a key: from the cache, or made now by exactly one of all who want it.
-    fn cached_or<F: Into<Fresh>>(
-        &self,
-        id: StepId,
-        kind: &'static str,
-        key: &Digest,
-        make: impl FnOnce() -> Result<F, BuildError>,
-    ) -> Result<Made, BuildError> {
-        let made = |record: Record, cached, settled| {
-            let Record { layer, created, .. } = record;
-            Made { layer, created, cached, settled, key: (kind, key.clone()) }
-        };
-        let known = || -> Option<Made> {
-            let record = match self.afresh(id) {
-                true => self.made().get(&(kind.to_owned(), key.clone())).cloned()?,
-                false => self.store.record(kind, key)?,
-            };
-            self.store.has_layer(&record.layer).then(|| made(record, true, true))
-        };
-        if let Some(made) = known() {
-            return Ok(made);
-        }
-        let _lock = self.store.lock(kind, key.hex())?;
-        if let Some(made) = known() {
-            return Ok(made);
-        }
-        if let Some(step) = self.imported.step(kind, key).filter(|_| !self.afresh(id)) {
-            let CachedStep { layer, created, about, .. } = step.clone();
-            // Holds as soon as the layer is here.
-            let record = Record { layer, created, about };
-            self.store.put_record(kind, key, &record)?;
-            return Ok(made(record, true, true));
-        }
-        let Fresh { layer, settled } = make()?.into();
-        let about = self.about(id);
-        let record = Record { layer, created: now(), about };
-        if settled {
-            self.store.put_record(kind, key, &record)?;
-            self.made().insert((kind.to_owned(), key.clone()), record.clone());
-        }
-        Ok(made(record, false, settled))
-    }
-
-    /// A record that is no step's: from here, or from a cache elsewhere.
-    pub fn record<T: DeserializeOwned>(&self, kind: &str, key: &Digest) -> Option<T> {
-        let elsewhere = || serde_json::from_value(self.imported.note(kind, key)?.clone()).ok();
-        self.store.record(kind, key).or_else(elsewhere)
-    }
-
-    /// Notes a record for caches elsewhere.
-    pub fn note(&self, kind: &str, key: &Digest, value: &impl Serialize) {
-        let Ok(value) = serde_json::to_value(value) else { return };
-        let note = Note { kind: kind.to_owned(), key: key.clone(), value };
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        if !noted.contains(&note) {
-            noted.push(note);
-        }
-    }
-
-    /// All that was noted, in an order that does not depend on time.
-    pub fn notes(&self) -> Vec<Note> {
-        let mut all = self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        all.sort_by(|a, b| (&a.kind, a.key.as_str()).cmp(&(&b.kind, b.key.as_str())));
-        all
-    }
-
-    fn made(&self) -> std::sync::MutexGuard<'_, HashMap<(String, Digest), Record>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A step, for people who look at the cache.
-    pub fn about(&self, id: StepId) -> String {
-        masked(&self.plan.steps[id].origin.text).chars().take(ABOUT).collect()
+        let content = content.filter(|_| settled);
+        Ok((parent.with(layer), Some(created), cached, settled.then_some(key), content))
     }
 
     /// The build context, or a named one; read when the first step needs it.
@@ -450,6 +331,13 @@ impl<'a> Exec<'a> {
 
     /// A layer's directory.
     pub fn unpacked(&self, layer: &LayerRef) -> Result<std::path::PathBuf, BuildError> {
+        if let Some(path) = self.store.look_over(layer)? {
+            let name = layer.digest.short();
+            let text = format!(
+                "the cache's unpacked layer {name} was changed on this disk ({path}): it is unpacked anew"
+            );
+            self.events.event(Event::Warning { text });
+        }
         if !self.store.is_unpacked(layer) {
             self.fetch(layer)?;
         }
@@ -472,6 +360,21 @@ impl<'a> Exec<'a> {
 /// What a named context is called among what is remembered.
 fn context_name(number: usize) -> String {
     format!("context {number}")
+}
+
+/// Takes a lock of the cache. Who holds it may need minutes, so the session can be told to stop.
+fn lock(session: &Session, store: &Store, kind: &str, name: &str) -> Result<Lock, BuildError> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(lock) = store.try_lock(kind, name)? {
+            return Ok(lock);
+        }
+        if session.cancel().is_cancelled() {
+            return Err(Problem::Interrupted.into());
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
 }
 
 /// Waits for a request, unless the session is told to stop.

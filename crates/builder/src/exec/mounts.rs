@@ -1,6 +1,10 @@
 //! Mounts of a RUN.
 
-use std::{fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+};
 
 use mlint_oci::Digest;
 
@@ -14,6 +18,21 @@ use crate::{
     store::Lock,
 };
 
+/// What stages that are mounted are known by.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stages {
+    /// Their names: nothing is read for it.
+    ByName,
+    /// The files that are seen in them.
+    ByContent,
+}
+
+/// Mode, user and group.
+type Own = (u32, u32, u32);
+
+/// Those of a cache's directory that says nothing of them.
+const USUAL: Own = (0o755, 0, 0);
+
 /// Mounts that are ready, with the locks that they need.
 #[derive(Default)]
 pub(super) struct Prepared {
@@ -22,19 +41,25 @@ pub(super) struct Prepared {
     /// Variables: secrets, and where an agent is.
     pub env: Vec<(String, String)>,
     pub agents: Vec<AgentSocket>,
+    /// The private caches of this step: one that it mounts twice is one.
+    private: BTreeMap<String, Digest>,
     /// How many agents the step asks for.
     wanted_agents: usize,
 }
 
 impl Exec<'_> {
     /// What of the mounts decides a RUN's result. A cache's content does not.
-    pub(super) fn mount_keys(&self, mounts: &[RunMount]) -> Result<Vec<String>, BuildError> {
+    pub(super) fn mount_keys(
+        &self,
+        mounts: &[RunMount],
+        stages: Stages,
+    ) -> Result<Vec<String>, BuildError> {
         let mut keys = Vec::new();
         for mount in mounts {
             keys.push(match mount {
-                RunMount::Cache { id, target, seed: None, .. } => format!("cache {id} {target}"),
-                RunMount::Cache { id, target, seed: Some(seed), .. } => {
-                    format!("cache {id} {target} {}", self.seed_key(seed)?)
+                RunMount::Cache { id, target, read_only, mode, uid, gid, seed, .. } => {
+                    let begins = self.beginning((*mode, *uid, *gid), seed.as_ref())?;
+                    format!("cache {id} {target} {read_only} {begins}")
                 }
                 RunMount::Tmpfs { target, size } => format!("tmpfs {target} {size:?}"),
                 // Whether they are given, and what they are, does not count.
@@ -43,7 +68,12 @@ impl Exec<'_> {
                 }
                 RunMount::Ssh { id, target, file } => format!("ssh {id} {target:?} {file:?}"),
                 RunMount::Bind { from, source, target, read_only } => {
-                    let content = self.mount_content(*from, source)?;
+                    let content = match (stages, from) {
+                        (Stages::ByContent, MountSource::Step(_)) => {
+                            self.mounted_content(*from, source)?
+                        }
+                        _ => self.mount_content(*from, source)?,
+                    };
                     format!("bind {content} {source} {target} {read_only}")
                 }
             });
@@ -57,6 +87,21 @@ impl Exec<'_> {
             MountSource::Step(step) => Ok(self.snapshot(step).chain),
             from => self.context_mount_digest(from, source),
         }
+    }
+
+    /// What a cache's directory is like before anybody put something into it. One that begins in
+    /// another way is another directory, as it is for BuildKit (`solver/llbsolver/mounts/mount.go`,
+    /// `getRefCacheDir`: the id, and the reference that it starts from).
+    fn beginning(&self, own: Own, seed: Option<&Seed>) -> Result<String, BuildError> {
+        let (mode, uid, gid) = own;
+        let owned = match own {
+            USUAL => String::new(),
+            _ => format!("{mode:o} {uid}:{gid}"),
+        };
+        Ok(match seed {
+            Some(seed) => format!("{owned} {}", self.seed_key(seed)?),
+            None => owned,
+        })
     }
 
     fn seed_key(&self, seed: &Seed) -> Result<String, BuildError> {
@@ -144,7 +189,11 @@ impl Exec<'_> {
         (mode, uid, gid): (u32, u32, u32),
         prepared: &mut Prepared,
     ) -> Result<(), BuildError> {
-        let Some(value) = self.request.secret(id) else { return Ok(()) };
+        let Some(value) = self.request.secret(id) else {
+            // As in BuildKit, a variable is there and empty.
+            prepared.env.extend(env.map(|name| (name.to_owned(), String::new())));
+            return Ok(());
+        };
         if let Some(name) = env {
             let text = String::from_utf8(value.to_vec())
                 .map_err(|_| Problem::SecretIsNoText { id: id.to_owned() })?;
@@ -152,7 +201,7 @@ impl Exec<'_> {
         }
         if let Some(dest) = target {
             let (dest, contents) = (dest.to_owned(), value.to_vec());
-            prepared.mounts.push(Mount::File { dest, contents, mode, uid, gid });
+            prepared.mounts.push(Mount::File { dest, contents, mode, uid, gid, program: false });
         }
         Ok(())
     }
@@ -217,35 +266,63 @@ impl Exec<'_> {
         Ok(vec![mask, context.root.clone()])
     }
 
-    /// The directory of a cache mount, locked as its sharing asks for.
+    /// Locks the caches that a step wants for itself. All steps of all builds take them in the same
+    /// order, so that no two wait for each other; one that is mounted twice is locked once.
+    pub(super) fn lock_caches(
+        &self,
+        mounts: &[RunMount],
+        prepared: &mut Prepared,
+    ) -> Result<(), BuildError> {
+        let mut names = BTreeSet::new();
+        for mount in mounts {
+            if let RunMount::Cache { id, sharing: Sharing::Locked, mode, uid, gid, seed, .. } =
+                mount
+            {
+                let full = self.cache_name(id, (*mode, *uid, *gid), seed.as_ref())?;
+                names.insert(Digest::sha256(full).hex().to_owned());
+            }
+        }
+        for name in names {
+            prepared.locks.push(self.lock("mount", &name)?);
+        }
+        Ok(())
+    }
+
+    /// What a cache mount's directory is known by.
+    fn cache_name(&self, id: &str, own: Own, seed: Option<&Seed>) -> Result<String, BuildError> {
+        Ok(match self.beginning(own, seed)? {
+            usual if usual.is_empty() => id.to_owned(),
+            other => format!("{id}\0{other}"),
+        })
+    }
+
+    /// The directory of a cache mount; a private one is locked.
     fn cache_dir(
         &self,
         id: &str,
         sharing: Sharing,
-        own: (u32, u32, u32),
+        own: Own,
         seed: Option<&Seed>,
         prepared: &mut Prepared,
     ) -> Result<PathBuf, BuildError> {
         let mut number = 0;
-        // One that begins with something else is another one.
-        let full = match seed {
-            Some(seed) => format!("{id}\0{}", self.seed_key(seed)?),
-            None => id.to_owned(),
-        };
+        let full = self.cache_name(id, own, seed)?;
+        let known = prepared.private.get(&full).filter(|_| sharing == Sharing::Private).cloned();
         let name = loop {
+            if let Some(name) = known {
+                break name;
+            }
             let name = match number {
                 0 => Digest::sha256(&full),
                 n => Digest::sha256(format!("{full}\0{n}")),
             };
             match sharing {
-                Sharing::Shared => break name,
-                Sharing::Locked => {
-                    prepared.locks.push(self.store.lock("mount", name.hex())?);
-                    break name;
-                }
+                // What is locked is so already.
+                Sharing::Shared | Sharing::Locked => break name,
                 Sharing::Private => match self.store.try_lock("mount", name.hex())? {
                     Some(lock) => {
                         prepared.locks.push(lock);
+                        prepared.private.insert(full, name.clone());
                         break name;
                     }
                     None => number += 1,
@@ -256,7 +333,7 @@ impl Exec<'_> {
         if dir.exists() {
             return Ok(dir);
         }
-        let _making = self.store.lock("new-mount", name.hex())?;
+        let _making = self.lock("new-mount", name.hex())?;
         if !dir.exists() {
             let made = self.store.temporary_dir("mount")?;
             match seed {

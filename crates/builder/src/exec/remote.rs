@@ -127,7 +127,11 @@ impl Exec<'_> {
     pub(super) fn git_key(&self, item: &GitItem) -> Result<String, BuildError> {
         let commit = self.git_commit(item)?;
         let GitAddress { subdir, submodules, commit_times, .. } = &item.git;
-        let kept = item.keep_git_dir.then(|| without_credentials(&item.git.remote).0);
+        // What is kept of git tells where it is from, and by which name.
+        let kept = item.keep_git_dir.then(|| {
+            let remote = without_credentials(&item.git.remote).0;
+            format!("{remote} {:?}", commit.reference)
+        });
         Ok(format!("git {} {subdir:?} {submodules} {commit_times} {kept:?}", commit.id))
     }
 

@@ -9,7 +9,11 @@ use std::{
 
 use mlint_oci::Digest;
 
-use super::{Exec, Made, Snapshot, cache_key::key, mounts::Prepared};
+use super::{
+    Exec, Fresh, Made, Snapshot,
+    cache_key::key,
+    mounts::{Prepared, Stages},
+};
 use crate::{
     error::FsError,
     events::Event,
@@ -17,7 +21,7 @@ use crate::{
         LayerWriter,
         diff::{read_upper, write_upper},
     },
-    plan::{RunOp, StepId},
+    plan::{MountSource, RunMount, RunOp, StepId},
     problem::{BuildError, Problem},
     sandbox::{
         overlay::Overlay,
@@ -29,14 +33,31 @@ use crate::{
 
 impl Exec<'_> {
     pub(super) fn run_key(&self, op: &RunOp, parent: &Snapshot) -> Result<Digest, BuildError> {
-        let mounts = self.mount_keys(&op.mounts)?;
+        self.key_with(op, parent, Stages::ByName)
+    }
+
+    fn key_with(
+        &self,
+        op: &RunOp,
+        parent: &Snapshot,
+        stages: Stages,
+    ) -> Result<Digest, BuildError> {
+        let mounts = self.mount_keys(&op.mounts, stages)?;
         let RunOp {
             argv, script, env, proxies: _, cwd, user, mounts: _, network, platform, ..
         } = op;
         let around = (&op.hosts, op.shm_size, &op.limits);
         let parts =
             (argv, script, env, cwd, user, mounts, network, platform, &parent.chain, around);
-        Ok(key("run", &parts))
+        // Where all files belong to one user, a command makes other layers.
+        let flat = self.session.id_map().flattens_ownership();
+        Ok(key("run", &(parts, self.hostname(), flat)))
+    }
+
+    /// The name of the machine that a command believes to be on.
+    fn hostname(&self) -> &str {
+        let named = self.request.build_arg("BUILDKIT_SANDBOX_HOSTNAME");
+        named.filter(|name| !name.is_empty()).unwrap_or(HOSTNAME)
     }
 
     pub(super) fn run(
@@ -46,12 +67,23 @@ impl Exec<'_> {
         parent: &Snapshot,
     ) -> Result<Made, BuildError> {
         let key = self.run_key(op, parent)?;
-        self.cached_or(id, "run", &key, || {
-            self.events.event(Event::Started { step: id });
+        let run = || -> Result<Fresh, BuildError> {
             let dirs = WorkDirs::make(self)?;
             let result = self.execute(id, op, parent, &dirs);
             dirs.remove();
-            result
+            Ok(result?.into())
+        };
+        self.cached_or(id, "run", &key, || -> Result<Fresh, BuildError> {
+            let mounts_a_stage = |mount: &RunMount| {
+                matches!(mount, RunMount::Bind { from: MountSource::Step(_), .. })
+            };
+            if !op.mounts.iter().any(mounts_a_stage) {
+                self.events.event(Event::Started { step: id });
+                return run();
+            }
+            // A stage that is another one may show the same files.
+            let key = self.key_with(op, parent, Stages::ByContent)?;
+            self.by_content(id, "run-content", &key, run)
         })
     }
 
@@ -71,6 +103,7 @@ impl Exec<'_> {
             env.push(("HOME".to_owned(), user.home.clone()));
         }
         let mut prepared = Prepared::default();
+        self.lock_caches(&op.mounts, &mut prepared)?;
         for mount in &op.mounts {
             self.prepare_mount(mount, dirs, &mut prepared)?;
         }
@@ -90,6 +123,7 @@ impl Exec<'_> {
                 mode: 0o755,
                 uid: 0,
                 gid: 0,
+                program: true,
             });
         }
         let under: Vec<String> =
@@ -99,12 +133,12 @@ impl Exec<'_> {
             upper: dirs.upper.clone(),
             work: dirs.work.clone(),
             mounts: prepared.mounts,
-            shadow: vec![ShadowFile::hosts(HOSTNAME, &op.hosts), ShadowFile::resolv_conf()],
+            shadow: vec![ShadowFile::hosts(self.hostname(), &op.hosts), ShadowFile::resolv_conf()],
             argv: op.argv.clone(),
             env,
             cwd: op.cwd.clone(),
             user: Ids::from(&user),
-            hostname: HOSTNAME.to_owned(),
+            hostname: self.hostname().to_owned(),
             network: if op.network { Network::Host } else { Network::None },
             shm_size: op.shm_size,
             limits: op.limits.clone(),

@@ -10,7 +10,7 @@ use crate::{
     events::Event,
     fallen::Fallen,
     plan::{Op, StepId},
-    problem::BuildError,
+    problem::{BuildError, Problem},
 };
 
 struct State<'f> {
@@ -89,7 +89,9 @@ fn worker(exec: &Exec<'_>, state: &Mutex<State<'_>>, changed: &Condvar, waiters:
         }
         held.running += 1;
         drop(held);
+        let alarm = Alarm { exec, state, changed };
         let result = exec.step(id);
+        std::mem::forget(alarm);
         held = lock(state);
         held.running -= 1;
         match result {
@@ -126,6 +128,21 @@ fn worker(exec: &Exec<'_>, state: &Mutex<State<'_>>, changed: &Condvar, waiters:
             }
         }
         changed.notify_all();
+    }
+}
+
+/// Dropped if a step panics: the other workers end, and the panic is seen, rather than waited for.
+struct Alarm<'a, 'e, 'f> {
+    exec: &'a Exec<'e>,
+    state: &'a Mutex<State<'f>>,
+    changed: &'a Condvar,
+}
+
+impl Drop for Alarm<'_, '_, '_> {
+    fn drop(&mut self) {
+        lock(self.state).failure = Some(Problem::Interrupted.into());
+        self.exec.session.cancel().cancel();
+        self.changed.notify_all();
     }
 }
 

@@ -21,16 +21,21 @@ impl Exec<'_> {
         op: &WorkdirOp,
         parent: &Snapshot,
     ) -> Result<Made, BuildError> {
-        let key = workdir_key(op, parent);
+        let key = self.workdir_key(op, parent);
         self.cached_or(id, "workdir", &key, || {
             self.events.event(Event::Started { step: id });
             let view = self.view(parent)?;
             let owner = match op.user.as_str() {
-                "" => (0, 0),
-                user => self.owner(user, parent, &view)?,
+                "" => None,
+                user => Some(self.owner(user, parent, &view)?),
             };
-            let mut placement = Placement::new(view, Some(owner), None, now());
-            placement.directory(&op.path)?;
+            let mut placement = Placement::new(view, owner, None, now());
+            let target = placement.directory(&op.path)?;
+            // What a build that is to be repeated makes is as old as it is told (`dispatchWorkdir` of
+            // `dockerfile2llb/convert.go`).
+            if let Some(epoch) = self.request.epoch {
+                placement.date(&target, epoch);
+            }
             let path = self.store.temporary("layer.tar");
             let mut layer = LayerWriter::create(&path, self.compression(id))?;
             for placed in placement.entries() {
@@ -39,8 +44,11 @@ impl Exec<'_> {
             Ok(self.store.put_layer(layer.finish()?, None)?)
         })
     }
-}
 
-pub(super) fn workdir_key(op: &WorkdirOp, parent: &Snapshot) -> Digest {
-    key("workdir", &(op, &parent.chain))
+    pub(super) fn workdir_key(&self, op: &WorkdirOp, parent: &Snapshot) -> Digest {
+        match self.request.epoch {
+            None => key("workdir", &(op, &parent.chain)),
+            Some(epoch) => key("workdir", &(op, &parent.chain, epoch)),
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::partial::Partial;
 use crate::{
     error::FsError,
     exec::Exec,
@@ -20,58 +21,109 @@ use crate::{
     sandbox::safe_fs::Root,
 };
 
-/// Writes an image's files into a directory, which must be empty or missing. Owners are the caller's,
-/// as in every other tool. On failure nothing is left in it.
-pub fn local(exec: &Exec<'_>, image: &BuiltImage, dir: &Path) -> Result<(), BuildError> {
+/// Writes an image's files into a directory, over what is there: what has another name stays. Owners
+/// are the caller's, as in every other tool. What can be known to fail fails before anything there is
+/// changed.
+pub fn local(
+    exec: &Exec<'_>,
+    image: &BuiltImage,
+    statements: &[(&str, Vec<u8>)],
+    dir: &Path,
+) -> Result<(), BuildError> {
     let is_new = !dir.exists();
     fs::create_dir_all(dir).map_err(FsError::new("create", dir))?;
-    if fs::read_dir(dir).map_err(FsError::new("read", dir))?.next().is_some() {
-        let full = io::Error::from(io::ErrorKind::DirectoryNotEmpty);
-        return Err(FsError::new("write the image into", dir)(full).into());
-    }
-    // Whoever is killed half-way leaves the half beside the directory, and the next build clears it.
-    let partial = beside(dir);
-    crate::store::remove_tree(&partial);
-    let in_place = fs::create_dir(&partial).is_err();
-    let to = if in_place { dir } else { &partial };
-    let written = write_local(exec, image, to).and_then(|()| match in_place {
-        true => Ok(()),
-        false => Ok(move_into(&partial, dir).map_err(FsError::new("write", dir))?),
-    });
-    if written.is_err() && in_place {
-        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-            crate::store::remove_tree(&entry.path());
+    // Whoever is killed half-way leaves the half there, and the next build clears it.
+    let partial = partial(dir).map_err(FsError::new("write the image into", dir))?;
+    let written = write_local(exec, image, partial.path()).and_then(|()| {
+        for (name, bytes) in statements {
+            let to = partial.path().join(name);
+            fs::write(&to, bytes).map_err(FsError::new("write", &to))?;
         }
-    }
-    if !in_place {
-        crate::store::remove_tree(&partial);
-    }
+        let mut moves = Vec::new();
+        plan_moves(partial.path(), dir, &mut moves)?;
+        carry_out(&moves)?;
+        Ok(())
+    });
+    drop(partial);
     if written.is_err() && is_new {
         let _ = fs::remove_dir(dir);
     }
     written
 }
 
-/// `out` becomes `.out.partial`.
-fn beside(dir: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(dir.file_name().unwrap_or_default());
-    name.push(".partial");
-    dir.with_file_name(name)
+/// A new directory to write to: beside `dir`, or in it if that is a file system of its own or beside
+/// it nobody may write.
+fn partial(dir: &Path) -> io::Result<Partial> {
+    let own = fs::metadata(dir)?.dev();
+    let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
+    if let (Some(above), Some(name)) = (above, dir.file_name())
+        && fs::metadata(above).is_ok_and(|above| above.dev() == own)
+        && let Ok(partial) = Partial::directory(above, name)
+    {
+        return Ok(partial);
+    }
+    Partial::directory(dir, "mlint".as_ref())
 }
 
-/// Moves all that is in one directory into another, empty one.
-fn move_into(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        fs::rename(entry.path(), to.join(entry.file_name()))?;
+/// A change of the directory that is written to.
+enum Move {
+    /// This comes there, in the place of a file or of nothing.
+    Rename(PathBuf, PathBuf),
+    /// A directory that is there has this mode from now on.
+    Mode(PathBuf, fs::Permissions),
+}
+
+/// Finds out what is to be moved where. Nothing is moved if a directory would have to go for a file,
+/// or the other way round.
+fn plan_moves(from: &Path, to: &Path, moves: &mut Vec<Move>) -> Result<(), FsError> {
+    for entry in fs::read_dir(from).map_err(FsError::new("read", from))? {
+        let entry = entry.map_err(FsError::new("read", from))?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        let new = fs::symlink_metadata(&from).map_err(FsError::new("read", &from))?;
+        let there = match fs::symlink_metadata(&to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            found => Some(found.map_err(FsError::new("read", &to))?),
+        };
+        match there {
+            Some(there) if there.is_dir() && new.is_dir() => {
+                plan_moves(&from, &to, moves)?;
+                if there.permissions() != new.permissions() {
+                    moves.push(Move::Mode(to, new.permissions()));
+                }
+            }
+            Some(there) if there.is_dir() => {
+                let kind = io::Error::other("a directory is there, and the image has a file");
+                return Err(FsError::new("write", &to)(kind));
+            }
+            Some(_) if new.is_dir() => {
+                let kind = io::Error::other("a file is there, and the image has a directory");
+                return Err(FsError::new("write", &to)(kind));
+            }
+            _ => moves.push(Move::Rename(from, to)),
+        }
+    }
+    Ok(())
+}
+
+fn carry_out(moves: &[Move]) -> Result<(), FsError> {
+    for change in moves {
+        match change {
+            Move::Rename(from, to) => {
+                fs::rename(from, to).map_err(FsError::new("write", to))?;
+            }
+            Move::Mode(dir, mode) => {
+                fs::set_permissions(dir, mode.clone()).map_err(FsError::new("write", dir))?;
+            }
+        }
     }
     Ok(())
 }
 
 fn write_local(exec: &Exec<'_>, image: &BuiltImage, dir: &Path) -> Result<(), BuildError> {
     let view: View = exec.view(&image.snapshot)?;
-    let mut directories: Vec<(&ImagePath, u32)> = Vec::new();
+    // All files are as old as the build is told to be.
+    let time = |node: &Node| exec.request.epoch.unwrap_or(node.entry.mtime);
+    let mut directories: Vec<(&ImagePath, &Node)> = Vec::new();
     // A hard link is only ever made to a file that was written here.
     let mut written: BTreeSet<&ImagePath> = BTreeSet::new();
     for (path, node) in view.iter() {
@@ -85,13 +137,15 @@ fn write_local(exec: &Exec<'_>, image: &BuiltImage, dir: &Path) -> Result<(), Bu
                 let mut file = File::create_new(&to)?;
                 let size = io::copy(&mut from, &mut file)?;
                 file.set_permissions(fs::Permissions::from_mode(mode))?;
+                let found = from.metadata()?.mtime();
+                date(&to, exec.request.epoch.unwrap_or(found))?;
                 Ok(size)
             };
             Ok(write().map_err(FsError::new("write", &to))?)
         };
         let done = match &node.entry.kind {
             EntryKind::Directory => {
-                directories.push((path, node.entry.mode));
+                directories.push((path, node));
                 fs::create_dir(&to)
             }
             EntryKind::File(size) => {
@@ -110,8 +164,16 @@ fn write_local(exec: &Exec<'_>, image: &BuiltImage, dir: &Path) -> Result<(), Bu
                 copy(node.entry.mode)?;
                 Ok(())
             }
-            EntryKind::Symlink(target) => symlink(target.as_path(), &to),
-            // Devices and pipes are no files to look at.
+            EntryKind::Symlink(target) => {
+                symlink(target.as_path(), &to).and_then(|()| date(&to, time(node)))
+            }
+            EntryKind::Fifo => {
+                let mode = rustix::fs::Mode::from_raw_mode(node.entry.mode);
+                rustix::fs::mknodat(rustix::fs::CWD, &to, rustix::fs::FileType::Fifo, mode, 0)
+                    .map_err(io::Error::from)
+                    .and_then(|()| date(&to, time(node)))
+            }
+            // Devices are no files to look at.
             _ => Ok(()),
         };
         done.map_err(FsError::new("write", &to))?;
@@ -119,18 +181,28 @@ fn write_local(exec: &Exec<'_>, image: &BuiltImage, dir: &Path) -> Result<(), Bu
             written.insert(path);
         }
     }
-    for (path, mode) in directories.into_iter().rev() {
+    for (path, node) in directories.into_iter().rev() {
         let to = dir.join(path.as_path());
-        fs::set_permissions(&to, fs::Permissions::from_mode(mode))
+        fs::set_permissions(&to, fs::Permissions::from_mode(node.entry.mode))
+            .and_then(|()| date(&to, time(node)))
             .map_err(FsError::new("write", &to))?;
     }
     Ok(())
+}
+
+/// Gives a file, or a link itself, its time in seconds since 1970.
+fn date(path: &Path, time: i64) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+    let time = Timespec { tv_sec: time, tv_nsec: 0 };
+    let times = Timestamps { last_access: time, last_modification: time };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 /// Writes an image's files into a tar archive, below a directory if one is given.
 pub fn tar<W: Write>(
     exec: &Exec<'_>,
     image: &BuiltImage,
+    statements: &[(&str, Vec<u8>)],
     below: &str,
     out: &mut TarStream<W>,
     path: &Path,
@@ -173,11 +245,18 @@ pub fn tar<W: Write>(
             entry.meta.xattrs = file_xattrs(&from, &place)?;
             file = Some(from);
         }
+        entry.meta.mtime = exec.request.epoch.unwrap_or(entry.meta.mtime);
         match &mut file {
             Some(file) => out.entry(&entry, file).map_err(failed)?,
             None => out.entry(&entry, &mut io::empty()).map_err(failed)?,
         }
         written.insert(path);
+    }
+    for (name, bytes) in statements {
+        let meta = Meta { mode: 0o644, mtime: exec.request.epoch.unwrap_or(0), ..Meta::default() };
+        let kind = EntryKind::File(bytes.len() as u64);
+        let entry = Entry { path: base.join(name.as_bytes()), kind, meta };
+        out.entry(&entry, &mut &bytes[..]).map_err(failed)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Results that do not go to a registry: OCI layouts, archives and plain directories.
 
 mod files;
+mod partial;
 
 use std::{
     fs::{self, File},
@@ -11,6 +12,7 @@ use std::{
 use mlint_oci::{Digest, Reference};
 use serde_json::json;
 
+use self::partial::Partial;
 use crate::{
     error::FsError,
     exec::Exec,
@@ -27,16 +29,21 @@ pub fn export(
     images: &[BuiltImage],
     root: &Root,
 ) -> Result<(), BuildError> {
-    let names = crate::push::references(&exec.request.tags)?;
+    let names = if output.names.is_empty() { &exec.request.tags } else { &output.names };
+    let names = crate::push::references(names)?;
     match &output.place {
         // The push's affair.
         Place::Registry { .. } => Ok(()),
         Place::OciDirectory(dir) => {
             let mut sink = DirectorySink { dir };
-            layout(exec, images, root, &names, &mut sink)
+            let kept = other_names(dir, &names)?;
+            layout(exec, images, root, &names, kept, &mut sink)
         }
-        Place::OciArchive(path) => {
-            archive(path, |tar| layout(exec, images, root, &names, &mut ArchiveSink { tar, path }))
+        Place::OciArchive(path) => archive(path, |tar| {
+            layout(exec, images, root, &names, Vec::new(), &mut ArchiveSink { tar, path })
+        }),
+        Place::Docker(path) if path.as_os_str() == "-" && images.len() > 1 => {
+            Err(Problem::OneArchiveEach.into())
         }
         Place::Docker(path) => {
             for image in images {
@@ -57,22 +64,44 @@ pub fn export(
             archive(path, |tar| docker(exec, image, &names, &mut ArchiveSink { tar, path }))
         }
         Place::Tar(path) => archive(path, |tar| {
-            images.iter().try_for_each(|image| {
+            images.iter().enumerate().try_for_each(|(number, image)| {
                 let below = match images {
                     [_] => String::new(),
                     _ => file_name(image),
                 };
-                files::tar(exec, image, &below, tar, path)
+                files::tar(exec, image, statements(root, number), &below, tar, path)
             })
         }),
-        Place::Local(dir) => images.iter().try_for_each(|image| {
+        Place::Local(dir) => images.iter().enumerate().try_for_each(|(number, image)| {
             let dir = match images {
                 [_] => dir.clone(),
                 _ => dir.join(file_name(image)),
             };
-            files::local(exec, image, &dir)
+            files::local(exec, image, statements(root, number), &dir)
         }),
     }
+}
+
+/// The statements about an image, as files beside its own.
+fn statements(root: &Root, image: usize) -> &[(&'static str, Vec<u8>)] {
+    root.attested.get(image).map_or(&[], |attested| &attested.files)
+}
+
+/// What a layout says of images with other names than these: it stays.
+fn other_names(dir: &Path, names: &[Reference]) -> Result<Vec<serde_json::Value>, FsError> {
+    let path = dir.join("index.json");
+    let text = match fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(FsError::new("read", &path))?,
+    };
+    let known: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let ours: Vec<String> = names.iter().map(Reference::to_string).collect();
+    let is_other = |entry: &&serde_json::Value| {
+        let name = entry["annotations"]["io.containerd.image.name"].as_str();
+        name.is_some_and(|name| !ours.iter().any(|own| own == name))
+    };
+    let entries = known["manifests"].as_array().into_iter().flatten();
+    Ok(entries.filter(is_other).cloned().collect())
 }
 
 /// `linux_arm64`.
@@ -97,30 +126,36 @@ fn archive(
     path: &Path,
     write: impl FnOnce(&mut Archive) -> Result<(), BuildError>,
 ) -> Result<(), BuildError> {
-    let to_stdout = path.as_os_str() == "-";
-    let partial = path.with_extension("partial");
-    let out: Box<dyn Write> = match to_stdout {
-        true => Box::new(std::io::stdout()),
+    // Through links, as a shell would; a device or a pipe takes what comes.
+    let resolved = fs::canonicalize(path);
+    let path = resolved.as_deref().unwrap_or(path);
+    let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    let (partial, out): (Option<Partial>, Box<dyn Write>) = match path.as_os_str() == "-" {
+        true => (None, Box::new(std::io::stdout())),
+        false if is_special => {
+            let file =
+                File::options().write(true).open(path).map_err(FsError::new("write", path))?;
+            (None, Box::new(file))
+        }
         false => {
-            if let Some(dir) = path.parent() {
-                fs::create_dir_all(dir).map_err(FsError::new("create", dir))?;
-            }
-            Box::new(File::create(&partial).map_err(FsError::new("write", &partial))?)
+            let (partial, file) = beside(path).map_err(FsError::new("write", path))?;
+            (Some(partial), Box::new(file))
         }
     };
     let mut tar = TarStream::new(BufWriter::new(out));
-    let written = write(&mut tar).and_then(|()| {
-        let ended = tar.finish().and_then(|mut out| out.flush());
-        Ok(ended.map_err(FsError::new("write", path))?)
-    });
-    match (written, to_stdout) {
-        (written, true) => written,
-        (Ok(()), false) => Ok(fs::rename(&partial, path).map_err(FsError::new("write", path))?),
-        (Err(error), false) => {
-            let _ = fs::remove_file(&partial);
-            Err(error)
-        }
+    write(&mut tar)?;
+    tar.finish().and_then(|mut out| out.flush()).map_err(FsError::new("write", path))?;
+    if let Some(partial) = partial {
+        fs::rename(partial.path(), path).map_err(FsError::new("write", path))?;
     }
+    Ok(())
+}
+
+/// A new file beside a path, whose directory comes into being.
+fn beside(path: &Path) -> std::io::Result<(Partial, File)> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(dir)?;
+    Partial::file(dir, path.file_name().unwrap_or_default())
 }
 
 /// Takes the files of an OCI layout.
@@ -140,18 +175,15 @@ struct DirectorySink<'a> {
 impl Sink for DirectorySink<'_> {
     fn file(&mut self, path: &str, from: Source<'_>) -> Result<(), FsError> {
         let to = self.dir.join(path);
-        if let Some(dir) = to.parent() {
-            fs::create_dir_all(dir).map_err(FsError::new("create", dir))?;
-        }
-        let partial = to.with_extension("partial");
-        let written = match from {
-            Source::Bytes(bytes) => fs::write(&partial, bytes),
-            Source::File(from) => fs::copy(from, &partial).map(drop),
+        let write = || -> std::io::Result<()> {
+            let (partial, mut file) = beside(&to)?;
+            match from {
+                Source::Bytes(bytes) => file.write_all(bytes)?,
+                Source::File(from) => drop(std::io::copy(&mut File::open(from)?, &mut file)?),
+            }
+            fs::rename(partial.path(), &to)
         };
-        written.and_then(|()| fs::rename(&partial, &to)).map_err(|e| {
-            let _ = fs::remove_file(&partial);
-            FsError::new("write", &to)(e)
-        })
+        write().map_err(FsError::new("write", &to))
     }
 }
 
@@ -181,6 +213,7 @@ fn layout(
     images: &[BuiltImage],
     root: &Root,
     names: &[Reference],
+    mut manifests: Vec<serde_json::Value>,
     sink: &mut dyn Sink,
 ) -> Result<(), BuildError> {
     let blob = |digest: &Digest| format!("blobs/sha256/{}", digest.hex());
@@ -216,7 +249,6 @@ fn layout(
     if let Some(index) = &root.index {
         sink.file(&blob(&root.descriptor.digest), Source::Bytes(index))?;
     }
-    let mut manifests = Vec::new();
     let descriptor = serde_json::to_value(&root.descriptor).unwrap_or_default();
     for name in names {
         let mut named = descriptor.clone();
@@ -227,7 +259,7 @@ fn layout(
         named["annotations"] = json!(annotations);
         manifests.push(named);
     }
-    if manifests.is_empty() {
+    if names.is_empty() {
         manifests.push(descriptor);
     }
     let index = json!({

@@ -21,7 +21,7 @@ use crate::error::FsError;
 /// The attribute by which overlayfs (mounted with `userxattr`) marks an opaque directory.
 const OPAQUE_XATTR: &str = "user.overlay.opaque";
 /// The one extended attribute that a layer carries.
-const CAPABILITY_XATTR: &str = "security.capability";
+pub const CAPABILITY_XATTR: &str = "security.capability";
 
 /// Reads the upper directory. `skip` are paths that the sandbox made for its own purposes; they
 /// and what lies below them are left out.

@@ -5,7 +5,7 @@ use mlint_syntax::{Flag, Instruction};
 use crate::problem::{BuildError, Problem};
 
 /// Flags that BuildKit knows and this builder does not.
-const UNSUPPORTED: &[(&str, &str)] = &[("RUN", "security"), ("RUN", "device")];
+const UNSUPPORTED: &[(&str, &str)] = &[("RUN", "device")];
 
 /// Fails at the first flag that is not among those supported.
 pub fn check(instruction: &Instruction, supported: &[&str]) -> Result<(), BuildError> {

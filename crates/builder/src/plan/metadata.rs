@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     flags, ports,
     stage::{StageState, text_of},
-    stages::expansion,
+    stages::{expansion, trigger_text},
     words,
 };
 use crate::problem::{BuildError, Problem};
@@ -69,9 +69,8 @@ impl StageState {
                 self.config.config.healthcheck = Some(check);
             }
             // Leaves no trace in the history.
-            InstructionKind::Onbuild(_) => {
-                let trigger = instruction.rest.as_str().trim().to_owned();
-                self.config.config.on_build.push(trigger);
+            InstructionKind::Onbuild(inner) => {
+                self.config.config.on_build.push(trigger_text(instruction, inner));
             }
             InstructionKind::Maintainer(text) => {
                 let author = text.as_str().trim().to_owned();

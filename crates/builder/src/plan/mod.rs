@@ -68,6 +68,8 @@ pub struct Step {
     pub targets: Vec<Platform>,
     /// Where it comes from.
     pub origin: Origin,
+    /// The stages that have it: equal steps of several stages are one.
+    pub stages: Vec<String>,
 }
 
 /// Where a step comes from.
@@ -220,6 +222,7 @@ impl Plan {
         origin: Origin,
     ) -> StepId {
         let key = serde_json::to_string(&(&op, parent)).unwrap_or_default();
+        let stage = origin.stage.clone();
         let steps = &mut self.steps;
         let id = *self.known.entry(key).or_insert_with(|| {
             steps.push(Step {
@@ -228,9 +231,14 @@ impl Plan {
                 platform: platform.clone(),
                 targets: Vec::new(),
                 origin,
+                stages: Vec::new(),
             });
             steps.len() - 1
         });
+        let stages = &mut steps[id].stages;
+        if !stages.contains(&stage) {
+            stages.push(stage);
+        }
         self.mark(id, target);
         id
     }

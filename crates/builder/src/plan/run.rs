@@ -23,7 +23,12 @@ impl Planner<'_> {
         command: &CommandLine,
         span: Span,
     ) -> Result<(), BuildError> {
-        flags::check(instruction, &["mount", "network"])?;
+        flags::check(instruction, &["mount", "network", "security"])?;
+        if let Some(flag) = instruction.flag("security")
+            && flag.value.as_ref().is_none_or(|word| word.as_str() != "sandbox")
+        {
+            return Err(Problem::unsupported("RUN --security").at(flag.span));
+        }
         let command = state.command(instruction, command);
         let mounts = self.mounts(state, instruction)?;
         let network = network(state, instruction, !self.inputs.run.no_network)?;
@@ -31,8 +36,15 @@ impl Planner<'_> {
             let args = self.inputs.build_args.iter().rev();
             args.filter(|(n, _)| n == name).map(|(_, v)| v.clone()).next()
         };
-        let proxies =
-            PROXY_ARGS.iter().filter_map(|name| Some(((*name).to_owned(), known(name)?))).collect();
+        // Some programs read one spelling, some the other.
+        let proxy = |name: &&str| {
+            let [upper, lower] = [name.to_uppercase(), name.to_lowercase()];
+            Some((
+                (*name).to_owned(),
+                known(name).or_else(|| known(&upper)).or_else(|| known(&lower))?,
+            ))
+        };
+        let proxies = PROXY_ARGS.iter().filter_map(proxy).collect();
         let op = RunOp {
             argv: command.argv,
             script: command.script,
@@ -85,7 +97,14 @@ impl Planner<'_> {
             }
             let cwd = &state.config.config.working_dir;
             let platform = state.platform.to_string();
-            let mount = parsed.resolve(from, &platform, cwd).at(flag.span)?;
+            let mut mount = parsed.resolve(from, &platform, cwd).at(flag.span)?;
+            let mut spaces = self.inputs.build_args.iter().rev();
+            let space = spaces.find(|(name, _)| name == "BUILDKIT_CACHE_MOUNT_NS");
+            if let (RunMount::Cache { id, .. }, Some((_, space))) = (&mut mount, space)
+                && !space.is_empty()
+            {
+                *id = format!("{space}/{id}");
+            }
             match &mount {
                 RunMount::Secret { id, .. } if required && !self.inputs.secrets.contains(id) => {
                     return Err(Problem::NoSecret { id: id.clone() }.at(flag.span));

@@ -124,6 +124,9 @@ impl Stages {
         if let Some(found) = self.list[..stage].iter().rposition(named) {
             return Ok(Source::Stage(found));
         }
+        if named(&self.list[stage]) {
+            return Err(Problem::OwnStage { name: from.to_owned() }.at(span));
+        }
         if self.list[stage..].iter().any(named) {
             return Err(Problem::LaterStage { name: from.to_owned() }.at(span));
         }
@@ -299,9 +302,15 @@ impl Reach {
             return Ok(target.clone());
         };
         let text = self.global.expand(word).into_text().map_err(expansion)?;
-        match text.is_empty() {
-            true => Ok(target.clone()),
-            false => parse_platform(&text).at(word.span()),
+        match (text.is_empty(), word.as_str()) {
+            (true, "") => Ok(target.clone()),
+            // A variable that nobody sets, most often a misspelt one.
+            (true, said) => {
+                let (what, value) = ("FROM --platform".to_owned(), said.to_owned());
+                let expected = "a platform: nothing is left of it when its variables are replaced";
+                Err(Problem::BadValue { what, value, expected }.at(word.span()))
+            }
+            (false, _) => parse_platform(&text).at(word.span()),
         }
     }
 }
@@ -315,10 +324,24 @@ fn triggers(inputs: &Inputs<'_>, base: &Source, images: &ResolvedImages) -> Vec<
         }
         Source::Stage(number) => {
             let body = &inputs.file.instructions[inputs.stages.list[*number].body.clone()];
-            let triggers = body.iter().filter(|i| matches!(i.kind, InstructionKind::Onbuild(_)));
-            triggers.map(|i| i.rest.as_str().trim().to_owned()).collect()
+            let trigger = |i: &Instruction| match &i.kind {
+                InstructionKind::Onbuild(inner) => Some(trigger_text(i, inner)),
+                _ => None,
+            };
+            body.iter().filter_map(trigger).collect()
         }
     }
+}
+
+/// A trigger as an image carries it: here-documents follow the line, each with its end.
+pub fn trigger_text(onbuild: &Instruction, inner: &Instruction) -> String {
+    let mut text = onbuild.rest.as_str().trim().to_owned();
+    for document in &inner.heredocs {
+        let body = document.body.as_str();
+        let end = if body.is_empty() || body.ends_with('\n') { "" } else { "\n" };
+        text.push_str(&format!("\n{body}{end}{}", document.name));
+    }
+    text
 }
 
 /// A trigger as a file: an instruction stands in a stage.

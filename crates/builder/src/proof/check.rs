@@ -11,9 +11,10 @@ use super::{
     abi, bundle,
     elf::{ElfFacts, ElfType},
     libraries::Libraries,
+    program::Program,
 };
 use crate::{
-    layer::{View, entry::ImagePath, view::Lookup},
+    layer::{View, entry::ImagePath},
     pattern::Pattern,
 };
 
@@ -45,7 +46,8 @@ pub struct Scope<'a> {
     /// Files of other machines that are meant to be there.
     pub allow: &'a [Allow],
     /// Layers whose programs must find their interpreter and their libraries: those made of copied
-    /// files. What a package manager or a base image brought may hold optional parts.
+    /// files. What a package manager or a base image brought may hold optional parts; of these the
+    /// program must work that the container starts with.
     pub copied_layers: &'a [usize],
     /// The programs that a container starts with.
     pub started: Vec<String>,
@@ -219,7 +221,8 @@ fn judge(
         return Some((WrongReason::X32, false));
     }
     let lack = libraries.lack(path, facts)?;
-    let sure = lack.elsewhere.is_none();
+    // What nobody copied came with its package, and may be given the library when it runs.
+    let sure = lack.elsewhere.is_none() && program.is_copied();
     // Whoever starts it may say where to look; for what the container starts there is only the image.
     if !sure && !program.is_started() {
         return None;
@@ -268,54 +271,6 @@ fn is_never_run(path: &ImagePath) -> bool {
     test_data || path.0.starts_with(b"lib/firmware/") || path.0.starts_with(b"usr/lib/firmware/")
 }
 
-/// A file that may be a program, in its image.
-struct Program<'a> {
-    view: &'a View,
-    path: &'a ImagePath,
-    layer: usize,
-    mode: u32,
-    facts: &'a ElfFacts,
-    scope: &'a Scope<'a>,
-}
-
-impl Program<'_> {
-    fn is_copied(&self) -> bool {
-        self.mode & 0o111 != 0 && self.scope.copied_layers.contains(&self.layer)
-    }
-
-    /// In a place for programs.
-    fn is_in_bin(&self) -> bool {
-        let parent = self.path.parent();
-        parent.is_some_and(|dir| dir.is_root() || matches!(dir.file_name(), b"bin" | b"sbin"))
-    }
-
-    /// Whether the container starts with it.
-    fn is_started(&self) -> bool {
-        self.scope.started.iter().any(|program| match program.starts_with('/') {
-            true => {
-                self.view.resolve(&ImagePath::from(program.as_str()), true)
-                    == Lookup::Found(self.path.clone())
-            }
-            false => program.as_bytes() == self.path.file_name(),
-        })
-    }
-
-    /// Whether it is certainly meant to work: a copied program in a place for programs, or one that
-    /// the container starts with. Bundled parts for another C library are no mistake.
-    fn must_work(&self) -> bool {
-        self.is_copied() && (self.is_in_bin() || self.is_started())
-    }
-
-    fn has_interpreter(&self) -> bool {
-        let path = self.facts.interpreter.as_deref().unwrap_or_default();
-        matches!(self.view.resolve(&ImagePath::from(path), true), Lookup::Found(_))
-    }
-
-    fn lacks_interpreter(&self, loaders: &[String]) -> bool {
-        self.is_copied() && !self.has_interpreter() && (self.must_work() || loaders.is_empty())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{super::elf::sample::Sample, *};
@@ -353,6 +308,20 @@ mod tests {
             copied_layers: &[0],
             started: vec!["/srv/start".to_owned()],
             env: &[],
+            text: &|_| String::new(),
+        };
+        check(view, &scope)
+    }
+
+    /// What is said of layers that nobody copied, if the container starts with this.
+    fn brought(view: &View, started: &str, env: &[String]) -> Proof {
+        let platform = "linux/amd64".parse().unwrap();
+        let scope = Scope {
+            platform: &platform,
+            allow: &[],
+            copied_layers: &[],
+            started: vec![started.to_owned()],
+            env,
             text: &|_| String::new(),
         };
         check(view, &scope)
@@ -421,6 +390,35 @@ mod tests {
         let musl = Some("/lib/ld-musl-aarch64.so.1");
         assert_eq!(wrong(&[("app/parts/musl", 183, musl), glibc], "linux/arm64"), [""; 0]);
         assert_eq!(wrong(&[("srv/start", 183, musl), glibc], "linux/arm64").len(), 1);
+    }
+
+    #[test]
+    fn what_the_container_starts_with_works_whoever_brought_it() {
+        let loader = "/lib64/ld-linux-x86-64.so.2";
+        let ld = Some(loader);
+        let files =
+            view(&[("opt/a/tool", 62, ld), ("usr/bin/tool", 62, ld), ("usr/bin/b", 62, ld)]);
+        let first = |started, path: &str| {
+            let env: Vec<String> =
+                Some(path).filter(|p| !p.is_empty()).map(str::to_owned).into_iter().collect();
+            told(&brought(&files, started, &env).wrong)
+        };
+        let lacks = |path: &str| vec![format!("{path} needs {loader}, which is not in the image")];
+        assert_eq!(first("/usr/bin/tool", ""), lacks("/usr/bin/tool"));
+        assert_eq!(first("tool", ""), lacks("/usr/bin/tool"), "the one that is found");
+        assert_eq!(first("tool", "PATH=/bin:/opt/a:/usr/bin"), lacks("/opt/a/tool"));
+        assert_eq!(first("tool", "PATH=/sbin"), [""; 0], "none is found");
+        assert_eq!(first("/usr/bin/other", ""), [""; 0]);
+        let needs = Sample { interpreter: ld, needed: &["libgpu.so.1"], ..Sample::default() };
+        let loader = Sample { kind: 3, ..Sample::default() };
+        let files =
+            view_of(vec![("lib64/ld-linux-x86-64.so.2", Some(loader)), ("usr/bin/x", Some(needs))]);
+        let found = brought(&files, "x", &[]);
+        assert!(found.wrong.is_empty(), "whoever runs it may bring the library");
+        assert_eq!(
+            told(&found.doubtful),
+            ["/usr/bin/x needs libgpu.so.1, which is not in the image"]
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod bundle;
 pub mod check;
 pub mod elf;
 mod libraries;
+mod program;
 mod report;
 
 pub use check::{Allow, Proof, Scope, Wrong, WrongReason, check};

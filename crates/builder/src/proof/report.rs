@@ -38,7 +38,10 @@ impl fmt::Display for ForeignFiles {
         let total: usize = self.groups.iter().map(|g| g.files.len()).sum();
         let Some(first) = self.groups.first() else { return f.write_str("no wrong files") };
         let files = if total == 1 { "file does" } else { "files do" };
-        write!(f, "{total} {files} not work on the image's platform, so nothing is pushed")?;
+        write!(
+            f,
+            "{total} {files} not work on the image's platform, so no image with them is pushed"
+        )?;
         write!(f, ": the image for {} would hold wrong binaries", first.platform)
     }
 }

@@ -77,6 +77,8 @@ pub struct Commit {
     pub id: String,
     /// The name of the tag's own object, if it has one.
     pub tag: Option<String>,
+    /// The branch or tag by its full name, if it is one.
+    pub reference: Option<String>,
 }
 
 impl Git<'_> {
@@ -88,7 +90,7 @@ impl Git<'_> {
     ) -> Result<Commit, RemoteError> {
         let wanted = address.reference.as_deref().unwrap_or("HEAD");
         let commit = match is_full_id(wanted) {
-            true => Commit { id: wanted.to_lowercase(), tag: None },
+            true => Commit { id: wanted.to_lowercase(), tag: None, reference: None },
             false => {
                 let (remote, _) = without_credentials(&address.remote);
                 let peeled = format!("{wanted}^{{}}");
@@ -137,6 +139,9 @@ impl Git<'_> {
         }
         let checkout = ["checkout", "-q", "--detach", &commit.id];
         self.run(address, "check out", Some(dir), &checkout)?;
+        if let Some(name) = commit.reference.as_ref().filter(|_| keep_git_dir) {
+            self.name(address, commit, name, dir)?;
+        }
         if address.submodules && dir.join(".gitmodules").exists() {
             self.submodules(address, dir)?;
         }
@@ -152,6 +157,28 @@ impl Git<'_> {
         let found = root.subroot(subdir).map_err(|_| missing())?;
         let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&found.fd()));
         std::fs::read_link(&link).map_err(|_| missing())
+    }
+
+    /// Gives the commit the name that it was asked for by, so that `git describe` knows it.
+    fn name(
+        &self,
+        address: &GitAddress,
+        commit: &Commit,
+        name: &str,
+        dir: &Path,
+    ) -> Result<(), RemoteError> {
+        let object = match &commit.tag {
+            None => &commit.id,
+            Some(tag) => {
+                let have = ["cat-file", "-e", tag];
+                if self.run(address, "look into", Some(dir), &have).is_err() {
+                    let get = ["fetch", "-q", "--depth=1", "--no-tags", "--", "origin", tag];
+                    self.run(address, "fetch", Some(dir), &get)?;
+                }
+                tag
+            }
+        };
+        self.run(address, "name the commit of", Some(dir), &["update-ref", name, object]).map(drop)
     }
 
     fn submodules(&self, address: &GitAddress, dir: &Path) -> Result<(), RemoteError> {
@@ -355,9 +382,10 @@ fn choose(listed: &str, wanted: &str) -> Option<Commit> {
     let find = |name: &str| refs.iter().find(|(_, n)| *n == name).map(|(id, _)| (*id).to_owned());
     for name in [wanted.to_owned(), format!("refs/heads/{wanted}"), format!("refs/tags/{wanted}")] {
         let Some(id) = find(&name).filter(|id| is_full_id(id)) else { continue };
+        let reference = Some(name.clone()).filter(|name| name.starts_with("refs/"));
         return Some(match find(&format!("{name}^{{}}")) {
-            Some(commit) => Commit { id: commit, tag: Some(id) },
-            None => Commit { id, tag: None },
+            Some(commit) => Commit { id: commit, tag: Some(id), reference },
+            None => Commit { id, tag: None, reference },
         });
     }
     None
@@ -377,7 +405,10 @@ mod tests {
         assert_eq!(id("HEAD"), Some(a.clone()));
         assert_eq!(id("v1"), Some(b));
         assert_eq!(id("refs/tags/v1"), Some(a.clone()));
-        assert_eq!(choose(&listed, "v2"), Some(Commit { id: a, tag: Some(c) }));
+        assert_eq!(
+            choose(&listed, "v2"),
+            Some(Commit { id: a, tag: Some(c), reference: Some("refs/tags/v2".to_owned()) })
+        );
         assert_eq!(id("v3"), None);
     }
 

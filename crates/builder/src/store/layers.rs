@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     io::{self, Read},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -16,7 +17,7 @@ use super::{Store, lease::Thing, touch};
 use crate::{
     error::FsError,
     layer::{
-        Compression, EntryKind, LayerIndex, WrittenLayer,
+        Compression, EntryKind, IndexEntry, LayerIndex, WrittenLayer,
         entry::ImagePath,
         packed::Unpacked,
         read::{ArchiveError, Limits, Whiteouts, each_entry},
@@ -118,6 +119,7 @@ impl Store {
             if !dir.exists() {
                 fs::rename(upper, &dir).map_err(FsError::new("write", &dir))?;
                 self.journal.add(index.size_on_disk());
+                self.note_unpacked(&reference);
             }
         }
         self.adopt_blob(&layer.path, &reference.digest)?;
@@ -134,6 +136,38 @@ impl Store {
     pub fn is_unpacked(&self, layer: &LayerRef) -> bool {
         let held = self.hold(Thing::Unpacked, layer.diff_id.hex());
         held.is_ok() && self.layer_path(&layer.diff_id).exists()
+    }
+
+    /// Looks once in a session whether the unpacked files are as long and as old as the index says:
+    /// nothing is synced to disk step by step, so a machine that lost its power may come back with
+    /// files that are cut off. Gives the first file that is not; the layer's directory is gone then.
+    pub fn look_over(&self, layer: &LayerRef) -> Result<Option<String>, LayerStoreError> {
+        let known = || self.looked_over.lock().unwrap_or_else(PoisonError::into_inner);
+        if known().contains(&layer.diff_id) || !self.is_unpacked(layer) {
+            return Ok(None);
+        }
+        let index = self.index(layer)?;
+        let dir = self.layer_path(&layer.diff_id);
+        let differs = |entry: &IndexEntry| {
+            let EntryKind::File(size) = entry.kind else { return false };
+            match fs::symlink_metadata(dir.join(entry.path.as_path())) {
+                Ok(found) => {
+                    !found.is_file() || (found.len(), found.mtime()) != (size, entry.mtime)
+                }
+                Err(_) => true,
+            }
+        };
+        let changed = index.entries.iter().find(|entry| differs(entry));
+        let changed = changed.map(|entry| entry.path.display());
+        if let Some(path) = &changed {
+            let _lock = self.lock("layer", layer.diff_id.hex())?;
+            if !known().contains(&layer.diff_id) {
+                self.discard_unpacked(layer, path.clone())?;
+            }
+        } else {
+            known().insert(layer.diff_id.clone());
+        }
+        Ok(changed)
     }
 
     /// Whether the layer's index is known.
@@ -238,7 +272,13 @@ impl Store {
         let index = self.put_index(&layer.diff_id, index)?;
         fs::rename(&temporary, &dir).map_err(FsError::new("write", &dir))?;
         self.journal.add(index.size_on_disk());
+        self.note_unpacked(layer);
         Ok(dir)
+    }
+
+    fn note_unpacked(&self, layer: &LayerRef) {
+        let mut known = self.looked_over.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(layer.diff_id.clone());
     }
 
     /// What the layer holds; reads its archive if that is not known yet.
@@ -328,7 +368,7 @@ impl Store {
     }
 
     fn layer_path(&self, diff_id: &Digest) -> PathBuf {
-        self.root.join("layers").join(diff_id.hex())
+        self.root.join("layers").join(format!("{}-{}", diff_id.hex(), self.owners))
     }
 
     fn index_path(&self, diff_id: &Digest) -> PathBuf {

@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! blobs/sha256/<hex>      compressed layers, manifests, configs
-//! layers/<hex>/           unpacked layers, by the digest of their uncompressed archive
+//! layers/<hex>-<map>/     unpacked layers, by the digest of their uncompressed archive, and for an id map
 //! index/<hex>.json        what a layer holds
 //! records/<kind>/<hex>    results by key
 //! contexts/<hex>.json     digests of context files
-//! mounts/<hex>/           cache mounts, and what they are in <hex>.json beside
+//! mounts/<hex>-<map>/     cache mounts, and what they are in <hex>-<map>.json beside
 //! locks/                  one file per thing that only one process makes at a time
 //! gate                    shared by who begins to use a thing, held alone by who takes some away
 //! usage                   how large all this is, by what sessions added since it was measured
 //! tmp/<session>/          work in progress; swept when its session is gone
+//! reserve                 room for a prune to work in when the disk is full
 //! ```
 //!
 //! Everything comes into being by a rename, so that a crash leaves nothing half made. Processes
@@ -52,8 +53,23 @@ use lease::{Journal, Thing};
 /// The layout's version; another one lives in another directory.
 const VERSION: &str = "v2";
 
+/// The file that keeps room for the work of pruning, and how much.
+const RESERVE: &str = "reserve";
+const RESERVED: usize = 64 << 10;
+
 /// A use this soon after the last one is not written down.
 const USE_AGAIN: Duration = Duration::from_secs(60);
+
+/// A name for the id maps of this process's user namespace. Files belong to whom these maps say: with
+/// other ones, the files of an unpacked layer have other owners.
+fn owners() -> String {
+    let read = |name: &str| fs::read_to_string(Path::new("/proc/self").join(name));
+    let maps = [read("uid_map"), read("gid_map")].map(|map| {
+        let map = map.unwrap_or_default();
+        map.split_whitespace().collect::<Vec<_>>().join(" ")
+    });
+    Digest::sha256(maps.join("\n")).hex()[..8].to_owned()
+}
 
 /// The local cache, opened.
 #[derive(Debug)]
@@ -61,6 +77,8 @@ pub struct Store {
     /// The directory that it was opened in.
     dir: PathBuf,
     root: PathBuf,
+    /// Whose files are whose in this session: unpacked files are good for that only.
+    owners: String,
     session: PathBuf,
     /// Held as long as the session lives.
     _alive: Lock,
@@ -69,11 +87,40 @@ pub struct Store {
     indices: layers::IndexCache,
     /// Blobs whose content was checked in this session, or came into being in it.
     whole: Mutex<HashSet<Digest>>,
+    /// Layers whose unpacked files were looked over in this session, or came into being in it.
+    looked_over: Mutex<HashSet<Digest>>,
 }
 
 impl Store {
     /// Opens the cache in `dir`, makes what is missing, and sweeps what dead sessions left.
     pub fn open(dir: &Path) -> Result<Self, FsError> {
+        let store = Self::open_as_it_is(dir)?;
+        store.keep_reserve();
+        Ok(store)
+    }
+
+    /// Opens the cache to look at it or to make it smaller, which works on a full disk, too.
+    pub fn open_to_tidy(dir: &Path) -> Result<Self, FsError> {
+        match Self::open_as_it_is(dir) {
+            Err(error) if error.source.kind() == std::io::ErrorKind::StorageFull => {
+                let _ = fs::remove_file(dir.join(VERSION).join(RESERVE));
+                Self::open_as_it_is(dir)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Sees to it that there is room for the next prune. Without it a prune fails on a full disk, and
+    /// nothing else does.
+    pub fn keep_reserve(&self) {
+        let path = self.root.join(RESERVE);
+        let whole = || fs::metadata(&path).is_ok_and(|found| found.len() == RESERVED as u64);
+        if !whole() && fs::write(&path, vec![b'.'; RESERVED]).is_err() {
+            let _ = fs::remove_file(&path);
+        }
+    }
+
+    fn open_as_it_is(dir: &Path) -> Result<Self, FsError> {
         let root = dir.join(VERSION);
         let is_new = !root.exists();
         for name in
@@ -87,12 +134,14 @@ impl Store {
         let store = Self {
             dir: dir.to_owned(),
             journal: Journal::open(&root, &session)?,
+            owners: owners(),
             root,
             session,
             _alive: alive,
             next: AtomicU64::new(0),
             indices: layers::IndexCache::default(),
             whole: Mutex::default(),
+            looked_over: Mutex::default(),
         };
         if is_new {
             store.set_size(0)?;
@@ -166,7 +215,7 @@ impl Store {
     /// to people.
     pub fn mount_dir(&self, name: &Digest, about: &str) -> Result<PathBuf, FsError> {
         self.hold(Thing::Mount, name.hex())?;
-        let dir = self.root.join("mounts").join(name.hex());
+        let dir = self.root.join("mounts").join(format!("{}-{}", name.hex(), self.owners));
         let note = dir.with_extension("json");
         match fs::metadata(&note) {
             Ok(found) => touch(&note, &found),

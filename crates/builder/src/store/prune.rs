@@ -192,7 +192,7 @@ fn choose(
     let unpacked: HashSet<String> = fitting
         .iter()
         .filter(|f| f.entry.kind == Kind::Unpacked && f.entry.in_use)
-        .map(|f| f.entry.id.clone())
+        .filter_map(|f| f.entry.id.split('-').next().map(str::to_owned))
         .collect();
     for victim in fitting {
         if goal.is_some_and(|goal| left <= goal) {

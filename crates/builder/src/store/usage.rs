@@ -200,6 +200,7 @@ impl Store {
             .into_par_iter()
             .map(|(kind, thing, path)| {
                 let hex = file_name(&path);
+                let hex = hex.split('-').next().unwrap_or_default().to_owned();
                 let note = match kind {
                     Kind::Mount => path.with_extension("json"),
                     _ => self.root.join("index").join(format!("{hex}.json")),

@@ -199,6 +199,7 @@ pub fn mounts_leave_no_trace(session: &Session, fixture: &Fixture) -> Outcome {
             recursive: false,
         },
         Mount::File {
+            program: false,
             dest: "/run/secrets/key".to_owned(),
             contents: b"secret\0bytes".to_vec(),
             mode: 0o400,

@@ -31,6 +31,11 @@ fn put(pid: Pid, file: &str, text: &str) -> Result<(), String> {
 
 /// Maps every id that we see onto itself. In a container that has only some, these.
 fn identity(pid: Pid) -> Result<IdMapMode, String> {
+    // In a namespace that somebody without rights has made there is one id, and groups stay as they are.
+    let groups = fs::read_to_string("/proc/self/setgroups").unwrap_or_default();
+    if groups.trim() == "deny" {
+        return Err("this user namespace has no groups of its own".to_owned());
+    }
     for file in ["uid_map", "gid_map"] {
         let own = fs::read_to_string(format!("/proc/self/{file}"))
             .map_err(|error| format!("cannot read /proc/self/{file}: {error}"))?;

@@ -159,7 +159,7 @@ pub enum Mount {
         /// The mode of its root.
         mode: u32,
     },
-    /// A file that exists in memory only: a secret, a script.
+    /// A file that exists in memory only: a secret, a script. Nobody can write to it.
     File {
         /// Where it appears.
         dest: String,
@@ -171,6 +171,8 @@ pub enum Mount {
         uid: u32,
         /// Its group.
         gid: u32,
+        /// Whether it may be executed, as a script is.
+        program: bool,
     },
 }
 

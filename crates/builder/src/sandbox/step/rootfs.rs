@@ -261,8 +261,18 @@ fn make(mount: &Mount, request: &Request, private: &mut Private) -> Result<Owned
             mounts::new_tmpfs(*mode, *size, attributes)
                 .map_err(|errno| refuse(format!("no tmpfs: {}", text(errno))))
         }
-        Mount::File { contents, mode, uid, gid, .. } => {
-            Ok(private.file(contents, *mode, (*uid, *gid))?)
+        Mount::File { contents, mode, uid, gid, program, .. } => {
+            let file = private.file(contents, *mode, (*uid, *gid))?;
+            let mut attributes = MountAttrFlags::MOUNT_ATTR_RDONLY;
+            if !program {
+                attributes |= MountAttrFlags::MOUNT_ATTR_NODEV
+                    | MountAttrFlags::MOUNT_ATTR_NOSUID
+                    | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+            }
+            let restricted = mounts::restrict(&file, attributes, false);
+            restricted
+                .map_err(|errno| refuse(format!("it cannot be restricted: {}", text(errno))))?;
+            Ok(file)
         }
     }
 }
