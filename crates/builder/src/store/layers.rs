@@ -17,7 +17,7 @@ use super::{Store, lease::Thing, touch};
 use crate::{
     error::FsError,
     layer::{
-        Compression, EntryKind, IndexEntry, LayerIndex, WrittenLayer,
+        Compression, EntryKind, IndexEntry, LayerIndex, View, WrittenLayer,
         entry::ImagePath,
         packed::Unpacked,
         read::{ArchiveError, Limits, Whiteouts, each_entry},
@@ -148,17 +148,19 @@ impl Store {
         }
         let index = self.index(layer)?;
         let dir = self.layer_path(&layer.diff_id);
-        let differs = |entry: &IndexEntry| {
+        let differs = |path: &ImagePath, entry: &IndexEntry| {
             let EntryKind::File(size) = entry.kind else { return false };
-            match fs::symlink_metadata(dir.join(entry.path.as_path())) {
+            match fs::symlink_metadata(dir.join(path.as_path())) {
                 Ok(found) => {
                     !found.is_file() || (found.len(), found.mtime()) != (size, entry.mtime)
                 }
                 Err(_) => true,
             }
         };
-        let changed = index.entries.iter().find(|entry| differs(entry));
-        let changed = changed.map(|entry| entry.path.display());
+        // An archive may bring a path twice: the last one counts.
+        let view = View::of([&*index]);
+        let changed = view.iter().find(|(path, node)| differs(path, &node.entry));
+        let changed = changed.map(|(path, _)| path.display());
         if let Some(path) = &changed {
             let _lock = self.lock("layer", layer.diff_id.hex())?;
             if !known().contains(&layer.diff_id) {
@@ -399,6 +401,10 @@ mod tests {
     use crate::layer::{Compression, Entry, LayerWriter, Meta};
 
     fn write(store: &Store, name: &str) -> LayerRef {
+        write_all(store, &[(name, b"hi")])
+    }
+
+    fn write_all(store: &Store, files: &[(&str, &[u8])]) -> LayerRef {
         let mut writer =
             LayerWriter::create(&store.temporary("layer"), Compression::Gzip(1)).unwrap();
         let meta = Meta {
@@ -407,8 +413,11 @@ mod tests {
             gid: rustix::process::getgid().as_raw(),
             ..Meta::default()
         };
-        let entry = Entry { path: name.into(), kind: EntryKind::File(2), meta };
-        writer.add(&entry, &mut &b"hi"[..]).unwrap();
+        for (name, content) in files {
+            let kind = EntryKind::File(content.len() as u64);
+            let entry = Entry { path: (*name).into(), kind, meta: meta.clone() };
+            writer.add(&entry, &mut &content[..]).unwrap();
+        }
         store.put_layer(writer.finish().unwrap(), None).unwrap()
     }
 
@@ -470,6 +479,23 @@ mod tests {
         flip(&store.index_path(&layer.diff_id));
         let store = Store::open(dir.path()).unwrap();
         assert_eq!(store.index(&layer).unwrap().entries.len(), 1);
+    }
+
+    #[test]
+    fn unpacked_files_are_looked_over_once_in_a_session() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        // The second one of a name counts.
+        let layer = write_all(&store, &[("f", b"longer"), ("d/g", b"g"), ("f", b"hi")]);
+        let path = store.unpacked(&layer, &|| false).unwrap();
+        assert!(path.join("d/g").exists());
+        let look_over = || Store::open(dir.path()).unwrap().look_over(&layer).unwrap();
+        assert_eq!(look_over(), None);
+        fs::write(path.join("d/g"), "").unwrap();
+        assert_eq!(store.look_over(&layer).unwrap(), None, "it was unpacked in this session");
+        assert_eq!(look_over(), Some("/d/g".to_owned()));
+        assert!(!store.is_unpacked(&layer));
+        assert_eq!(look_over(), None, "nothing is there");
     }
 
     #[test]
