@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, SystemTime},
 };
 
 use serde_json::Value;
@@ -149,6 +150,9 @@ fn unpacked_files_that_are_not_what_they_were_are_unpacked_anew() {
             for layer in stored(&project, "layers") {
                 if layer.join("made").exists() {
                     fs::write(layer.join("made"), change).unwrap();
+                    // Times are told in seconds, and all this takes less than one.
+                    let file = fs::File::options().write(true).open(layer.join("made")).unwrap();
+                    file.set_modified(SystemTime::now() + Duration::from_secs(10)).unwrap();
                 }
             }
             let (said, seen) = build(&end);
