@@ -258,7 +258,14 @@ fn tokio_in_registry_and_builder_only() {
 fn nothing_half_done() {
     let all =
         [&PURE[..], &["crates/registry/src", "crates/builder/src", "lsp/src", "src"]].concat();
-    let words = [concat!("to", "do!("), "unimplemented!(", "dbg!(", "FIXME", "Other(String)"];
+    // In two parts, so that this list is not what it looks for.
+    let words = [
+        concat!("to", "do!("),
+        concat!("un", "implemented!("),
+        concat!("db", "g!("),
+        concat!("FIX", "ME"),
+        "Other(String)",
+    ];
     assert_none(&uses(&all, &words, &[]), "finish it, or refuse it with an error");
 }
 

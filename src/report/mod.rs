@@ -23,13 +23,7 @@ pub mod sarif;
 pub mod text;
 pub mod trace;
 
-/// `1 file`, `2 files`.
-pub fn counted(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        n => format!("{n} {what}s"),
-    }
-}
+pub use mlint_builder::events::counted;
 
 /// The output formats of `check`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

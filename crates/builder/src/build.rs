@@ -60,6 +60,7 @@ fn try_build(
     let (start, started) = (Instant::now(), now());
     push::references(&request.tags)?;
     for output in &request.outputs {
+        push::references(&output.names)?;
         if let Place::Registry { names, .. } = &output.place {
             push::references(names)?;
         }

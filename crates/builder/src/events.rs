@@ -98,3 +98,11 @@ pub struct Silent;
 impl Events for Silent {
     fn event(&self, _: Event) {}
 }
+
+/// `1 file`, `2 files`.
+pub fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
+}

@@ -7,7 +7,7 @@ use mlint_registry::{BlobSource, PlannedBlob, PlannedManifest, PushPlan};
 
 use super::{CachedStep, Part, directory, import::registry_index, merged};
 use crate::{
-    events::Event,
+    events::{Event, counted},
     exec::Exec,
     plan::StepId,
     problem::{BuildError, Problem},
@@ -76,10 +76,6 @@ fn write(
     };
     let platforms: Vec<String> = images.iter().map(|(platform, _)| platform.to_string()).collect();
     let (place, platforms) = (&to.place, platforms.join(", "));
-    let counted = |count: usize, what: &str| match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
-    };
     let (steps, sent) = (counted(steps, "step"), counted(sent, "blob"));
     Ok(format!("the cache at {place} has {steps} of {platforms} now ({sent} sent)"))
 }

@@ -25,6 +25,16 @@ use crate::{
     problem::{BuildError, Problem},
 };
 
+/// What counts of a file: its time does not.
+fn line_of(
+    path: &ImagePath,
+    kind: &str,
+    (mode, uid, gid): (u32, u32, u32),
+    content: &str,
+) -> String {
+    format!("{:?} {kind} {mode:o} {uid}:{gid} {content}", path.0)
+}
+
 impl Exec<'_> {
     /// Everything that decides the layer's content, times left out.
     pub(super) fn layer_identity(
@@ -47,8 +57,7 @@ impl Exec<'_> {
                 EntryKind::File(_) => "file".to_owned(),
                 ref kind => format!("{kind:?}"),
             };
-            let (path, owner) = (&entry.path.0, (meta.uid, meta.gid));
-            Ok(format!("{path:?} {kind} {:o} {}:{} {content}", meta.mode, owner.0, owner.1))
+            Ok(line_of(&entry.path, &kind, (meta.mode, meta.uid, meta.gid), &content))
         };
         let mut lines: Vec<String> =
             entries.par_iter().map(line).collect::<Result<_, BuildError>>()?;
@@ -108,8 +117,7 @@ impl Exec<'_> {
                 }
                 kind => (format!("{kind:?}"), String::new()),
             };
-            let (path, owner) = (&path.0, (entry.uid, entry.gid));
-            Ok(format!("{path:?} {kind} {:o} {}:{} {content}", entry.mode, owner.0, owner.1))
+            Ok(line_of(path, &kind, (entry.mode, entry.uid, entry.gid), &content))
         };
         let lines: Vec<String> = nodes.par_iter().map(line).collect::<Result<_, BuildError>>()?;
         Ok(Digest::sha256(lines.join("\n")))
