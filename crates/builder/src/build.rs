@@ -28,12 +28,25 @@ use crate::{
     store::Store,
 };
 
+/// So often a build begins again for what was damaged in the cache: each time that is removed, so
+/// what it was is made anew.
+const MOST_DAMAGES: usize = 16;
+
 /// Builds, inside a session.
 pub fn build(session: &Session, request: &BuildRequest, events: &dyn Events) -> BuildReply {
-    match try_build(session, request, events) {
-        Ok(outcome) => BuildReply::Done(outcome),
-        Err(error) => BuildReply::Failed(error.into_failure()),
+    for _ in 0..MOST_DAMAGES {
+        match try_build(session, request, events) {
+            Ok(outcome) => return BuildReply::Done(outcome),
+            Err(error) if error.is_removed_damage() => {
+                let text = format!("{}: the build begins again", error.problem);
+                events.event(Event::Warning { text });
+            }
+            Err(error) => return BuildReply::Failed(error.into_failure()),
+        }
     }
+    BuildReply::Failed(
+        BuildError::from(Problem::BadDisk { place: request.cache_dir.clone() }).into_failure(),
+    )
 }
 
 /// A client for a session, and where its requests run.
@@ -103,7 +116,7 @@ fn try_build(
         export_cache(&exec, &images)?;
     } else if request.push_partial && !proved.is_empty() {
         match deliver(&exec, proved, started, &mut outcome) {
-            Err(error) if !error.is_interrupt() => {
+            Err(error) if !error.is_interrupt() && !error.is_removed_damage() => {
                 outcome.digest.clear();
                 let (platforms, failure) = (Vec::new(), error.into_failure());
                 outcome.failed.push(PlatformFailure { platforms, failure });

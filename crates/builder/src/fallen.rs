@@ -41,7 +41,8 @@ impl Fallen {
     ///
     /// # Errors
     /// The failure itself, if nothing goes on after it: because that was not asked for, because it
-    /// is an interrupt, or because no platform is to blame.
+    /// is an interrupt, because the cache was damaged and the build begins again, or because no
+    /// platform is to blame.
     pub fn take<T>(
         &mut self,
         platforms: &[Platform],
@@ -49,7 +50,12 @@ impl Fallen {
     ) -> Result<Option<T>, BuildError> {
         match result {
             Ok(done) => Ok(Some(done)),
-            Err(error) if self.keep_going && !error.is_interrupt() && !platforms.is_empty() => {
+            Err(error)
+                if self.keep_going
+                    && !platforms.is_empty()
+                    && !error.is_interrupt()
+                    && !error.is_removed_damage() =>
+            {
                 self.list.push((platforms.to_vec(), error));
                 Ok(None)
             }

@@ -113,6 +113,11 @@ pub enum Problem {
     Fs(#[from] FsError),
     #[error(transparent)]
     Layer(#[from] LayerStoreError),
+    #[error(
+        "what lies in the cache at {} is damaged again and again, so its disk is not sound: choose another place (--cache-dir)",
+        .place.display()
+    )]
+    BadDisk { place: std::path::PathBuf },
     #[error(transparent)]
     User(#[from] UserError),
     #[error(transparent)]
@@ -169,6 +174,14 @@ impl Problem {
         Self::Unsupported { what: what.into() }
     }
 
+    fn is_removed_damage(&self) -> bool {
+        match self {
+            Self::Shared(error) => error.is_removed_damage(),
+            Self::Layer(LayerStoreError::Damaged { .. } | LayerStoreError::Changed { .. }) => true,
+            _ => false,
+        }
+    }
+
     fn is_interrupt(&self) -> bool {
         if let Self::Shared(error) = self {
             return error.is_interrupt();
@@ -200,6 +213,11 @@ impl BuildError {
     /// Whether somebody stopped the build.
     pub fn is_interrupt(&self) -> bool {
         self.problem.is_interrupt()
+    }
+
+    /// Whether something in the cache was damaged, which is removed now: the same build can work.
+    pub fn is_removed_damage(&self) -> bool {
+        self.problem.is_removed_damage()
     }
 
     /// Whether something was found where a cache was looked for.

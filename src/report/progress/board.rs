@@ -45,6 +45,8 @@ struct Transfer {
 impl Board {
     /// All steps are known.
     pub fn plan(&mut self, steps: Vec<StepInfo>) {
+        // A build that begins again has other numbers.
+        self.running.clear();
         self.platforms.clear();
         for step in &steps {
             for name in &step.platforms {

@@ -121,10 +121,13 @@ fn worker(exec: &Exec<'_>, state: &Mutex<State<'_>>, changed: &Condvar, waiters:
                 };
                 // What fails because the build is being stopped is not why it is stopped.
                 let first = held.failure.as_ref().is_none_or(|known| known.is_interrupt());
+                // What else runs is worth ending: the build begins again, and takes it from the cache.
+                if !error.is_removed_damage() {
+                    exec.session.cancel().cancel();
+                }
                 if first {
                     held.failure = Some(error);
                 }
-                exec.session.cancel().cancel();
             }
         }
         changed.notify_all();

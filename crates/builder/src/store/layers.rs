@@ -71,7 +71,7 @@ pub enum LayerStoreError {
     },
     /// Its archive was damaged here, and is removed.
     #[error(
-        "the cache's copy of layer {digest} was damaged on this disk, and is removed now: build again, and what made it is done anew"
+        "the cache's copy of layer {} was damaged on this disk, and is removed now", digest.short()
     )]
     Damaged {
         /// Which layer.
@@ -79,7 +79,7 @@ pub enum LayerStoreError {
     },
     /// Its unpacked files were changed or damaged here, and are removed.
     #[error(
-        "the cache's unpacked layer {diff_id} was changed on this disk ({path}), and is removed now: build again"
+        "the cache's unpacked layer {} was changed on this disk ({path}), and is removed now", diff_id.short()
     )]
     Changed {
         /// Which layer.
