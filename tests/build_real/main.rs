@@ -11,6 +11,7 @@ mod features;
 mod images;
 mod interrupt;
 mod local;
+mod meanwhile;
 mod neighbours;
 mod outputs;
 mod platforms;

@@ -14,7 +14,7 @@ use std::{
 use super::dockerignore::{Ignore, Inherited};
 use crate::{
     error::FsError,
-    layer::{EntryKind, IndexEntry, LayerIndex, View, entry::ImagePath},
+    layer::{EntryKind, IndexEntry, LayerIndex, View, entry::ImagePath, view::Node},
 };
 
 /// What identifies a file's content without reading it.
@@ -54,6 +54,9 @@ pub struct Context {
     pub stamps: HashMap<ImagePath, Stamp>,
     /// What is left out, topmost paths only.
     pub excluded: Vec<ImagePath>,
+    /// Whether something in it belongs to somebody else than root, as it is seen here: in images
+    /// everything of a context is root's.
+    pub has_other_owners: bool,
 }
 
 impl Context {
@@ -65,6 +68,7 @@ impl Context {
             index: LayerIndex::default(),
             stamps: HashMap::new(),
             excluded: Vec::new(),
+            has_other_owners: false,
         };
         walk.directory(root, &ImagePath::default(), &Inherited::default())?;
         Ok(Self {
@@ -72,7 +76,22 @@ impl Context {
             view: View::of([&walk.index]),
             stamps: walk.stamps,
             excluded: walk.excluded,
+            has_other_owners: walk.has_other_owners,
         })
+    }
+
+    /// Whether a later look at the same context found the same at a path and below it.
+    pub fn shows_the_same(&self, later: &Self, path: &ImagePath) -> bool {
+        let all = |of: &Self| {
+            let own = of.view.get(path).map(|node| (path, node));
+            let nodes = own.into_iter().chain(of.view.below(path));
+            let line = |(path, node): (&ImagePath, &Node)| {
+                let entry = &node.entry;
+                (path.clone(), entry.kind.clone(), entry.mode, of.stamps.get(path).copied())
+            };
+            nodes.map(line).collect::<Vec<_>>()
+        };
+        all(self) == all(later)
     }
 }
 
@@ -86,6 +105,7 @@ struct Walk<'a> {
     index: LayerIndex,
     stamps: HashMap<ImagePath, Stamp>,
     excluded: Vec<ImagePath>,
+    has_other_owners: bool,
 }
 
 impl Walk<'_> {
@@ -183,6 +203,7 @@ impl Walk<'_> {
             // Sockets and devices are no part of a context.
             return Ok(());
         };
+        self.has_other_owners |= (found.uid(), found.gid()) != (0, 0);
         self.index.entries.push(IndexEntry {
             path: image_path,
             kind,

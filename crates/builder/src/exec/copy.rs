@@ -47,6 +47,8 @@ pub(super) struct Archive {
     pub(super) base: ImagePath,
     /// What identifies its content.
     pub(super) content: String,
+    /// What it was like when the context was read.
+    stamp: Option<Stamp>,
 }
 
 /// A destination with what comes there.
@@ -212,7 +214,11 @@ impl Exec<'_> {
                 let base = placement.directory(dest)?;
                 placement.mode = mode;
                 let content = self.content_id(&sources[number], &selected.path)?;
-                archives.push(Archive { disk, base, content });
+                let stamp = match &sources[number] {
+                    Sources::Context(loaded) => loaded.context.stamps.get(&disk.below).copied(),
+                    Sources::Image { .. } | Sources::Fetched { .. } => None,
+                };
+                archives.push(Archive { disk, base, content, stamp });
                 return Ok(());
             }
         }
@@ -235,10 +241,17 @@ impl Exec<'_> {
         }
         let mut written: BTreeSet<ImagePath> =
             entries.iter().map(|p| p.entry.path.clone()).collect();
-        for Archive { disk, base, .. } in &work.archives {
+        for Archive { disk, base, stamp, .. } in &work.archives {
             let placement = &work.placement;
             let interrupted = || self.interrupted();
-            write_archive(disk.open()?, base, placement, &mut layer, &mut written, &interrupted)?;
+            let file = disk.open()?;
+            let failed = |e| FsError::new("read", &disk.path())(e);
+            let again = file.try_clone().map_err(failed)?;
+            write_archive(file, base, placement, &mut layer, &mut written, &interrupted)?;
+            let now = Stamp::of(&again.metadata().map_err(failed)?);
+            if stamp.is_some_and(|then| then != now) {
+                changed.get_or_insert_with(|| disk.below.display());
+            }
         }
         if let Some(path) = &changed {
             let text = format!(

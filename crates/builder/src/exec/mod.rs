@@ -256,16 +256,27 @@ impl<'a> Exec<'a> {
         }
     }
 
+    /// A context of this machine as it is now; nothing for what can't change.
+    fn context_again(&self, source: MountSource) -> Result<Option<Context>, BuildError> {
+        let BuildRequest { context, ignore, contexts, .. } = self.request;
+        let (root, ignore) = match source {
+            MountSource::Context => (context.as_ref(), ignore.as_ref()),
+            MountSource::Named(number) => match contexts.get(number).map(|named| &named.source) {
+                Some(NamedSource::Directory { path, ignore }) => (Some(path), ignore.as_ref()),
+                _ => (None, None),
+            },
+            MountSource::Step(_) => (None, None),
+        };
+        let Some(root) = root else { return Ok(None) };
+        Ok(Some(read_context(root, ignore)?))
+    }
+
     fn load_context(
         &self,
         root: &std::path::Path,
         ignore: Option<&(String, String)>,
     ) -> Result<Arc<LoadedContext>, BuildError> {
-        let ignore = match ignore {
-            Some((file, text)) => Ignore::parse(file, text)?,
-            None => Ignore::default(),
-        };
-        let context = Context::read(root, &ignore)?;
+        let context = read_context(root, ignore)?;
         let digests = FileDigests::load(self.store, root);
         Ok(Arc::new(LoadedContext { context, digests }))
     }
@@ -355,6 +366,18 @@ impl<'a> Exec<'a> {
         dirs.reverse();
         Ok(dirs)
     }
+}
+
+/// Walks a context; `ignore` is its ignore file's name and text.
+fn read_context(
+    root: &std::path::Path,
+    ignore: Option<&(String, String)>,
+) -> Result<Context, BuildError> {
+    let ignore = match ignore {
+        Some((file, text)) => Ignore::parse(file, text)?,
+        None => Ignore::default(),
+    };
+    Ok(Context::read(root, &ignore)?)
 }
 
 /// What a named context is called among what is remembered.

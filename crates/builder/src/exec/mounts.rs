@@ -3,7 +3,9 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
+    time::{Duration, SystemTime},
 };
 
 use mlint_oci::Digest;
@@ -235,7 +237,9 @@ impl Exec<'_> {
         Ok(())
     }
 
-    /// The context as layers, topmost first: what `.dockerignore` leaves out is whited out.
+    /// The context as layers, topmost first: what `.dockerignore` leaves out is whited out. One that
+    /// others own is copied, for here it is root's (BuildKit's `client/solve.go`, `prepareMounts`,
+    /// sets the owner of all that it sends).
     fn context_layers(
         &self,
         from: MountSource,
@@ -244,15 +248,25 @@ impl Exec<'_> {
     ) -> Result<Vec<PathBuf>, BuildError> {
         let loaded = self.context(from)?;
         let context = &loaded.context;
+        if context.has_other_owners {
+            let copy = dirs.extra(&format!("context-{number}"))?;
+            give(&copy, USUAL)?;
+            let whole = Seed { from, source: "/".to_owned(), or_new: false };
+            self.seed(&copy, &whole, USUAL)?;
+            return Ok(vec![copy]);
+        }
         if context.excluded.is_empty() {
             return Ok(vec![context.root.clone()]);
         }
         let mask = dirs.extra(&format!("mask-{number}"))?;
+        give(&mask, USUAL)?;
+        let mut made = BTreeSet::new();
         for path in &context.excluded {
             let at = mask.join(path.as_path());
             if let Some(dir) = at.parent() {
                 fs::create_dir_all(dir).map_err(FsError::new("create", dir))?;
             }
+            made.extend(std::iter::successors(path.parent(), ImagePath::parent));
             let node = rustix::fs::FileType::CharacterDevice;
             let made = rustix::fs::mknodat(
                 rustix::fs::CWD,
@@ -263,7 +277,37 @@ impl Exec<'_> {
             );
             made.map_err(|e| FsError::new("create", &at)(e.into()))?;
         }
+        // What lies above hides what a directory is like below. The deepest comes first, for each
+        // changes the time of the one that it lies in.
+        for path in made.iter().rev().filter(|path| !path.is_root()) {
+            let Some(node) = context.view.get(path) else { continue };
+            let at = mask.join(path.as_path());
+            let is = || -> std::io::Result<()> {
+                fs::set_permissions(&at, fs::Permissions::from_mode(node.entry.mode))?;
+                let time = SystemTime::UNIX_EPOCH
+                    + Duration::from_secs(u64::try_from(node.entry.mtime).unwrap_or_default());
+                fs::File::open(&at)?.set_modified(time)
+            };
+            is().map_err(FsError::new("write", &at))?;
+        }
         Ok(vec![mask, context.root.clone()])
+    }
+
+    /// Whether the contexts that a command sees are what they were when its key was made.
+    pub(super) fn contexts_are_settled(&self, mounts: &[RunMount]) -> Result<bool, BuildError> {
+        for mount in mounts {
+            let RunMount::Bind { from, source, .. } = mount else { continue };
+            let Some(now) = self.context_again(*from)? else { continue };
+            let then = self.context(*from)?;
+            let Lookup::Found(path) = then.context.view.resolve(&ImagePath::from(&**source), true)
+            else {
+                continue;
+            };
+            if !then.context.shows_the_same(&now, &path) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Locks the caches that a step wants for itself. All steps of all builds take them in the same

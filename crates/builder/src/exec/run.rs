@@ -71,7 +71,14 @@ impl Exec<'_> {
             let dirs = WorkDirs::make(self)?;
             let result = self.execute(id, op, parent, &dirs);
             dirs.remove();
-            Ok(result?.into())
+            let layer = result?;
+            let settled = self.contexts_are_settled(&op.mounts)?;
+            if !settled {
+                let text = "the context changed while a command ran that mounts it: the command runs \
+                            again in the next build";
+                self.events.event(Event::Warning { text: text.to_owned() });
+            }
+            Ok(Fresh { settled, ..Fresh::from(layer) })
         };
         self.cached_or(id, "run", &key, || -> Result<Fresh, BuildError> {
             let mounts_a_stage = |mount: &RunMount| {

@@ -151,8 +151,11 @@ impl Store {
         let differs = |path: &ImagePath, entry: &IndexEntry| {
             let EntryKind::File(size) = entry.kind else { return false };
             match fs::symlink_metadata(dir.join(path.as_path())) {
+                // Times that the file system can't hold are kept as the nearest that it can.
                 Ok(found) => {
-                    !found.is_file() || (found.len(), found.mtime()) != (size, entry.mtime)
+                    let same_time = found.mtime() == entry.mtime
+                        || i32::try_from(entry.mtime).is_err() && found.mtime() != 0;
+                    !found.is_file() || found.len() != size || !same_time
                 }
                 Err(_) => true,
             }
