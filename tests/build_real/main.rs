@@ -14,6 +14,7 @@ mod local;
 mod meanwhile;
 mod neighbours;
 mod outputs;
+mod places;
 mod platforms;
 mod proof;
 mod resume;

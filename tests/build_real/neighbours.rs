@@ -185,7 +185,7 @@ fn a_layout_keeps_images_of_other_names() {
     let build = |args: &[&str]| project.build(&[ONE, args].concat()).succeeds();
     build(&["-o", &to, "-t", "a:1", "--build-arg", "N=1"]);
     build(&["-o", &to, "-t", "b:1", "--build-arg", "N=2"]);
-    build(&["-o", &format!("{to},name=b:2"), "-t", "a:9", "--build-arg", "N=3"]);
+    build(&["-o", &format!("{to},name=b:2"), "--build-arg", "N=3"]);
     build(&["-o", &to, "-t", "b:1", "--build-arg", "N=4"]);
     let index: serde_json::Value = serde_json::from_str(&text(layout.join("index.json"))).unwrap();
     let all = index["manifests"].as_array().unwrap();
@@ -221,12 +221,10 @@ fn each_name_is_told_with_its_digest() {
     let (name, other) = (world.name("mixed:1"), world.name("mixed-named:2"));
     let run = project
         .build(&[
-            "-t",
-            &name,
             "-o",
             "type=oci,dest=../a.tar,compression=zstd",
             "-o",
-            &format!("type=registry,compression=gzip,name={other}"),
+            &format!("type=registry,compression=gzip,\"name={name},{other}\""),
             "-o",
             "type=image,name=nothing,push=false",
             "-o",

@@ -20,8 +20,8 @@ use crate::{
     prove::{Allowed, prove},
     push,
     request::{
-        BuildOutcome, BuildReply, BuildRequest, EmulatedStep, LayerOptions, Output, Place,
-        PlatformFailure, PlatformOutcome, PushedName, Remark,
+        Annotation, BuildOutcome, BuildReply, BuildRequest, EmulatedStep, LayerOptions, Output,
+        Place, PlatformFailure, PlatformOutcome, PushedName, Remark,
     },
     reshape::reshape,
     sandbox::Session,
@@ -180,17 +180,15 @@ fn deliver(
 ) -> Result<(), BuildError> {
     let request = exec.request;
     let plans: Vec<&ImagePlan> = proved.iter().map(|(_, plan, _)| *plan).collect();
-    let images = proved.into_iter().map(|(image, ..)| image).collect();
     let mut results = Results { exec, plans: &plans, started, made: Vec::new() };
-    results.add(LayerOptions::default(), images)?;
     for output in &request.outputs {
-        results.of(output.layers)?;
+        results.of(output)?;
     }
     let pushes = |o: &&Output| matches!(o.place, Place::Registry { .. });
     // What is told is what others can see, or else what was asked for first.
     let first = request.outputs.iter().find(pushes).or(request.outputs.first());
-    let first = first.map(|o| o.layers).unwrap_or_default();
-    let (images, root) = results.of(first)?;
+    let nowhere = Output::to(Place::Registry { names: Vec::new(), by_digest: true });
+    let (images, root) = results.of(first.unwrap_or(&nowhere))?;
     outcome.digest = root.descriptor.digest.to_string();
     outcome.media_type.clone_from(&root.descriptor.media_type);
     outcome.size = root.descriptor.size;
@@ -199,20 +197,21 @@ fn deliver(
         told.config = image.config_descriptor.digest.to_string();
         told.size = image.descriptor.size;
     }
-    // Registries come last: what fails before leaves no tag.
+    // Registries come last: what fails before leaves no tag. All of them are one push.
     for output in request.outputs.iter().filter(|o| !pushes(o)) {
-        let (images, root) = results.of(output.layers)?;
+        let (images, root) = results.of(output)?;
         export::export(exec, output, images, root)?;
     }
+    let mut push = push::Push::new(exec);
     for output in request.outputs.iter().filter(pushes) {
-        let (images, root) = results.of(output.layers)?;
         let Place::Registry { names, by_digest } = &output.place else { continue };
-        let (report, names) = push::push(exec, images, root, names, *by_digest)?;
-        outcome.uploaded += report.uploaded;
+        let (images, root) = results.of(output)?;
+        let names = push.add(images, root, names, *by_digest)?;
         let digest = root.descriptor.digest.to_string();
         let with = |name| PushedName { name, digest: digest.clone() };
         outcome.pushed.extend(names.into_iter().map(with));
     }
+    outcome.uploaded = push.send()?.uploaded;
     Ok(())
 }
 
@@ -230,31 +229,56 @@ pub(crate) fn tidy(store: &Store, most: Option<u64>, events: &dyn Events) {
     events.event(Event::Note { text });
 }
 
+/// What an output wants its images to be like.
+#[derive(PartialEq)]
+struct Wishes {
+    layers: LayerOptions,
+    annotations: Vec<Annotation>,
+    /// What statements call the image.
+    names: Vec<String>,
+}
+
 /// The images as the outputs want them; equal wishes share a result.
 struct Results<'a> {
     exec: &'a Exec<'a>,
     plans: &'a [&'a ImagePlan],
     started: i64,
-    made: Vec<(LayerOptions, Vec<BuiltImage>, Root)>,
+    made: Vec<(Wishes, Vec<BuiltImage>, Root)>,
 }
 
 impl Results<'_> {
-    fn of(&mut self, options: LayerOptions) -> Result<(&[BuiltImage], &Root), BuildError> {
-        if !self.made.iter().any(|(known, ..)| *known == options) {
-            let images = reshape(self.exec, self.plans, options)?;
-            self.add(options, images)?;
-        }
-        let found = self.made.iter().find(|(known, ..)| *known == options);
-        match found {
-            Some((_, images, root)) => Ok((images, root)),
-            None => Err(Problem::NoStage.into()),
-        }
+    fn of(&mut self, output: &Output) -> Result<(&[BuiltImage], &Root), BuildError> {
+        let wishes = self.wishes(output);
+        let known = self.made.iter().position(|(known, ..)| *known == wishes);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                self.add(wishes)?;
+                self.made.len() - 1
+            }
+        };
+        let (_, images, root) = &self.made[at];
+        Ok((images, root))
     }
 
-    fn add(&mut self, options: LayerOptions, images: Vec<BuiltImage>) -> Result<(), BuildError> {
-        let attested = attest(self.exec, &images, self.plans, self.started)?;
-        let root = root(self.exec.request, &images, attested)?;
-        self.made.push((options, images, root));
+    fn wishes(&self, output: &Output) -> Wishes {
+        let request = self.exec.request;
+        let mut layers = output.layers;
+        layers.compression.get_or_insert(request.compression);
+        let names = match &output.place {
+            _ if !request.attestations.any() => Vec::new(),
+            Place::Registry { names, .. } if !names.is_empty() => names.clone(),
+            _ if !output.names.is_empty() => output.names.clone(),
+            _ => request.tags.clone(),
+        };
+        Wishes { layers, annotations: output.annotations.clone(), names }
+    }
+
+    fn add(&mut self, wishes: Wishes) -> Result<(), BuildError> {
+        let images = reshape(self.exec, self.plans, wishes.layers, &wishes.annotations)?;
+        let attested = attest(self.exec, &images, self.plans, &wishes.names, self.started)?;
+        let root = root(self.exec, &images, attested, &wishes.annotations)?;
+        self.made.push((wishes, images, root));
         Ok(())
     }
 }

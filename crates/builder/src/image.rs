@@ -9,7 +9,7 @@ use crate::{
     exec::{Exec, Snapshot},
     plan::{ImagePlan, Plan},
     problem::{BuildError, Problem},
-    request::{AnnotationLevel, BuildRequest},
+    request::{Annotation, AnnotationLevel},
     store::LayerRef,
 };
 
@@ -45,14 +45,15 @@ pub struct Root {
 
 /// Puts a platform's image together, from its layers as they are in the cache.
 pub fn assemble(exec: &Exec<'_>, image: &ImagePlan) -> Result<BuiltImage, BuildError> {
-    assemble_of(exec, image, exec.snapshot(image.last))
+    assemble_of(exec, image, exec.snapshot(image.last), &[])
 }
 
-/// Puts a platform's image together.
+/// Puts a platform's image together; `besides` are annotations beside those of the request.
 pub fn assemble_of(
     exec: &Exec<'_>,
     image: &ImagePlan,
     snapshot: Snapshot,
+    besides: &[Annotation],
 ) -> Result<BuiltImage, BuildError> {
     let mut config = image.config.clone();
     date(exec, image, &mut config);
@@ -63,12 +64,13 @@ pub fn assemble_of(
     let layers = snapshot.layers.iter().map(layer_descriptor).collect();
     let mut manifest = Manifest::new(config_descriptor.clone(), layers);
     config.check_against(&manifest).map_err(|e| wrong(e.to_string()))?;
-    manifest.annotations = annotations(exec.request, AnnotationLevel::Manifest, &image.platform);
+    let all = || exec.request.annotations.iter().chain(besides);
+    manifest.annotations = annotations(all(), AnnotationLevel::Manifest, &image.platform);
     let manifest_bytes = serde_json::to_vec(&manifest).map_err(|e| wrong(e.to_string()))?;
     let mut descriptor =
         Descriptor::of(media_type::OCI_MANIFEST, &manifest_bytes).with_platform(&image.platform);
     descriptor.annotations =
-        annotations(exec.request, AnnotationLevel::ManifestDescriptor, &image.platform);
+        annotations(all(), AnnotationLevel::ManifestDescriptor, &image.platform);
     Ok(BuiltImage {
         platform: image.platform.clone(),
         snapshot,
@@ -81,28 +83,28 @@ pub fn assemble_of(
 }
 
 /// The annotations of a level for a platform.
-fn annotations(
-    request: &BuildRequest,
+fn annotations<'a>(
+    all: impl Iterator<Item = &'a Annotation>,
     level: AnnotationLevel,
     platform: &Platform,
 ) -> BTreeMap<String, String> {
     let fits = |text: &String| text.parse::<Platform>().is_ok_and(|p| p == *platform);
-    request
-        .annotations
-        .iter()
-        .filter(|a| a.level == level && a.platform.as_ref().is_none_or(fits))
+    all.filter(|a| a.level == level && a.platform.as_ref().is_none_or(fits))
         .map(|a| (a.key.clone(), a.value.clone()))
         .collect()
 }
 
-/// The index of several images, or of images with statements; a single image stands for itself.
+/// The index of several images, or of images with statements; a single image stands for itself, if
+/// no others were asked for.
 pub fn root(
-    request: &BuildRequest,
+    exec: &Exec<'_>,
     images: &[BuiltImage],
     attested: Vec<Attested>,
+    besides: &[Annotation],
 ) -> Result<Root, BuildError> {
+    let request = exec.request;
     let of_index = |level| {
-        let all = request.annotations.iter().filter(move |a| a.level == level);
+        let all = request.annotations.iter().chain(besides).filter(move |a| a.level == level);
         all.map(|a| (a.key.clone(), a.value.clone())).collect::<BTreeMap<_, _>>()
     };
     let own = of_index(AnnotationLevel::Index);
@@ -110,6 +112,7 @@ pub fn root(
     let wants_index = request.build_arg("BUILDKIT_MULTI_PLATFORM").is_some_and(is_true);
     if let ([only], []) = (images, &attested[..])
         && !wants_index
+        && !exec.plan.several
     {
         if !own.is_empty() || !outer.is_empty() {
             return Err(Problem::NoIndex.into());

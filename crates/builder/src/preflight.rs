@@ -60,9 +60,11 @@ impl Preflight<'_> {
         };
         let allowances = allowances(&file)?;
         let targets = self.targets(&inputs)?;
+        self.check_annotations(&targets)?;
         let (reaches, images) = self.bases(&inputs, &targets, fallen)?;
         let mut plan = Plan::default();
         plan.allowances = allowances;
+        plan.several = targets.len() > 1;
         for (target, reach) in &reaches {
             let planned =
                 plan_platform(&inputs, reach, &images, target, &request.labels, &mut plan);
@@ -71,6 +73,20 @@ impl Preflight<'_> {
             }
         }
         Ok(plan)
+    }
+
+    /// Annotations for a platform that is not built would get lost.
+    fn check_annotations(&self, targets: &[Platform]) -> Result<(), BuildError> {
+        let request = self.request;
+        let own = request.outputs.iter().flat_map(|output| &output.annotations);
+        for annotation in request.annotations.iter().chain(own) {
+            let Some(text) = &annotation.platform else { continue };
+            if !targets.contains(&text.parse::<Platform>()?) {
+                let (key, platform) = (annotation.key.clone(), text.clone());
+                return Err(Problem::AnnotatesNothing { key, platform }.into());
+            }
+        }
+        Ok(())
     }
 
     /// What directives and BuildKit's own build arguments ask for. A frontend of somebody else's can

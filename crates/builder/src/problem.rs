@@ -137,6 +137,13 @@ pub enum Problem {
          --platforms, or write archives of all with --output type=docker,dest=FILE"
     )]
     NothingToLoad(String),
+    #[error("the annotation {key} is for {platform}, which is not built here")]
+    AnnotatesNothing { key: String, platform: String },
+    #[error(
+        "platform-split=false: {path} is in the image of {one} and in that of {two}, and in one \
+         directory there is room for one of them"
+    )]
+    NoRoomForTwo { path: String, one: Platform, two: Platform },
     #[error("rewrite-timestamp needs SOURCE_DATE_EPOCH: set it, or give it as a build argument")]
     NoEpoch,
     #[error("the image of {platform} cannot be described: {reason}")]

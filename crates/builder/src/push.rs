@@ -22,35 +22,63 @@ pub fn references(tags: &[String]) -> Result<Vec<Reference>, BuildError> {
     tags.iter().map(|tag| Ok(Reference::parse(tag)?)).collect()
 }
 
-/// Pushes to these names, or to the request's; gives what it did, and the names that it pushed to.
-pub fn push(
-    exec: &Exec<'_>,
-    images: &[BuiltImage],
-    root: &Root,
-    names: &[String],
-    by_digest: bool,
-) -> Result<(PushReport, Vec<String>), BuildError> {
-    let names = references(if names.is_empty() { &exec.request.tags } else { names })?;
-    let mut tags: BTreeMap<Reference, Vec<String>> = BTreeMap::new();
-    let mut shown: Vec<String> = Vec::new();
-    for name in &names {
-        let of = tags.entry(name.without_target()).or_default();
-        let said = match by_digest {
-            true => name.without_target().familiar(),
-            false => {
-                let tag = name.tag().unwrap_or("latest");
-                if !of.iter().any(|known| known == tag) {
-                    of.push(tag.to_owned());
-                }
-                name.familiar()
-            }
-        };
-        if !shown.contains(&said) {
-            shown.push(said);
-        }
+/// Everything that a build pushes: no tag is set before all of it is there.
+pub struct Push<'a, 'e> {
+    exec: &'a Exec<'e>,
+    plans: Vec<PushPlan>,
+    layers: Vec<LayerRef>,
+}
+
+impl<'a, 'e> Push<'a, 'e> {
+    /// Of nothing yet.
+    pub fn new(exec: &'a Exec<'e>) -> Self {
+        Self { exec, plans: Vec::new(), layers: Vec::new() }
     }
-    let mut plans = Vec::new();
-    for (repository, tags) in tags {
+
+    /// Images for these names, or for the request's; gives the names as people know them.
+    ///
+    /// # Errors
+    /// When a name can't be read, or is one that something else is to be pushed to.
+    pub fn add(
+        &mut self,
+        images: &[BuiltImage],
+        root: &Root,
+        names: &[String],
+        by_digest: bool,
+    ) -> Result<Vec<String>, BuildError> {
+        let names = references(if names.is_empty() { &self.exec.request.tags } else { names })?;
+        let mut tags: BTreeMap<Reference, Vec<String>> = BTreeMap::new();
+        let mut shown: Vec<String> = Vec::new();
+        for name in &names {
+            let of = tags.entry(name.without_target()).or_default();
+            let said = match by_digest {
+                true => name.without_target().familiar(),
+                false => {
+                    let tag = name.tag().unwrap_or("latest");
+                    if !of.iter().any(|known| known == tag) {
+                        of.push(tag.to_owned());
+                    }
+                    name.familiar()
+                }
+            };
+            if !shown.contains(&said) {
+                shown.push(said);
+            }
+        }
+        for (repository, tags) in tags {
+            self.plan(images, root, repository, tags)?;
+        }
+        self.layers.extend(images.iter().flat_map(|i| &i.snapshot.layers).cloned());
+        Ok(shown)
+    }
+
+    fn plan(
+        &mut self,
+        images: &[BuiltImage],
+        root: &Root,
+        repository: Reference,
+        tags: Vec<String>,
+    ) -> Result<(), BuildError> {
         let statements = root.attested.iter().map(|a| (&a.descriptor, &a.manifest_bytes));
         let manifests = images
             .iter()
@@ -62,7 +90,7 @@ pub fn push(
             .index
             .as_ref()
             .map(|bytes| PlannedManifest::new(&root.descriptor.media_type, bytes.clone()));
-        let mut blobs = blobs(exec, images, &repository)?;
+        let mut blobs = blobs(self.exec, images, &repository)?;
         for (descriptor, bytes) in root.attested.iter().flat_map(|a| &a.blobs) {
             blobs.push(PlannedBlob {
                 descriptor: descriptor.clone(),
@@ -70,10 +98,17 @@ pub fn push(
                 mount_from: Vec::new(),
             });
         }
-        plans.push(PushPlan { repository, blobs, manifests, index, tags });
+        self.plans.push(PushPlan { repository, blobs, manifests, index, tags });
+        Ok(())
     }
-    let layers: Vec<&LayerRef> = images.iter().flat_map(|i| &i.snapshot.layers).collect();
-    Ok((send(exec, &plans, &layers)?, shown))
+
+    /// Pushes it all.
+    pub fn send(&self) -> Result<PushReport, BuildError> {
+        match self.plans.is_empty() {
+            true => Ok(PushReport::default()),
+            false => send(self.exec, &self.plans, &self.layers.iter().collect::<Vec<_>>()),
+        }
+    }
 }
 
 /// Pushes, and keeps what had to be fetched for it.

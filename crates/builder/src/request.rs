@@ -197,6 +197,21 @@ pub struct Output {
     pub names: Vec<String>,
     /// Its layers.
     pub layers: LayerOptions,
+    /// What manifests and the index say in this place, besides what they say everywhere.
+    #[serde(default)]
+    pub annotations: Vec<Annotation>,
+    /// Whether files lie below a directory for their platform; if nothing is said, where there are
+    /// several platforms.
+    #[serde(default)]
+    pub split: Option<bool>,
+}
+
+impl Output {
+    /// One that says nothing but where.
+    pub fn to(place: Place) -> Self {
+        let (names, annotations) = (Vec::new(), Vec::new());
+        Self { place, names, layers: LayerOptions::default(), annotations, split: None }
+    }
 }
 
 /// A place for the result.
@@ -269,6 +284,13 @@ pub struct Attestations {
     pub provenance: Option<Provenance>,
     /// What is in it.
     pub sbom: bool,
+}
+
+impl Attestations {
+    /// Whether there are any.
+    pub fn any(&self) -> bool {
+        self.provenance.is_some() || self.sbom
+    }
 }
 
 /// What a provenance says.

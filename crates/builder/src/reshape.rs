@@ -21,15 +21,16 @@ use crate::{
     },
     plan::{ImagePlan, Op},
     problem::{BuildError, Problem},
-    request::LayerOptions,
+    request::{Annotation, LayerOptions},
     store::LayerRef,
 };
 
-/// The images with their layers as wanted.
+/// The images with their layers and annotations as wanted.
 pub fn reshape(
     exec: &Exec<'_>,
     plans: &[&ImagePlan],
     options: LayerOptions,
+    annotations: &[Annotation],
 ) -> Result<Vec<BuiltImage>, BuildError> {
     let clamp = match (options.rewrite_timestamp, exec.request.epoch) {
         (false, _) => None,
@@ -44,7 +45,7 @@ pub fn reshape(
             let own = !matches!(exec.plan.steps[step].op, Op::Base(_));
             layers.push(one(exec, layer, own, options, clamp)?);
         }
-        assemble_of(exec, plan, Snapshot::of(layers))
+        assemble_of(exec, plan, Snapshot::of(layers), annotations)
     };
     plans.iter().map(image).collect()
 }

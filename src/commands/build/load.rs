@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use mlint_builder::request::{BuildRequest, LayerOptions, Output as Wanted, Place};
+use mlint_builder::request::{BuildRequest, Output as Wanted, Place};
 use tempfile::TempDir;
 
 /// Those that know `load`, the first that answers is asked.
@@ -24,9 +24,7 @@ impl Load {
     pub fn prepare(flag: bool, request: &mut BuildRequest) -> Result<Option<Self>, String> {
         let is_load = |output: &Wanted| matches!(output.place, Place::Load(_));
         if flag && !request.outputs.iter().any(is_load) {
-            let place = Place::Load(Default::default());
-            let (names, layers) = (Vec::new(), LayerOptions::default());
-            request.outputs.push(Wanted { place, names, layers });
+            request.outputs.push(Wanted::to(Place::Load(Default::default())));
         }
         if !request.outputs.iter().any(is_load) {
             return Ok(None);

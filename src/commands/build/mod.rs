@@ -2,6 +2,7 @@
 
 mod advice;
 mod agent;
+mod annotations;
 mod args;
 mod caches;
 mod context;
@@ -19,9 +20,7 @@ use std::{
 
 use mlint_builder::{
     remote::{GitLogin, masked},
-    request::{
-        Annotation, BuildOutcome, BuildReply, BuildRequest, LayerOptions, Output, Place, RunOptions,
-    },
+    request::{BuildOutcome, BuildReply, BuildRequest, Output, Place, RunOptions},
     sandbox::session::{IdMap, SessionOptions, spawn},
 };
 use mlint_lint::Level;
@@ -96,6 +95,7 @@ fn try_run(args: &BuildArgs, defaults: &BuildDefaults) -> Result<ExitCode, Strin
     let found = context::find(&args.context, file, git, cache)?;
     let mut request = request(args, defaults, &found, &agents)?;
     let load = Load::prepare(args.load, &mut request)?;
+    outputs::clear_about(args)?;
     let progress = match args.progress {
         _ if args.quiet => ProgressMode::Quiet,
         ProgressMode::Auto if std::io::stderr().is_terminal() => ProgressMode::Tty,
@@ -190,7 +190,12 @@ fn request(
         platforms = vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()];
     }
     let tags = given(&args.tags, &defaults.tags);
-    let (outputs, annotations) = outputs(args, &tags)?;
+    let annotations = args
+        .annotations
+        .iter()
+        .map(|text| annotations::read(text))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut outputs = outputs(args, &tags)?;
     let caches: Vec<caches::Written> =
         args.cache_to.iter().map(|c| caches::to(c)).collect::<Result<_, _>>()?;
     let mut build_args: Vec<(String, String)> = defaults
@@ -211,9 +216,9 @@ fn request(
         build_args,
         labels: pairs("--label", &args.labels)?,
         tags,
-        compression: outputs::made(args, &outputs, &caches)?,
+        compression: outputs::made(args, &mut outputs, &caches)?,
         outputs,
-        annotations,
+        annotations: annotations.concat(),
         epoch,
         attestations: outputs::attestations(args)?,
         no_cache: args.no_cache,
@@ -238,30 +243,25 @@ fn request(
     })
 }
 
-/// Where the result goes, and what is annotated. `--push` is one more output.
-fn outputs(args: &BuildArgs, tags: &[String]) -> Result<(Vec<Output>, Vec<Annotation>), String> {
-    let mut annotations = Vec::new();
+/// Where the result goes. `--push` is one more output, unless there is one that pushes.
+fn outputs(args: &BuildArgs, tags: &[String]) -> Result<Vec<Output>, String> {
     let mut outputs = Vec::new();
-    for text in &args.annotations {
-        annotations.extend(outputs::annotation(text)?);
-    }
     for text in args.outputs.iter().filter(|text| *text != "type=cacheonly") {
-        let parsed = outputs::output(text)?;
-        // One that keeps nothing.
-        outputs.extend(parsed.output);
-        annotations.extend(parsed.annotations);
+        // One that keeps nothing is none.
+        outputs.extend(outputs::output(text, args.push)?);
     }
     let registry = |o: &Output| matches!(o.place, Place::Registry { .. });
     if args.push && !outputs.iter().any(registry) {
-        let place = Place::Registry { names: Vec::new(), by_digest: false };
-        outputs.push(Output { place, names: Vec::new(), layers: LayerOptions::default() });
+        outputs.push(Output::to(Place::Registry { names: Vec::new(), by_digest: false }));
     }
-    // An output's own names don't take the place of those that -t gives.
-    for output in &mut outputs {
-        if let Place::Registry { names, by_digest: false } = &mut output.place
-            && !names.is_empty()
-        {
-            names.extend(args.tags.iter().cloned());
+    // The names that -t gives take the place of an output's own, as in buildx (`build/opt.go`).
+    if !args.tags.is_empty() {
+        for output in &mut outputs {
+            match &mut output.place {
+                Place::Registry { by_digest: true, .. } => {}
+                Place::Registry { names, .. } => names.clear(),
+                _ => output.names.clear(),
+            }
         }
     }
     let nameless =
@@ -278,7 +278,7 @@ fn outputs(args: &BuildArgs, tags: &[String]) -> Result<(Vec<Output>, Vec<Annota
     if outputs.iter().filter(to_stdout).count() > 1 {
         return Err("only one output can go to standard output".to_owned());
     }
-    Ok((outputs, annotations))
+    Ok(outputs)
 }
 
 /// Whether a result itself goes to standard output.

@@ -1,45 +1,47 @@
 //! `--output`, `--annotation`, `--attest`, and what is written about a result.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
 use mlint_builder::{
     layer::Compression,
-    request::{
-        Annotation, AnnotationLevel, Attestations, BuildOutcome, LayerOptions, Output, Place,
-        Provenance,
-    },
+    request::{Annotation, Attestations, BuildOutcome, LayerOptions, Output, Place, Provenance},
 };
 use serde_json::{Value, json};
 
 use super::{
-    BuildArgs,
+    BuildArgs, annotations,
     caches::{self, Written},
     values,
 };
 use crate::write;
 
-/// One output, and the annotations that it brings along.
-pub struct Parsed {
-    /// Where, and how; nothing for an image that is not pushed.
-    pub output: Option<Output>,
-    /// `annotation.KEY=VALUE`.
-    pub annotations: Vec<Annotation>,
-}
-
-/// `type=T,dest=PATH,…`, or a directory, or `-` for a tar archive on standard output.
-pub fn output(text: &str) -> Result<Parsed, String> {
+/// `type=T,dest=PATH,…`, or a directory, or `-` for a tar archive on standard output. Nothing for an
+/// image that is not pushed. `push` is the flag, which pushes every `type=image`, as buildx has it.
+pub fn output(text: &str, push: bool) -> Result<Option<Output>, String> {
     if text == "-" {
-        return output("type=tar,dest=-");
+        return output("type=tar,dest=-", push);
+    }
+    if text.is_empty() {
+        return Err("--output: it is empty; name a directory, or type=T,dest=PATH".to_owned());
     }
     if !text.contains('=') {
-        return output(&format!("type=local,dest={text}"));
+        return output(&format!("type=local,dest={text}"), push);
     }
     let wrong = |problem: String| format!("--output {text}: {problem}");
     let mut given = Given::default();
     for field in fields(text) {
         let (key, value) =
             field.split_once('=').ok_or_else(|| wrong(format!("'{field}' has no value")))?;
-        given.field(key, value).map_err(wrong)?;
+        let key = key.trim();
+        let is_annotation = key.starts_with("annotation");
+        let key = if is_annotation { key.to_owned() } else { key.to_lowercase() };
+        given.field(&key, value).map_err(wrong)?;
+    }
+    if given.kind.as_deref() == Some("image") && push {
+        given.push = Some(true);
     }
     given.finish().map_err(wrong)
 }
@@ -75,6 +77,7 @@ struct Given {
     force: bool,
     rewrite_timestamp: bool,
     annotations: Vec<Annotation>,
+    split: Option<bool>,
 }
 
 impl Given {
@@ -103,8 +106,17 @@ impl Given {
                     "mlint writes OCI's media types only; docker buildx writes others".into()
                 );
             }
-            "platform-split" if switch()? => {}
-            _ => match annotation_key(key) {
+            "platform-split" => self.split = Some(switch()?),
+            // An engine's image store, which there is none of here.
+            "store" | "unpack" if !switch()? => {}
+            "store" | "unpack" => {
+                return Err(format!("{key}=true: mlint keeps no images; type=docker loads one"));
+            }
+            "registry.insecure" if !switch()? => {}
+            "registry.insecure" => {
+                return Err("for a registry that speaks plain HTTP: --plain-http HOST".to_owned());
+            }
+            _ => match annotations::key(key) {
                 Some(annotation) => {
                     self.annotations.push(Annotation { value: value.to_owned(), ..annotation? });
                 }
@@ -114,7 +126,7 @@ impl Given {
         Ok(())
     }
 
-    fn finish(self) -> Result<Parsed, String> {
+    fn finish(self) -> Result<Option<Output>, String> {
         let compression = match (&self.compression, &self.level) {
             (None, None) => None,
             (kind, level) => {
@@ -133,21 +145,24 @@ impl Given {
         };
         // How the pushing of a workflow is switched off.
         if self.kind.as_deref() == Some("image") && self.push == Some(false) {
-            return Ok(Parsed { output: None, annotations: self.annotations });
+            return Ok(None);
         }
         let place = self.place()?;
         let names = match place {
             Place::Registry { .. } => Vec::new(),
             _ => self.names,
         };
-        let output = Some(Output { place, names, layers });
-        Ok(Parsed { output, annotations: self.annotations })
+        Ok(Some(Output { place, names, layers, annotations: self.annotations, split: self.split }))
     }
 
     fn place(&self) -> Result<Place, String> {
         let kind = self.kind.as_deref().ok_or("type= is missing")?;
         let file = || -> Result<PathBuf, String> {
             match self.dest.as_deref() {
+                // As buildx has it: an archive has somewhere to go without a file.
+                None if matches!(kind, "oci" | "tar") && !std::io::stdout().is_terminal() => {
+                    Ok(PathBuf::from("-"))
+                }
                 None | Some("") => Err("dest= is missing".to_owned()),
                 Some("-") => Ok(PathBuf::from("-")),
                 Some(path) => std::path::absolute(path).map_err(|e| e.to_string()),
@@ -184,75 +199,6 @@ impl Given {
                 "there is no type '{other}': registry, image, oci, docker, tar and local are known"
             )),
         }
-    }
-}
-
-/// `annotation.KEY`, `annotation-index.KEY`, `annotation-manifest[PLATFORM].KEY`.
-fn annotation_key(key: &str) -> Option<Result<Annotation, String>> {
-    let rest = key.strip_prefix("annotation")?;
-    if let Some(key) = rest.strip_prefix('.') {
-        return Some(level("manifest").map(|(level, platform)| Annotation {
-            level,
-            platform,
-            key: key.to_owned(),
-            value: String::new(),
-        }));
-    }
-    // The platform may hold no dot, so the first one ends the level.
-    let (said, key) = rest.strip_prefix('-')?.split_once('.')?;
-    Some(level(said).map(|(level, platform)| Annotation {
-        level,
-        platform,
-        key: key.to_owned(),
-        value: String::new(),
-    }))
-}
-
-/// `[LEVEL[PLATFORM],…:]KEY=VALUE`.
-pub fn annotation(text: &str) -> Result<Vec<Annotation>, String> {
-    let wrong = |problem: String| format!("--annotation {text}: {problem}");
-    let (left, value) =
-        text.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE".to_owned()))?;
-    let known = |said: &str| {
-        let first = said.split(['[', ',']).next().unwrap_or_default();
-        level(first).is_ok()
-    };
-    let (levels, key) = match left.split_once(':') {
-        Some((levels, key)) if known(levels) => (levels, key),
-        _ => ("manifest", left),
-    };
-    if key.is_empty() {
-        return Err(wrong("the key is missing".to_owned()));
-    }
-    levels
-        .split(',')
-        .map(|said| {
-            let (level, platform) = level(said).map_err(wrong)?;
-            Ok(Annotation { level, platform, key: key.to_owned(), value: value.to_owned() })
-        })
-        .collect()
-}
-
-fn level(said: &str) -> Result<(AnnotationLevel, Option<String>), String> {
-    let (name, platform) = match said.split_once('[') {
-        Some((name, rest)) => {
-            let platform = rest.strip_suffix(']').ok_or("a bracket is not closed")?;
-            let platform = platform.parse::<mlint_oci::Platform>().map_err(|e| e.to_string())?;
-            (name, Some(platform.to_string()))
-        }
-        None => (said, None),
-    };
-    let level = match name {
-        "manifest" => AnnotationLevel::Manifest,
-        "index" => AnnotationLevel::Index,
-        "manifest-descriptor" => AnnotationLevel::ManifestDescriptor,
-        "index-descriptor" => AnnotationLevel::IndexDescriptor,
-        _ => return Err(format!("there is no level '{name}'")),
-    };
-    let of_index = matches!(level, AnnotationLevel::Index | AnnotationLevel::IndexDescriptor);
-    match of_index && platform.is_some() {
-        true => Err("an index is for all platforms".to_owned()),
-        false => Ok((level, platform)),
     }
 }
 
@@ -352,6 +298,28 @@ fn is_manifest(outcome: &BuildOutcome) -> bool {
     outcome.media_type == mlint_oci::media_type::OCI_MANIFEST
 }
 
+/// Makes sure that what is asked for about a result can be written, and takes away what an earlier
+/// build said there: if this one fails, nobody takes that for its answer (as buildx has it).
+pub fn clear_about(args: &BuildArgs) -> Result<(), String> {
+    let files = [("--metadata-file", &args.metadata_file), ("--iidfile", &args.iidfile)];
+    for (flag, path) in files.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?))) {
+        let wrong = |why: String| format!("{flag} {}: {why}", path.display());
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        if dir.is_some_and(|dir| !dir.is_dir()) {
+            return Err(wrong("there is no such directory".to_owned()));
+        }
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_dir() => return Err(wrong("it is a directory".to_owned())),
+            Ok(found) if found.is_file() => {
+                std::fs::remove_file(path).map_err(|e| wrong(format!("cannot remove it: {e}")))?;
+            }
+            // A device or a pipe takes what comes.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Writes what was asked for about a result.
 pub fn write_about(args: &BuildArgs, outcome: &BuildOutcome) -> Result<(), String> {
     let write = |path: &Path, text: String| {
@@ -367,39 +335,53 @@ pub fn write_about(args: &BuildArgs, outcome: &BuildOutcome) -> Result<(), Strin
     Ok(())
 }
 
-/// How layers are made in the first place: as the only output or cache that says so wants them.
+/// How layers are made in the first place, and how each output that says nothing has them: by the
+/// flag, or as gzip. What one output wants changes no other. Layers are made as they are pushed, or
+/// as the first output wants them; without any, as a cache does.
 pub fn made(
     args: &BuildArgs,
-    outputs: &[Output],
+    outputs: &mut [Output],
     caches: &[Written],
 ) -> Result<Compression, String> {
-    let made = match &args.compression {
-        Some(text) => values::compression(text)?,
-        None => {
-            let wanted = outputs.iter().find_map(|o| o.layers.compression);
-            let cached = || caches.iter().find_map(|c| c.compression);
-            wanted.or_else(cached).unwrap_or_default()
-        }
-    };
+    let said = args.compression.as_deref().map(values::compression).transpose()?;
+    for output in outputs.iter_mut() {
+        output.layers.compression.get_or_insert(said.unwrap_or_default());
+    }
+    let has_layers = |o: &&Output| !matches!(o.place, Place::Local(_) | Place::Tar(_));
+    let pushed = outputs.iter().find(|o| matches!(o.place, Place::Registry { .. }));
+    let first = pushed.or_else(|| outputs.iter().find(has_layers));
+    let wanted = first.and_then(|o| o.layers.compression).or(said);
+    let cached = || caches.iter().find_map(|c| c.compression);
+    let made = wanted.or_else(cached).unwrap_or_default();
     caches::compression(made, caches)?;
     Ok(made)
 }
 
 #[cfg(test)]
 mod tests {
+    use mlint_builder::request::AnnotationLevel;
+
     use super::*;
 
     #[test]
     fn outputs_are_read_or_refused() {
-        let place = |text: &str| output(text).map(|p| p.output.expect("an output").place);
+        let read = |text: &str| output(text, false);
+        let place = |text: &str| read(text).map(|output| output.expect("an output").place);
         assert!(matches!(place("type=oci,dest=/a/b.tar"), Ok(Place::OciArchive(_))));
         assert!(matches!(place("type=oci,dest=/a/b"), Ok(Place::OciDirectory(_))));
         assert!(matches!(place("type=oci,dest=/a/b,tar=true"), Ok(Place::OciArchive(_))));
         assert!(matches!(place("type=oci,dest=/a/b.tar,tar=false"), Ok(Place::OciDirectory(_))));
         assert!(matches!(place("type=oci,dest=/a/b.tar.gz"), Ok(Place::OciArchive(_))));
-        let named = output("type=oci,dest=/a/b.tar,name=x:1").map(|p| p.output.unwrap().names);
+        let named = read("type=oci,dest=/a/b.tar,name=x:1").map(|output| output.unwrap().names);
         assert_eq!(named, Ok(vec!["x:1".to_owned()]));
-        assert!(output("type=image,name=x,push=false").is_ok_and(|p| p.output.is_none()));
+        assert!(read("type=image,name=x,push=false").is_ok_and(|output| output.is_none()));
+        for text in ["type=image,name=x", "type=image,name=x,push=false"] {
+            let pushed = output(text, true).map(|output| output.unwrap().place);
+            assert!(matches!(pushed, Ok(Place::Registry { .. })), "{text}");
+        }
+        let split = |text: &str| read(text).map(|output| output.unwrap().split);
+        assert_eq!(split("Type=local,dest=x,Platform-Split=false"), Ok(Some(false)));
+        assert_eq!(split("type=local,dest=x,store=false"), Ok(None));
         assert!(matches!(place("type=docker,dest=/a"), Ok(Place::Docker(_))));
         assert!(matches!(place("type=docker"), Ok(Place::Load(_))));
         assert!(matches!(place("out"), Ok(Place::Local(_))));
@@ -412,7 +394,9 @@ mod tests {
         assert_eq!(place("type=image,\"name=a,b\",push=true"), named(&["a", "b"], false));
         assert_eq!(place("type=image,name=a,push-by-digest=true,push=true"), named(&["a"], true));
         for bad in [
-            "type=oci",
+            "",
+            "type=local",
+            "type=oci,dest=",
             "type=image,name=x",
             "type=image,name=x,push-by-digest=true",
             "type=docker,dest=x,tar=false",
@@ -423,42 +407,25 @@ mod tests {
             "type=tar,dest=x,compression=lzma",
             "type=registry,oci-mediatypes=false",
             "type=cacheonly,dest=x",
+            "type=image,name=x,push=true,unpack=true",
+            "type=registry,registry.insecure=true",
         ] {
-            assert!(output(bad).is_err(), "{bad}");
+            assert!(read(bad).is_err(), "{bad}");
         }
         let layers =
-            output("type=oci,dest=x,compression=zstd,compression-level=9,force-compression=true");
+            read("type=oci,dest=x,compression=zstd,compression-level=9,force-compression=true");
         let want = LayerOptions {
             compression: Some(Compression::Zstd(9)),
             force: true,
             rewrite_timestamp: false,
         };
-        assert_eq!(layers.map(|p| p.output.unwrap().layers), Ok(want));
+        assert_eq!(layers.map(|output| output.unwrap().layers), Ok(want));
     }
 
     #[test]
-    fn annotations_have_levels_and_platforms() {
-        let read = |text: &str| {
-            let all = annotation(text)?;
-            let show = |a: &Annotation| {
-                let platform = a.platform.clone().unwrap_or_default();
-                format!("{:?} {platform} {}={}", a.level, a.key, a.value)
-            };
-            Ok::<_, String>(all.iter().map(show).collect::<Vec<_>>().join("; "))
-        };
-        for (text, want) in [
-            ("a.b/c=d:e", "Manifest  a.b/c=d:e"),
-            ("index:a=b", "Index  a=b"),
-            ("manifest[linux/arm64/v8]:a=b", "Manifest linux/arm64 a=b"),
-            ("index,manifest-descriptor:a=", "Index  a=; ManifestDescriptor  a="),
-            ("x:a=b", "Manifest  x:a=b"),
-        ] {
-            assert_eq!(read(text).as_deref(), Ok(want), "{text}");
-        }
-        for bad in ["a", "index:=b", "index[linux/arm64]:a=b", "manifest[x:a=b", "index,x:a=b"] {
-            assert!(read(bad).is_err(), "{bad}");
-        }
-        let parsed = output("type=oci,dest=x,annotation-index.a.b=c,annotation.d=e").unwrap();
+    fn an_output_has_annotations_of_its_own() {
+        let text = "type=oci,dest=x,annotation-index.a.b=c,annotation.d=e";
+        let parsed = output(text, false).unwrap().unwrap();
         let keys: Vec<_> = parsed.annotations.iter().map(|a| (a.level, &a.key[..])).collect();
         assert_eq!(keys, [(AnnotationLevel::Index, "a.b"), (AnnotationLevel::Manifest, "d")]);
     }

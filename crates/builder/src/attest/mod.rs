@@ -36,16 +36,17 @@ pub struct Attested {
     pub files: Vec<(&'static str, Vec<u8>)>,
 }
 
-/// Makes the statements that are asked for.
+/// Makes the statements that are asked for, about images of these names.
 pub fn attest(
     exec: &Exec<'_>,
     images: &[BuiltImage],
     plans: &[&ImagePlan],
+    names: &[String],
     started: i64,
 ) -> Result<Vec<Attested>, BuildError> {
     let wanted = &exec.request.attestations;
     let mut all = Vec::new();
-    if wanted.provenance.is_none() && !wanted.sbom {
+    if !wanted.any() {
         return Ok(all);
     }
     for (image, plan) in images.iter().zip(plans) {
@@ -58,18 +59,18 @@ pub fn attest(
             let predicate = provenance::predicate(exec, plan, options, started)?;
             statements.push(("https://slsa.dev/provenance/v1", predicate));
         }
-        all.push(manifest(exec, image, statements)?);
+        all.push(manifest(image, names, statements)?);
     }
     Ok(all)
 }
 
 fn manifest(
-    exec: &Exec<'_>,
     image: &BuiltImage,
+    names: &[String],
     statements: Vec<(&str, Value)>,
 ) -> Result<Attested, BuildError> {
     let wrong = |reason: String| Problem::Image { platform: image.platform.clone(), reason };
-    let subjects = subjects(exec, image);
+    let subjects = subjects(image, names);
     let mut blobs = Vec::new();
     let mut files = Vec::new();
     let mut layers = Vec::new();
@@ -107,10 +108,10 @@ fn manifest(
 }
 
 /// What the statements are about: the image by each of its names.
-fn subjects(exec: &Exec<'_>, image: &BuiltImage) -> Vec<Value> {
+fn subjects(image: &BuiltImage, names: &[String]) -> Vec<Value> {
     let digest = json!({ "sha256": image.descriptor.digest.hex() });
     let platform = escaped(&image.platform.to_string());
-    let named = exec.request.tags.iter().filter_map(|tag| {
+    let named = names.iter().filter_map(|tag| {
         let reference = mlint_oci::Reference::parse(tag).ok()?;
         Some(format!("pkg:docker/{}?platform={platform}", purl_name(&reference)))
     });

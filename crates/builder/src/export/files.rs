@@ -1,7 +1,7 @@
 //! An image's files: in a directory, or in a tar archive.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     fs::{self, File},
     io::{self, Write},
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
@@ -27,7 +27,7 @@ use crate::{
 pub fn local(
     exec: &Exec<'_>,
     image: &BuiltImage,
-    statements: &[(&str, Vec<u8>)],
+    statements: &[(String, Vec<u8>)],
     dir: &Path,
 ) -> Result<(), BuildError> {
     let is_new = !dir.exists();
@@ -37,7 +37,7 @@ pub fn local(
     let written = write_local(exec, image, partial.path()).and_then(|()| {
         for (name, bytes) in statements {
             let to = partial.path().join(name);
-            fs::write(&to, bytes).map_err(FsError::new("write", &to))?;
+            put_beside(&to, bytes).map_err(FsError::new("write", &to))?;
         }
         let mut moves = Vec::new();
         plan_moves(partial.path(), dir, &mut moves)?;
@@ -49,6 +49,31 @@ pub fn local(
         let _ = fs::remove_dir(dir);
     }
     written
+}
+
+/// Writes a file of ours among an image's. What the image has by that name gives way, and is never
+/// written through: it may be a link to anywhere.
+fn put_beside(to: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::remove_file(to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => File::create_new(to)?.write_all(bytes),
+    }
+}
+
+/// Refuses images that have different files at the same place: in one directory there is room for one
+/// of them (BuildKit's `exporter/local/export.go`).
+pub fn no_two_of_a_name(exec: &Exec<'_>, images: &[BuiltImage]) -> Result<(), BuildError> {
+    let mut owners: HashMap<ImagePath, &BuiltImage> = HashMap::new();
+    for image in images {
+        let view: View = exec.view(&image.snapshot)?;
+        for (path, _) in view.iter().filter(|(_, node)| !node.entry.is_dir()) {
+            if let Some(other) = owners.insert(path.clone(), image) {
+                let (one, two) = (other.platform.clone(), image.platform.clone());
+                return Err(Problem::NoRoomForTwo { path: path.display(), one, two }.into());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A new directory to write to: beside `dir`, or in it if that is a file system of its own or beside
@@ -202,7 +227,7 @@ fn date(path: &Path, time: i64) -> io::Result<()> {
 pub fn tar<W: Write>(
     exec: &Exec<'_>,
     image: &BuiltImage,
-    statements: &[(&str, Vec<u8>)],
+    statements: &[(String, Vec<u8>)],
     below: &str,
     out: &mut TarStream<W>,
     path: &Path,
@@ -219,6 +244,9 @@ pub fn tar<W: Write>(
     for (path, node) in view.iter() {
         if exec.interrupted() {
             return Err(Problem::Interrupted.into());
+        }
+        if statements.iter().any(|(name, _)| path.0 == name.as_bytes()) {
+            continue;
         }
         let mut meta = Meta { mtime: node.entry.mtime, ..Meta::default() };
         (meta.mode, meta.uid, meta.gid) = (node.entry.mode, node.entry.uid, node.entry.gid);

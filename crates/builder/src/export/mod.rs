@@ -10,7 +10,8 @@ use std::{
 };
 
 use mlint_oci::{Digest, Reference};
-use serde_json::json;
+use rustix::fs::{FlockOperation, flock};
+use serde_json::{Value, json};
 
 use self::partial::Partial;
 use crate::{
@@ -36,18 +37,23 @@ pub fn export(
         Place::Registry { .. } => Ok(()),
         Place::OciDirectory(dir) => {
             let mut sink = DirectorySink { dir };
-            let kept = other_names(dir, &names)?;
-            layout(exec, images, root, &names, kept, &mut sink)
+            layout(exec, images, root, &mut sink)?;
+            let ours = named(root, &names);
+            let _lock = Locked::take(exec, dir)?;
+            let all = kept(dir, &ours)?.into_iter().chain(ours).collect();
+            Ok(write_index(all, &mut sink)?)
         }
         Place::OciArchive(path) => archive(path, |tar| {
-            layout(exec, images, root, &names, Vec::new(), &mut ArchiveSink { tar, path })
+            let mut sink = ArchiveSink { tar, path };
+            layout(exec, images, root, &mut sink)?;
+            Ok(write_index(named(root, &names), &mut sink)?)
         }),
-        Place::Docker(path) if path.as_os_str() == "-" && images.len() > 1 => {
+        Place::Docker(path) if path.as_os_str() == "-" && exec.plan.several => {
             Err(Problem::OneArchiveEach.into())
         }
         Place::Docker(path) => {
             for image in images {
-                let path = one_of(path, images, image);
+                let path = one_of(path, exec.plan.several, image);
                 archive(&path, |tar| {
                     docker(exec, image, &names, &mut ArchiveSink { tar, path: &path })
                 })?;
@@ -63,46 +69,103 @@ pub fn export(
             let image = image.ok_or_else(|| Problem::NothingToLoad(host.clone()))?;
             archive(path, |tar| docker(exec, image, &names, &mut ArchiveSink { tar, path }))
         }
-        Place::Tar(path) => archive(path, |tar| {
-            images.iter().enumerate().try_for_each(|(number, image)| {
-                let below = match images {
-                    [_] => String::new(),
-                    _ => file_name(image),
-                };
-                files::tar(exec, image, statements(root, number), &below, tar, path)
+        Place::Tar(path) => {
+            let split = output.split.unwrap_or(exec.plan.several);
+            archive(path, |tar| {
+                if !split {
+                    files::no_two_of_a_name(exec, images)?;
+                }
+                images.iter().enumerate().try_for_each(|(number, image)| {
+                    let below = if split { file_name(image) } else { String::new() };
+                    let statements = statements(exec, root, number, image, split);
+                    files::tar(exec, image, &statements, &below, tar, path)
+                })
             })
-        }),
-        Place::Local(dir) => images.iter().enumerate().try_for_each(|(number, image)| {
-            let dir = match images {
-                [_] => dir.clone(),
-                _ => dir.join(file_name(image)),
-            };
-            files::local(exec, image, statements(root, number), &dir)
-        }),
+        }
+        Place::Local(dir) => {
+            let split = output.split.unwrap_or(exec.plan.several);
+            if !split {
+                files::no_two_of_a_name(exec, images)?;
+            }
+            images.iter().enumerate().try_for_each(|(number, image)| {
+                let dir = if split { dir.join(file_name(image)) } else { dir.clone() };
+                files::local(exec, image, &statements(exec, root, number, image, split), &dir)
+            })
+        }
     }
 }
 
-/// The statements about an image, as files beside its own.
-fn statements(root: &Root, image: usize) -> &[(&'static str, Vec<u8>)] {
-    root.attested.get(image).map_or(&[], |attested| &attested.files)
+/// The statements about an image, as files beside its own; with the platform in their names if those
+/// of others lie there too (BuildKit's `exporter/local/fs.go`).
+fn statements(
+    exec: &Exec<'_>,
+    root: &Root,
+    number: usize,
+    image: &BuiltImage,
+    split: bool,
+) -> Vec<Statement> {
+    let all = root.attested.get(number).map_or(&[][..], |attested| &attested.files);
+    let name = |name: &str| match name.rsplit_once('.') {
+        Some((stem, end)) if exec.plan.several && !split => {
+            format!("{stem}.{}.{end}", file_name(image))
+        }
+        _ => name.to_owned(),
+    };
+    all.iter().map(|(file, bytes)| (name(file), bytes.clone())).collect()
 }
 
-/// What a layout says of images with other names than these: it stays.
-fn other_names(dir: &Path, names: &[Reference]) -> Result<Vec<serde_json::Value>, FsError> {
+/// A statement's file name and content.
+type Statement = (String, Vec<u8>);
+
+/// The lock of a layout's index: who else changes it must see what stands in it by then.
+struct Locked {
+    _dir: File,
+}
+
+impl Locked {
+    fn take(exec: &Exec<'_>, dir: &Path) -> Result<Self, BuildError> {
+        let file = File::open(dir).map_err(FsError::new("read", dir))?;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Err(rustix::io::Errno::WOULDBLOCK) if exec.interrupted() => {
+                    return Err(Problem::Interrupted.into());
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+                // Some file systems know no locks.
+                _ => return Ok(Self { _dir: file }),
+            }
+        }
+    }
+}
+
+/// What a layout has besides images of the same names (BuildKit's `client/ociindex`, `insertDesc`).
+fn kept(dir: &Path, ours: &[Value]) -> Result<Vec<Value>, FsError> {
     let path = dir.join("index.json");
     let text = match fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         read => read.map_err(FsError::new("read", &path))?,
     };
-    let known: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-    let ours: Vec<String> = names.iter().map(Reference::to_string).collect();
-    let is_other = |entry: &&serde_json::Value| {
-        let name = entry["annotations"]["io.containerd.image.name"].as_str();
-        name.is_some_and(|name| !ours.iter().any(|own| own == name))
+    let known: Value = serde_json::from_slice(&text).map_err(|error| {
+        let problem = format!("it is no index of a layout: {error}");
+        FsError::new("add to", &path)(std::io::Error::other(problem))
+    })?;
+    let is_other = |entry: &&Value| {
+        let of = |entry: &Value, name: &str| entry["annotations"][name].as_str().map(str::to_owned);
+        let names = |entry: &Value| (of(entry, IMAGE_NAME), of(entry, REF_NAME));
+        !ours.iter().any(|own| match names(own) {
+            (None, None) => own["digest"] == entry["digest"] && names(entry) == (None, None),
+            own => own == names(entry),
+        })
     };
     let entries = known["manifests"].as_array().into_iter().flatten();
     Ok(entries.filter(is_other).cloned().collect())
 }
+
+/// What containerd knows an image in a layout by, and what others do.
+const IMAGE_NAME: &str = "io.containerd.image.name";
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// `linux_arm64`.
 fn file_name(image: &BuiltImage) -> String {
@@ -110,8 +173,8 @@ fn file_name(image: &BuiltImage) -> String {
 }
 
 /// The path itself for a single image, else one with the platform in its name: `app-linux_arm64.tar`.
-fn one_of(path: &Path, images: &[BuiltImage], image: &BuiltImage) -> PathBuf {
-    if let [_] = images {
+fn one_of(path: &Path, several: bool, image: &BuiltImage) -> PathBuf {
+    if !several {
         return path.to_owned();
     }
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -126,11 +189,13 @@ fn archive(
     path: &Path,
     write: impl FnOnce(&mut Archive) -> Result<(), BuildError>,
 ) -> Result<(), BuildError> {
+    let is_stdout = path.as_os_str() == "-";
     // Through links, as a shell would; a device or a pipe takes what comes.
-    let resolved = fs::canonicalize(path);
+    let resolved = fs::canonicalize(path).ok().filter(|_| !is_stdout);
     let path = resolved.as_deref().unwrap_or(path);
-    let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
-    let (partial, out): (Option<Partial>, Box<dyn Write>) = match path.as_os_str() == "-" {
+    let is_special =
+        !is_stdout && fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    let (partial, out): (Option<Partial>, Box<dyn Write>) = match is_stdout {
         true => (None, Box::new(std::io::stdout())),
         false if is_special => {
             let file =
@@ -212,8 +277,6 @@ fn layout(
     exec: &Exec<'_>,
     images: &[BuiltImage],
     root: &Root,
-    names: &[Reference],
-    mut manifests: Vec<serde_json::Value>,
     sink: &mut dyn Sink,
 ) -> Result<(), BuildError> {
     let blob = |digest: &Digest| format!("blobs/sha256/{}", digest.hex());
@@ -249,26 +312,34 @@ fn layout(
     if let Some(index) = &root.index {
         sink.file(&blob(&root.descriptor.digest), Source::Bytes(index))?;
     }
+    Ok(())
+}
+
+/// What the index of a layout says of a result: an entry for each of its names.
+fn named(root: &Root, names: &[Reference]) -> Vec<Value> {
     let descriptor = serde_json::to_value(&root.descriptor).unwrap_or_default();
-    for name in names {
+    let with = |name: &Reference| {
         let mut named = descriptor.clone();
-        let tag = name.tag().unwrap_or("latest");
         let mut annotations = root.descriptor.annotations.clone();
-        annotations.insert("io.containerd.image.name".to_owned(), name.to_string());
-        annotations.insert("org.opencontainers.image.ref.name".to_owned(), tag.to_owned());
+        annotations.insert(IMAGE_NAME.to_owned(), name.to_string());
+        annotations.insert(REF_NAME.to_owned(), name.tag().unwrap_or("latest").to_owned());
         named["annotations"] = json!(annotations);
-        manifests.push(named);
+        named
+    };
+    match names {
+        [] => vec![descriptor],
+        names => names.iter().map(with).collect(),
     }
-    if names.is_empty() {
-        manifests.push(descriptor);
-    }
+}
+
+/// The index comes last: without it the directory is no layout.
+fn write_index(manifests: Vec<Value>, sink: &mut dyn Sink) -> Result<(), FsError> {
     let index = json!({
         "schemaVersion": 2,
         "mediaType": mlint_oci::media_type::OCI_INDEX,
         "manifests": manifests,
     });
-    // The index comes last: without it the directory is no layout.
-    Ok(sink.file("index.json", Source::Bytes(index.to_string().as_bytes()))?)
+    sink.file("index.json", Source::Bytes(index.to_string().as_bytes()))
 }
 
 /// What `docker load` reads: config and layers by name, and a list that says what is what.

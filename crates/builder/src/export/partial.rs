@@ -46,7 +46,11 @@ impl Partial {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 made => made?,
             }
-            let lock = File::open(&path)?;
+            let lock = match File::open(&path) {
+                // Somebody swept here before it was locked.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                lock => lock?,
+            };
             // Some file systems know no locks: nobody sweeps there.
             let _ = flock(&lock, FlockOperation::NonBlockingLockShared);
             if is_at(&lock, &path) {

@@ -37,6 +37,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// One image per platform.
     pub images: Vec<ImagePlan>,
+    /// Whether the build is for several platforms, however many of them come about.
+    pub several: bool,
     /// Files of other machines that the Dockerfile says are meant.
     pub allowances: Vec<Allowance>,
     /// The base images that the steps name by number.
