@@ -48,6 +48,14 @@ fn names_stand_for_directories_files_and_layouts() {
     }
     project.build(&args).succeeds();
     assert_eq!(names(&project), ["b", "from-layout", "page"]);
+    // What a layout calls an image is no name that a registry knows.
+    project.build(&[&args[..], &["--provenance"]].concat()).succeeds();
+    let index: serde_json::Value =
+        serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
+    let used = provenance(&project)["resolvedDependencies"][0].take();
+    assert!(used["uri"].as_str().unwrap().starts_with("pkg:oci/base@"), "{used}");
+    let digest = format!("sha256:{}", used["digest"]["sha256"].as_str().unwrap());
+    assert_eq!(index["manifests"][0]["digest"], digest);
     // A directory may be a base, and its ignore file counts.
     project.dockerfile("FROM tools\nCOPY Dockerfile /own\n");
     project.build(&args).succeeds();
@@ -112,4 +120,25 @@ fn contexts_come_as_archives_repositories_and_by_address() {
     assert_eq!(names(&project), all);
     fed(&project, &[&web.url("app.git#main"), "-f", "d/Dockerfile"], b"").succeeds();
     assert_eq!(names(&project), all);
+    // The provenance tells where it came from, and what that was.
+    let mut git = Command::new("git");
+    let commit = git.arg("-C").arg(site.join("app.git")).args(["rev-parse", "main"]);
+    let commit = String::from_utf8(commit.output().unwrap().stdout).unwrap();
+    for (address, digest) in [("app.git#main", Some(commit.trim())), ("c.tgz", None)] {
+        fed(&project, &[&web.url(address), "-f", "d/Dockerfile", "--provenance"], b"").succeeds();
+        let definition = provenance(&project);
+        let source = &definition["externalParameters"]["configSource"];
+        assert_eq!(source["uri"], web.url(address), "{definition}");
+        assert_eq!(source["digest"]["sha1"].as_str(), digest, "{definition}");
+        assert_eq!(source["digest"]["sha256"].is_string(), digest.is_none(), "{definition}");
+        assert_eq!(definition["resolvedDependencies"][0]["uri"], source["uri"]);
+        assert_eq!(definition["externalParameters"]["request"]["locals"], serde_json::json!([]));
+    }
+}
+
+/// How the image in `out` was built, which is gone then.
+fn provenance(project: &Project) -> serde_json::Value {
+    let text = fs::read_to_string(project.beside("out/provenance.json")).unwrap();
+    fs::remove_dir_all(project.beside("out")).unwrap();
+    serde_json::from_str::<serde_json::Value>(&text).unwrap()["predicate"]["buildDefinition"].take()
 }

@@ -125,7 +125,8 @@ fn times_annotations_and_statements() {
     project.file("f", "content");
     let build = |name: &str| {
         let dest = project.beside(name);
-        let output = format!("type=oci,rewrite-timestamp=true,dest={}", dest.display());
+        let output =
+            format!("type=oci,name=named:1,rewrite-timestamp=true,dest={}", dest.display());
         let cache = project.beside(&format!("cache-{name}"));
         let mut command = project.command(&[
             "--output",
@@ -172,6 +173,8 @@ fn times_annotations_and_statements() {
         provenance["subject"][0]["digest"]["sha256"],
         all[1]["digest"].as_str().unwrap()[7..]
     );
+    let subject = provenance["subject"][0]["name"].as_str().unwrap();
+    assert_eq!(subject, "pkg:docker/named@1?platform=linux%2Farm64");
     let definition = &provenance["predicate"]["buildDefinition"];
     let args = &definition["externalParameters"]["request"]["args"];
     assert_eq!(args["build-arg:A"], "arg-value");

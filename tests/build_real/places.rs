@@ -44,6 +44,13 @@ fn an_image_writes_nowhere_else() {
     }
     let ours = json(&project.beside("out/provenance.json"));
     assert_eq!(ours["predicateType"], "https://slsa.dev/provenance/v1");
+    // The document says what it is about, though there are no packages.
+    let document = &json(&project.beside("out/sbom.spdx.json"))["predicate"];
+    assert_eq!(document["relationships"][0]["relationshipType"], "DESCRIBES");
+    assert_eq!(
+        document["relationships"][0]["relatedSpdxElement"],
+        document["packages"][0]["SPDXID"]
+    );
     let list = run(Command::new("tar").arg("-tf").arg(project.beside("out.tar")));
     assert_eq!(list.lines().collect::<Vec<_>>(), ["f", "sbom.spdx.json", "provenance.json"]);
 }

@@ -15,6 +15,9 @@ pub struct BuildRequest {
     pub text: String,
     /// The context's directory, absolute; `None` if there is none.
     pub context: Option<PathBuf>,
+    /// Where the context was brought from, if it was not here.
+    #[serde(default)]
+    pub origin: Option<Origin>,
     /// The ignore file's path and text.
     pub ignore: Option<(String, String)>,
     /// The platforms to build for; "all" alone for those that all base images offer.
@@ -87,6 +90,17 @@ impl BuildRequest {
     pub fn agent(&self, id: &str) -> Option<&PathBuf> {
         self.agents.iter().find(|(name, _)| name == id).map(|(_, socket)| socket)
     }
+}
+
+/// Where something was brought from, and what that was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The address, without any password.
+    pub uri: String,
+    /// `sha1` or `sha256`.
+    pub algorithm: String,
+    /// In hex: a commit's name, or the digest of a file.
+    pub digest: String,
 }
 
 /// Where a cache is.

@@ -8,10 +8,10 @@ use std::{
 };
 
 use mlint_builder::{
-    context::unpack_context,
+    context::{digest_file, unpack_context},
     copy::archive::is_archive,
-    remote::{Git, GitAddress, GitLogin, fetch_blocking, redacted},
-    request::{NamedContext, NamedSource},
+    remote::{Commit, Git, GitAddress, GitLogin, fetch_blocking, redacted, without_credentials},
+    request::{NamedContext, NamedSource, Origin},
     sandbox::cancel_on_signals,
     store::Store,
 };
@@ -30,6 +30,8 @@ pub struct Found {
     pub text: String,
     /// The ignore file's path and text.
     pub ignore: Option<(String, String)>,
+    /// Where it was brought from.
+    pub origin: Option<Origin>,
     /// What was unpacked or fetched, as long as it is needed.
     _kept: Option<Kept>,
 }
@@ -45,10 +47,10 @@ pub struct GitWishes {
 /// Where the context is.
 enum Place {
     Here(PathBuf),
-    /// Brought here for this build.
-    Brought(PathBuf, Kept),
-    /// There is none, but a Dockerfile.
-    Nowhere(String),
+    /// Brought here for this build, from there.
+    Brought(PathBuf, Kept, Option<Origin>),
+    /// There is none, but a Dockerfile, from there.
+    Nowhere(String, Option<Origin>),
 }
 
 /// Where something is brought to: a session's own directory in the cache, which a later build sweeps
@@ -94,17 +96,18 @@ pub fn find(
             let shown = Path::new(context);
             let (file, text) = dockerfile(file, shown, false)?;
             let ignore = ignore_file(&file, &root)?;
-            Ok(Found { context: Some(root), file, text, ignore, _kept: None })
+            Ok(Found { context: Some(root), file, text, ignore, origin: None, _kept: None })
         }
-        Place::Brought(root, kept) => {
+        Place::Brought(root, kept, origin) => {
             let (file, text) = dockerfile(file, &root, true)?;
             // As in BuildKit, what is left out is for whoever sends files: here all are there.
             let file = file.strip_prefix(&root).map(Path::to_owned).unwrap_or(file);
-            Ok(Found { context: Some(root), file, text, ignore: None, _kept: Some(kept) })
+            let _kept = Some(kept);
+            Ok(Found { context: Some(root), file, text, ignore: None, origin, _kept })
         }
-        Place::Nowhere(text) => {
+        Place::Nowhere(text, origin) => {
             let file = PathBuf::from(if context == "-" { "<stdin>" } else { "Dockerfile" });
-            Ok(Found { context: None, file, text, ignore: None, _kept: None })
+            Ok(Found { context: None, file, text, ignore: None, origin, _kept: None })
         }
     }
 }
@@ -131,7 +134,7 @@ fn stdin_context(cache: &Path) -> Result<Place, String> {
     let failed = |e: io::Error| format!("cannot read the context from standard input: {e}");
     let mut file = File::create(&path).map_err(failed)?;
     io::copy(&mut io::stdin().lock(), &mut file).map_err(failed)?;
-    unpacked(&path, kept, "standard input")
+    unpacked(&path, kept, "standard input", None)
 }
 
 fn url_context(url: &str, cache: &Path) -> Result<Place, String> {
@@ -144,18 +147,22 @@ fn url_context(url: &str, cache: &Path) -> Result<Place, String> {
         None => whole.clone(),
     };
     fetch_blocking(url, &path).map_err(|e| e.to_string().replace(&whole, &shown))?;
-    unpacked(&path, kept, &shown)
+    let digest =
+        File::open(&path).and_then(digest_file).map_err(|e| format!("cannot read {shown}: {e}"))?;
+    let digest = digest.hex().to_owned();
+    let origin = Origin { uri: shown.clone(), algorithm: "sha256".to_owned(), digest };
+    unpacked(&path, kept, &shown, Some(origin))
 }
 
 /// What came as one file: an archive is the context, anything else a Dockerfile.
-fn unpacked(path: &Path, kept: Kept, name: &str) -> Result<Place, String> {
+fn unpacked(path: &Path, kept: Kept, name: &str, origin: Option<Origin>) -> Result<Place, String> {
     let file = File::open(path).map_err(|e| format!("cannot read {name}: {e}"))?;
     if is_archive(file) {
         let root = kept.dir.join("context");
         std::fs::create_dir(&root).map_err(|e| format!("cannot unpack {name}: {e}"))?;
         unpack_context(path, &root).map_err(|e| format!("cannot unpack {name}: {e}"))?;
         let _ = std::fs::remove_file(path);
-        return Ok(Place::Brought(root, kept));
+        return Ok(Place::Brought(root, kept, origin));
     }
     let mut bytes = Vec::new();
     let failed = |e: io::Error| format!("cannot read {name}: {e}");
@@ -165,7 +172,7 @@ fn unpacked(path: &Path, kept: Kept, name: &str) -> Result<Place, String> {
         .map_err(failed)?;
     let text = String::from_utf8(bytes).ok().filter(|text| text.len() as u64 <= MAX_DOCKERFILE);
     match text {
-        Some(text) if !text.contains('\0') => Ok(Place::Nowhere(text)),
+        Some(text) if !text.contains('\0') => Ok(Place::Nowhere(text, origin)),
         _ => Err(format!("{name} is neither a tar archive nor a Dockerfile")),
     }
 }
@@ -184,8 +191,17 @@ fn git_context(git: &GitAddress, wishes: GitWishes, cache: &Path) -> Result<Plac
     let root = runner.checkout(git, &commit, keep, &dir).map_err(|e| e.to_string())?;
     match cancel.is_cancelled() {
         true => Err("interrupted".to_owned()),
-        false => Ok(Place::Brought(root, kept)),
+        false => Ok(Place::Brought(root, kept, Some(origin_of(git, &commit)))),
     }
+}
+
+/// What a provenance says of a repository.
+fn origin_of(git: &GitAddress, commit: &Commit) -> Origin {
+    let (remote, _) = without_credentials(&git.remote);
+    let reference = git.reference.iter().map(|name| format!("#{name}")).collect::<String>();
+    let algorithm = if commit.id.len() == 64 { "sha256" } else { "sha1" };
+    let (uri, digest) = (format!("{remote}{reference}"), commit.id.clone());
+    Origin { uri, algorithm: algorithm.to_owned(), digest }
 }
 
 /// The Dockerfile's path and text. A relative name is one in the context if that was `brought`.

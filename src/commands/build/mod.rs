@@ -210,6 +210,7 @@ fn request(
         file: found.file.display().to_string(),
         text: found.text.clone(),
         context: found.context.clone(),
+        origin: found.origin.clone(),
         platforms,
         build_platform: Platform::host().to_string(),
         target: args.target.clone().or_else(|| defaults.target.clone()),

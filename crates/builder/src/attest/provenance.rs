@@ -9,7 +9,7 @@ use crate::{
     plan::{CopyItem, ImagePlan, Op, RunMount},
     problem::BuildError,
     remote::without_credentials,
-    request::Provenance,
+    request::{Origin, Provenance},
 };
 
 /// What kind of build this is: a Dockerfile, by this builder.
@@ -23,6 +23,13 @@ pub fn predicate(
     started: i64,
 ) -> Result<Value, BuildError> {
     let request = exec.request;
+    let mut source = json!({ "path": file_name(&request.file) });
+    let mut locals = vec![json!({ "name": "context" }), json!({ "name": "dockerfile" })];
+    if let Some(origin) = &request.origin {
+        source["uri"] = Value::from(origin.uri.as_str());
+        source["digest"] = digest_of(origin);
+        locals.clear();
+    }
     let mut internal = json!({ "builderPlatform": request.build_platform });
     if options.max {
         internal["dockerfile"] = Value::String(crate::remote::redacted(&request.text));
@@ -33,12 +40,12 @@ pub fn predicate(
         "buildDefinition": {
             "buildType": BUILD_TYPE,
             "externalParameters": {
-                "configSource": { "path": file_name(&request.file) },
+                "configSource": source,
                 "request": {
                     "frontend": "dockerfile.v0",
                     "args": arguments(exec, image, options.max),
                     "secrets": secrets(exec, image),
-                    "locals": [{ "name": "context" }, { "name": "dockerfile" }],
+                    "locals": locals,
                 },
             },
             "internalParameters": internal,
@@ -49,6 +56,11 @@ pub fn predicate(
             "metadata": { "startedOn": rfc3339(started), "finishedOn": rfc3339(finished) },
         },
     }))
+}
+
+/// `{ "sha1": "…" }`.
+fn digest_of(origin: &Origin) -> Value {
+    json!({ origin.algorithm.as_str(): origin.digest })
 }
 
 fn file_name(path: &str) -> &str {
@@ -101,15 +113,20 @@ fn dependencies(exec: &Exec<'_>, image: &ImagePlan) -> Result<Vec<Value>, BuildE
             all.push(value);
         }
     };
+    if let Some(origin) = &exec.request.origin {
+        add(json!({ "uri": origin.uri, "digest": digest_of(origin) }));
+    }
     for step in exec.plan.steps.iter().filter(|s| s.targets.contains(&image.platform)) {
         match &step.op {
             Op::Base(number) => {
                 let base = &exec.plan.bases[*number];
                 let platform = escaped(&step.platform.to_string());
                 let name = purl_name(&base.reference);
+                // What the name means in a layout of this machine is nothing that a registry has.
+                let kind = if base.is_local { "oci" } else { "docker" };
                 add(json!({
-                    "uri": format!("pkg:docker/{name}?platform={platform}"),
-                    "digest": { "sha256": base.digest.hex() },
+                    "uri": format!("pkg:{kind}/{name}?platform={platform}"),
+                    "digest": { "sha256": base.named.hex() },
                 }));
             }
             Op::Copy(copy) => {

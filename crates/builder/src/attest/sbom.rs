@@ -17,6 +17,9 @@ use crate::{
 /// Where rpm keeps its database. One may be a link to the other.
 const RPM: &[&str] = &["var/lib/rpm", "usr/lib/sysimage/rpm"];
 
+/// What the document calls the image.
+const IMAGE: &str = "SPDXRef-Image";
+
 /// More than any database of packages that an image has.
 const MAX_DATABASE: u64 = 128 << 20;
 
@@ -104,15 +107,31 @@ fn spdx(
 ) -> Value {
     let digest = image.descriptor.digest.hex();
     let namespace = concat!(env!("CARGO_PKG_REPOSITORY"), "/spdx");
-    let mut described = Vec::new();
-    let mut relations = Vec::new();
+    // The image itself is what the document is about, whether or not a package is in it.
+    let mut described = vec![json!({
+        "SPDXID": IMAGE,
+        "name": image.platform.to_string(),
+        "versionInfo": image.descriptor.digest.to_string(),
+        "supplier": "NOASSERTION",
+        "downloadLocation": "NOASSERTION",
+        "filesAnalyzed": false,
+        "licenseConcluded": "NOASSERTION",
+        "licenseDeclared": "NOASSERTION",
+        "copyrightText": "NOASSERTION",
+        "primaryPackagePurpose": "CONTAINER",
+        "checksums": [{ "algorithm": "SHA256", "checksumValue": digest }],
+    })];
+    let relation = |element: &str, kind: &str, other: &str| {
+        json!({
+            "spdxElementId": element,
+            "relationshipType": kind,
+            "relatedSpdxElement": other,
+        })
+    };
+    let mut relations = vec![relation("SPDXRef-DOCUMENT", "DESCRIBES", IMAGE)];
     for (number, package) in packages.iter().enumerate() {
         let id = format!("SPDXRef-Package-{number}");
-        relations.push(json!({
-            "spdxElementId": "SPDXRef-DOCUMENT",
-            "relationshipType": "DESCRIBES",
-            "relatedSpdxElement": id,
-        }));
+        relations.push(relation(IMAGE, "CONTAINS", &id));
         described.push(json!({
             "SPDXID": id,
             "name": package.name,

@@ -101,7 +101,7 @@ fn now() -> i64 {
 }
 
 /// The digest of a file's content.
-fn digest_file(mut file: File) -> io::Result<Digest> {
+pub fn digest_file(mut file: File) -> io::Result<Digest> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 128 * 1024];
     loop {

@@ -6,6 +6,6 @@ pub mod dockerignore;
 pub mod walk;
 
 pub use archive::unpack_context;
-pub use digests::FileDigests;
+pub use digests::{FileDigests, digest_file};
 pub use dockerignore::{Ignore, IgnoreError};
 pub use walk::Context;

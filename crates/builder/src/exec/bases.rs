@@ -71,7 +71,7 @@ async fn resolve(client: &Client, need: &ImageNeed) -> Result<ResolvedImage, Bui
             .into());
         }
     }
-    Ok(resolved(&need.reference, found))
+    Ok(ResolvedImage { named: image.descriptor.digest, ..resolved(&need.reference, found) })
 }
 
 /// An image of the registry as the builder uses it.
@@ -91,7 +91,9 @@ pub fn resolved(reference: &Reference, image: PlatformImage) -> ResolvedImage {
         .collect();
     ResolvedImage {
         reference: reference.clone(),
+        named: image.descriptor.digest.clone(),
         digest: image.descriptor.digest,
+        is_local: false,
         layers,
         config: image.config,
     }

@@ -36,6 +36,7 @@ pub fn resolve_layout(
 ) -> Result<ResolvedImage, BuildError> {
     let layout = Layout { dir };
     let mut descriptor = layout.chosen(target)?;
+    let named = descriptor.digest.clone();
     if let Document::Index(inner) = layout.manifest(&descriptor)? {
         let offered = || shown(&inner.platforms());
         descriptor = match inner.select(&need.platform) {
@@ -51,7 +52,8 @@ pub fn resolve_layout(
     }
     let layers = layout.layers(store, &manifest, &config, interrupted)?;
     let reference = need.reference.clone();
-    Ok(ResolvedImage { reference, digest: descriptor.digest, layers, config })
+    let digest = descriptor.digest;
+    Ok(ResolvedImage { reference, digest, named, is_local: true, layers, config })
 }
 
 /// An image in a layout, with all that it offers.

@@ -54,6 +54,10 @@ pub struct ResolvedImage {
     pub reference: Reference,
     /// The digest of its manifest.
     pub digest: Digest,
+    /// The digest of what its name stands for: the index, if there is one.
+    pub named: Digest,
+    /// Whether it is from a layout on this machine.
+    pub is_local: bool,
     /// Its layers, lowest first.
     pub layers: Vec<LayerRef>,
     /// Its config.
