@@ -169,3 +169,47 @@ fn unpacked_files_that_are_not_what_they_were_are_unpacked_anew() {
         }
     }
 }
+
+#[test]
+fn what_is_gone_from_an_unpacked_layer_is_there_again() {
+    let file = "FROM BASE\nRUN rm /bin/true && ln -s sh /bin/lnk && mkdir /empty\n";
+    let project = Project::new(file);
+    project.build(&["--platforms", "linux/amd64"]).succeeds();
+    // With the whiteout gone, what it hides is back.
+    for (name, number) in ["bin/true", "bin/lnk", "empty"].iter().zip(0..) {
+        let layers = stored(&project, "layers");
+        let made = layers.iter().find(|layer| layer.join("empty").is_dir()).unwrap();
+        let path = made.join(name);
+        match path.is_dir() && !path.is_symlink() {
+            true => fs::remove_dir(&path).unwrap(),
+            false => fs::remove_file(&path).unwrap(),
+        }
+        let look = "[ ! -e /bin/true ] && [ -L /bin/lnk ] && [ -d /empty ]";
+        project.dockerfile(&format!("{file}RUN {look} && : {number}\n"));
+        let said = project.build(&["--platforms", "linux/amd64"]).succeeds().err;
+        assert!(said.contains(&format!("was changed on this disk (/{name})")), "{said}");
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_no_half_of_a_cache_elsewhere() {
+    // A mount of its own, in a namespace of its own: root, or a user who may make one.
+    let project = Project::new("FROM scratch\nCOPY big /\n");
+    let noise: Vec<u8> =
+        (0..3_000_000_u32).flat_map(|n| n.wrapping_mul(n ^ 2_654_435_761).to_le_bytes()).collect();
+    project.file("big", noise).file("small", "x");
+    let script = "mount -t tmpfs -o size=6m none to && mkdir to/c && \
+                  ! \"$@\" && echo FROM scratch > Dockerfile && echo COPY small / >> Dockerfile && \
+                  ls -R to >&2 && \"$@\" && ls -R to";
+    let build =
+        project.command(&["--platforms", "linux/amd64", "--cache-to", "type=local,dest=to/c"]);
+    fs::create_dir(project.dir().join("to")).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "--user", "sh", "-c", script, "sh"]);
+    command.arg(build.get_program()).args(build.get_args());
+    command.current_dir(project.dir()).env("MLINT_CACHE_DIR", project.cache());
+    let run = Run::of(&mut command);
+    assert_eq!(run.status, Some(0), "{}{}", run.out, run.err);
+    assert!(run.err.contains("no space left") && !run.err.contains(".partial"), "{}", run.err);
+    assert!(run.out.contains("index.json") && !run.out.contains(".partial"), "{}", run.out);
+}

@@ -95,7 +95,7 @@ fn try_build(
     exec.imported =
         Imported::load(session, runtime.handle(), &client, &request.cache_from, events)?;
     announce(&exec);
-    let executed = match exec.all_known() {
+    let executed = match exec.take_known() {
         Ok(true) => Ok(0),
         Ok(false) => execute(&exec, jobs(request), &mut fallen),
         Err(error) => Err(error),

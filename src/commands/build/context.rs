@@ -344,10 +344,10 @@ mod tests {
             let kept = scratch(cache.path()).unwrap();
             let path = kept.dir.join("f");
             std::fs::write(&path, bytes).unwrap();
-            unpacked(&path, kept, "it")
+            unpacked(&path, kept, "it", None)
         };
         assert!(
-            matches!(place(b"FROM scratch\n"), Ok(Place::Nowhere(text)) if text.starts_with("FROM"))
+            matches!(place(b"FROM scratch\n"), Ok(Place::Nowhere(text, None)) if text.starts_with("FROM"))
         );
         assert!(place(b"\x00\x01binary").is_err());
         let text = "FROM scratch\n";
@@ -364,7 +364,7 @@ mod tests {
         block.extend(text.as_bytes());
         block.resize(512 * 4, 0);
         match place(&block) {
-            Ok(Place::Brought(root, _kept)) => {
+            Ok(Place::Brought(root, _kept, None)) => {
                 assert_eq!(std::fs::read_to_string(root.join("Dockerfile")).unwrap(), text);
             }
             Ok(_) => panic!("no archive"),

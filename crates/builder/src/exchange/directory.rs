@@ -4,6 +4,7 @@ use std::{
     collections::HashSet,
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use mlint_oci::{Descriptor, Digest, Document, Index, manifest::MAX_MANIFEST, media_type};
@@ -110,7 +111,8 @@ pub(super) fn write(
     let blobs = dir.join("blobs/sha256");
     fs::create_dir_all(&blobs).map_err(FsError::new("create", &blobs))?;
     // One at a time; others' builds wait.
-    let _lock = Lock::wait(&dir.join(".lock"))?;
+    let _lock = waited(exec, &dir.join(".lock"))?;
+    sweep(&[dir, &blobs])?;
     let before = tagged(dir, tag)?;
     let mut sent = 0;
     for part in parts {
@@ -149,7 +151,38 @@ pub(super) fn write(
 /// Writes a file whole or not at all.
 fn put(to: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), FsError> {
     let partial = to.with_extension("partial");
-    write(&partial).and_then(|()| fs::rename(&partial, to)).map_err(FsError::new("write", to))
+    let written = write(&partial).and_then(|()| fs::rename(&partial, to));
+    written.map_err(|error| {
+        // Where the disk is full, half a blob is in the way of the next one.
+        let _ = fs::remove_file(&partial);
+        FsError::new("write", to)(error)
+    })
+}
+
+/// Removes what somebody who was killed left half written; the lock is held.
+fn sweep(dirs: &[&Path]) -> Result<(), FsError> {
+    for dir in dirs {
+        for entry in fs::read_dir(dir).map_err(FsError::new("read", dir))?.flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|end| end == "partial") {
+                fs::remove_file(&path).map_err(FsError::new("remove", &path))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes a lock that others may hold for long, unless the build is interrupted.
+fn waited(exec: &Exec<'_>, path: &Path) -> Result<Lock, BuildError> {
+    loop {
+        if let Some(lock) = Lock::attempt(path)? {
+            return Ok(lock);
+        }
+        if exec.interrupted() {
+            return Err(Problem::Interrupted.into());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Removes blobs that nothing names.

@@ -25,7 +25,7 @@ struct State<'f> {
     fallen: &'f mut Fallen,
 }
 
-/// Executes all steps of the plan. If the build keeps going, a step that fails takes down the
+/// Executes all steps of the plan whose results are not known. If the build keeps going, a step that fails takes down the
 /// platforms that it is for, and what is for them alone is not begun. Gives the number of steps that
 /// were left out.
 pub fn execute(exec: &Exec<'_>, jobs: usize, fallen: &mut Fallen) -> Result<usize, BuildError> {
@@ -35,13 +35,15 @@ pub fn execute(exec: &Exec<'_>, jobs: usize, fallen: &mut Fallen) -> Result<usiz
         ready: BTreeSet::new(),
         waits: vec![0; steps.len()],
         running: 0,
-        left: steps.len(),
+        left: 0,
         failed: BTreeSet::new(),
         failure: None,
         fallen,
     };
-    for (id, step) in steps.iter().enumerate() {
-        let needs: BTreeSet<StepId> = step.needs().into_iter().collect();
+    for (id, step) in steps.iter().enumerate().filter(|(id, _)| exec.result(*id).is_none()) {
+        state.left += 1;
+        let needs = step.needs().into_iter().filter(|need| exec.result(*need).is_none());
+        let needs: BTreeSet<StepId> = needs.collect();
         state.waits[id] = needs.len();
         for need in &needs {
             waiters[*need].push(id);
@@ -50,9 +52,10 @@ pub fn execute(exec: &Exec<'_>, jobs: usize, fallen: &mut Fallen) -> Result<usiz
             state.ready.insert((is_emulated(exec, id), id));
         }
     }
+    let left = state.left;
     let shared = (Mutex::new(state), Condvar::new());
     std::thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, steps.len().max(1)) {
+        for _ in 0..jobs.clamp(1, left.max(1)) {
             scope.spawn(|| worker(exec, &shared.0, &shared.1, &waiters));
         }
     });

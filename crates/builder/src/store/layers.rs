@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     io::{self, Read},
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -17,7 +16,7 @@ use super::{Store, lease::Thing, touch};
 use crate::{
     error::FsError,
     layer::{
-        Compression, EntryKind, IndexEntry, LayerIndex, View, WrittenLayer,
+        Compression, EntryKind, LayerIndex, WrittenLayer,
         entry::ImagePath,
         packed::Unpacked,
         read::{ArchiveError, Limits, Whiteouts, each_entry},
@@ -136,43 +135,6 @@ impl Store {
     pub fn is_unpacked(&self, layer: &LayerRef) -> bool {
         let held = self.hold(Thing::Unpacked, layer.diff_id.hex());
         held.is_ok() && self.layer_path(&layer.diff_id).exists()
-    }
-
-    /// Looks once in a session whether the unpacked files are as long and as old as the index says:
-    /// nothing is synced to disk step by step, so a machine that lost its power may come back with
-    /// files that are cut off. Gives the first file that is not; the layer's directory is gone then.
-    pub fn look_over(&self, layer: &LayerRef) -> Result<Option<String>, LayerStoreError> {
-        let known = || self.looked_over.lock().unwrap_or_else(PoisonError::into_inner);
-        if known().contains(&layer.diff_id) || !self.is_unpacked(layer) {
-            return Ok(None);
-        }
-        let index = self.index(layer)?;
-        let dir = self.layer_path(&layer.diff_id);
-        let differs = |path: &ImagePath, entry: &IndexEntry| {
-            let EntryKind::File(size) = entry.kind else { return false };
-            match fs::symlink_metadata(dir.join(path.as_path())) {
-                // Times that the file system can't hold are kept as the nearest that it can.
-                Ok(found) => {
-                    let same_time = found.mtime() == entry.mtime
-                        || i32::try_from(entry.mtime).is_err() && found.mtime() != 0;
-                    !found.is_file() || found.len() != size || !same_time
-                }
-                Err(_) => true,
-            }
-        };
-        // An archive may bring a path twice: the last one counts.
-        let view = View::of([&*index]);
-        let changed = view.iter().find(|(path, node)| differs(path, &node.entry));
-        let changed = changed.map(|(path, _)| path.display());
-        if let Some(path) = &changed {
-            let _lock = self.lock("layer", layer.diff_id.hex())?;
-            if !known().contains(&layer.diff_id) {
-                self.discard_unpacked(layer, path.clone())?;
-            }
-        } else {
-            known().insert(layer.diff_id.clone());
-        }
-        Ok(changed)
     }
 
     /// Whether the layer's index is known.
@@ -372,7 +334,7 @@ impl Store {
         Ok(found)
     }
 
-    fn layer_path(&self, diff_id: &Digest) -> PathBuf {
+    pub(super) fn layer_path(&self, diff_id: &Digest) -> PathBuf {
         self.root.join("layers").join(format!("{}-{}", diff_id.hex(), self.owners))
     }
 

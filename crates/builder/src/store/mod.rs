@@ -21,6 +21,7 @@
 mod layers;
 mod lease;
 mod lock;
+mod look;
 mod prune;
 mod sealed;
 mod sweep;

@@ -149,6 +149,7 @@ impl Store {
         let trash = self.temporary_dir("pruned")?;
         let gate = Gate::close(&self.root)?;
         let uses = Uses::read(&self.root, but);
+        let mut failure = None;
         for (number, mut victim) in victims.into_iter().enumerate() {
             if let Some((thing, hex)) = &victim.held_as
                 && uses.holds(*thing, hex)
@@ -159,19 +160,25 @@ impl Store {
             }
             // The last first: a record without its blob is a miss, a blob without record is a
             // blob that nobody finds.
+            let mut failed = false;
             for (part, path) in victim.paths.iter().enumerate().rev() {
                 match fs::rename(path, trash.join(format!("{number}-{part}"))) {
                     Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(FsError::new("remove", path)(e));
+                        failed = true;
+                        failure.get_or_insert_with(|| FsError::new("remove", path)(e));
                     }
                     _ => {}
                 }
             }
-            pruned.removed.push(victim.entry);
+            match failed {
+                true => pruned.kept.push(victim.entry),
+                false => pruned.removed.push(victim.entry),
+            }
         }
         drop(gate);
         remove_session(&trash);
-        Ok(())
+        // One thing that can't go, as somebody else's may be, keeps no other.
+        failure.map_or(Ok(()), Err)
     }
 }
 
