@@ -1,6 +1,6 @@
 //! ADD of local archives.
 
-use std::{collections::BTreeSet, fs::File, io};
+use std::{collections::BTreeMap, fs::File, io};
 
 use super::{CopyError, Owner, Placement};
 use crate::{
@@ -34,14 +34,37 @@ fn open(file: File) -> Option<Unpacked> {
     Unpacked::open(file, Limits::default()).ok()
 }
 
-/// Writes an archive's entries into a layer, below the directory `base`. `written` are the paths
-/// that the layer has already.
+/// What a layer has already: paths, and whether they are directories.
+#[derive(Debug, Default)]
+pub struct Written(BTreeMap<ImagePath, bool>);
+
+impl Written {
+    /// Notes an entry of the instruction's own, which may come after those of an archive.
+    ///
+    /// # Errors
+    /// When the one is a directory and the other is not.
+    pub fn note(&mut self, entry: &Entry) -> Result<(), CopyError> {
+        let is_dir = entry.kind == EntryKind::Directory;
+        match self.0.insert(entry.path.clone(), is_dir) {
+            Some(true) if !is_dir => Err(CopyError::IsADirectory { path: entry.path.display() }),
+            Some(false) if is_dir => Err(CopyError::NotADirectory { path: entry.path.display() }),
+            _ => Ok(()),
+        }
+    }
+
+    fn has(&self, path: &ImagePath) -> bool {
+        self.0.contains_key(path)
+    }
+}
+
+/// Writes an archive's entries into a layer, below the directory `base`. `written` is what the layer
+/// has already.
 pub fn write_archive(
     file: File,
     base: &ImagePath,
     placement: &Placement,
     layer: &mut LayerWriter,
-    written: &mut BTreeSet<ImagePath>,
+    written: &mut Written,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<(), Problem> {
     let Some(reader) = open(file) else { return Ok(()) };
@@ -56,7 +79,8 @@ pub fn write_archive(
         let add = || -> Result<(), Problem> {
             let Some(entry) = relocate(entry, base, placement, &seen)? else { return Ok(()) };
             for dir in parents(&entry.path) {
-                if written.insert(dir.clone()) {
+                if !written.has(&dir) {
+                    written.0.insert(dir.clone(), true);
                     let touched = entry.path.parent().as_ref() == Some(&dir);
                     let placed = placement.existing_directory(&dir, touched);
                     let added = layer.add(&placed.entry, &mut io::empty());
@@ -64,12 +88,12 @@ pub fn write_archive(
                 }
             }
             if let EntryKind::Hardlink(target) = &entry.kind
-                && !written.contains(target)
+                && !written.has(target)
             {
                 let (path, target) = (entry.path.display(), target.display());
                 return Err(ArchiveError::LinkTarget { path, target }.into());
             }
-            written.insert(entry.path.clone());
+            written.0.insert(entry.path.clone(), entry.kind == EntryKind::Directory);
             let index = LayerIndex { entries: vec![IndexEntry::new(&entry, None)] };
             seen.apply(usize::MAX, &index);
             layer.add(&entry, data).map_err(FsError::new("write a layer with", &writing))?;
@@ -188,7 +212,7 @@ mod tests {
         let placement = Placement::new(View::default(), Some((9, 9)), None, 0);
         let out = dir.path().join("out");
         let mut layer = LayerWriter::create(&out, Compression::Gzip(1)).unwrap();
-        let mut written = BTreeSet::new();
+        let mut written = Written::default();
         write_archive(
             File::open(&path).unwrap(),
             &"opt".into(),

@@ -48,12 +48,17 @@ pub struct Placement {
     pub now: i64,
     /// The number of the source that is being placed.
     pub source: usize,
+    /// How many archives are to be unpacked before what is being placed.
+    pub archives: usize,
+    /// What comes after an archive, and after how many.
+    after: BTreeMap<ImagePath, usize>,
 }
 
 impl Placement {
     /// Starts on top of a file system.
     pub fn new(dest: View, owner: Option<Owner>, mode: Option<Mode>, now: i64) -> Self {
-        Self { dest, added: BTreeMap::new(), owner, mode, now, source: 0 }
+        let (added, after) = (BTreeMap::new(), BTreeMap::new());
+        Self { dest, added, owner, mode, now, source: 0, archives: 0, after }
     }
 
     /// Places a source at the destination, as written there. The filter is for what is in a
@@ -124,6 +129,11 @@ impl Placement {
             self.make_directories(&target)?;
         }
         Ok(target)
+    }
+
+    /// How many archives are unpacked before an entry is written: of several sources the last wins.
+    pub fn after(&self, path: &ImagePath) -> usize {
+        self.after.get(path).copied().unwrap_or(0)
     }
 
     /// What is at the destination now.
@@ -282,6 +292,12 @@ impl Placement {
         placed.entry.path = to.clone();
         let index = LayerIndex { entries: vec![IndexEntry::new(&placed.entry, None)] };
         self.dest.apply(usize::MAX, &index);
+        match self.archives {
+            0 => {}
+            // A directory that was there before stays before what lies in it.
+            _ if is_dir && self.added.contains_key(&to) => {}
+            archives => drop(self.after.insert(to.clone(), archives)),
+        }
         self.added.insert(to, placed);
         Ok(())
     }

@@ -4,7 +4,7 @@ use mlint_oci::Digest;
 use serde::Serialize;
 
 /// Changes when a step with an equal key would make something else than before.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// A key of everything that matters to a result. How its layer is compressed does not: that is an
 /// output's wish.

@@ -5,7 +5,7 @@
 //! owner and mode; two platforms whose parents differ elsewhere share a layer by it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs::File,
     io,
     os::unix::fs::MetadataExt,
@@ -20,7 +20,7 @@ use crate::{
     context::walk::Stamp,
     copy::{
         Content, CopyError, Filter, Placed, Placement, Selected,
-        archive::{is_archive, write_archive},
+        archive::{Written, is_archive, write_archive},
         filter::pivot,
         select,
     },
@@ -219,6 +219,7 @@ impl Exec<'_> {
                     Sources::Image { .. } | Sources::Fetched { .. } => None,
                 };
                 archives.push(Archive { disk, base, content, stamp });
+                placement.archives = archives.len();
                 return Ok(());
             }
         }
@@ -231,18 +232,20 @@ impl Exec<'_> {
         let mut links = LinkTimes::of(entries);
         let path = self.store.temporary("layer.tar");
         let mut layer = LayerWriter::create(&path, self.compression(id))?;
-        for placed in entries {
-            if self.interrupted() {
-                return Err(Problem::Interrupted.into());
+        let placement = &work.placement;
+        let mut written = Written::default();
+        // The sources in their order: of what lies at one place the last one stays.
+        for number in 0..=work.archives.len() {
+            for placed in entries.iter().filter(|p| placement.after(&p.entry.path) == number) {
+                if self.interrupted() {
+                    return Err(Problem::Interrupted.into());
+                }
+                written.note(&placed.entry)?;
+                if !self.write_entry(placed, &work.sources, &mut links, &mut layer)? {
+                    changed.get_or_insert_with(|| placed.entry.path.display());
+                }
             }
-            if !self.write_entry(placed, &work.sources, &mut links, &mut layer)? {
-                changed.get_or_insert_with(|| placed.entry.path.display());
-            }
-        }
-        let mut written: BTreeSet<ImagePath> =
-            entries.iter().map(|p| p.entry.path.clone()).collect();
-        for Archive { disk, base, stamp, .. } in &work.archives {
-            let placement = &work.placement;
+            let Some(Archive { disk, base, stamp, .. }) = work.archives.get(number) else { break };
             let interrupted = || self.interrupted();
             let file = disk.open()?;
             let failed = |e| FsError::new("read", &disk.path())(e);

@@ -57,7 +57,11 @@ impl Exec<'_> {
                 EntryKind::File(_) => "file".to_owned(),
                 ref kind => format!("{kind:?}"),
             };
-            Ok(line_of(&entry.path, &kind, (meta.mode, meta.uid, meta.gid), &content))
+            let line = line_of(&entry.path, &kind, (meta.mode, meta.uid, meta.gid), &content);
+            Ok(match work.placement.after(&entry.path) {
+                0 => line,
+                archives => format!("{line} after {archives}"),
+            })
         };
         let mut lines: Vec<String> =
             entries.par_iter().map(line).collect::<Result<_, BuildError>>()?;
