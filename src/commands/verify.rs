@@ -68,7 +68,7 @@ fn try_run(args: &VerifyArgs) -> Result<ExitCode, String> {
         VerifyReply::Failed(failed) => Err(failed.message),
         VerifyReply::Done(outcome) => {
             let mut out = anstream::stdout().lock();
-            let fine = |p: &VerifiedPlatform| !p.missing && p.wrong.is_empty();
+            let fine = |p: &VerifiedPlatform| !p.missing && p.says.is_none() && p.wrong.is_empty();
             // A reader that has seen enough is no failure.
             let _ = match args.format {
                 ListFormat::Json => writeln!(out, "{:#}", document(&args.image, &outcome)),
@@ -128,7 +128,8 @@ fn source(text: &str) -> Result<ImageSource, String> {
 }
 
 fn lines(platform: &VerifiedPlatform) -> Vec<String> {
-    let VerifiedPlatform { platform: name, elf_files, wrong, doubtful, missing, .. } = platform;
+    let VerifiedPlatform { platform: name, elf_files, wrong, doubtful, missing, says, .. } =
+        platform;
     if *missing {
         return vec![format!("{name}: missing")];
     }
@@ -142,6 +143,9 @@ fn lines(platform: &VerifiedPlatform) -> Vec<String> {
         1 => format!("{name}: 1 of {} is wrong{doubts}", counted(*elf_files, "ELF file")),
         many => format!("{name}: {many} of {elf_files} ELF files are wrong{doubts}"),
     }];
+    if let Some(says) = says {
+        lines.push(format!("{name}: wrong, the image's config says {says}"));
+    }
     files(wrong, "", &mut lines);
     files(doubtful, "warning: ", &mut lines);
     lines
@@ -176,16 +180,17 @@ fn document(image: &str, outcome: &VerifyOutcome) -> Value {
     let text = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
     let platforms = outcome.platforms.iter().map(|p| {
         let files = p.wrong.iter().map(file("error")).chain(p.doubtful.iter().map(file("warning")));
-        let state = match (p.missing, p.wrong.is_empty()) {
-            (true, _) => "missing",
-            (false, false) => "wrong",
-            (false, true) => "ok",
+        let state = match p.missing {
+            true => "missing",
+            false if p.says.is_some() || !p.wrong.is_empty() => "wrong",
+            false => "ok",
         };
         json!({
             "platform": p.platform,
             "state": state,
             "digest": text(&p.digest),
             "elf_files": p.elf_files,
+            "config_says": p.says,
             "files": files.collect::<Vec<_>>(),
         })
     });

@@ -208,6 +208,17 @@ fn a_layout_keeps_images_of_other_names() {
     let mut blobs = fs::read_dir(blobs).unwrap().flatten().map(|entry| entry.path());
     let layer = blobs.find(|path| is_gzip(path)).unwrap();
     let bytes = fs::read(&layer).unwrap();
+    // An index that calls the image another machine's.
+    let top = text(Path::new(&one).join("index.json"));
+    let other = top.replace(
+        "{\"mediaType\"",
+        "{\"platform\":{\"os\":\"linux\",\"architecture\":\"arm64\"},\"mediaType\"",
+    );
+    assert_ne!(top, other, "{top}");
+    fs::write(Path::new(&one).join("index.json"), other).unwrap();
+    let found = verify(&one);
+    assert_eq!(found.status, Some(1), "{}{}", found.out, found.err);
+    assert!(found.out.contains("linux/arm64: wrong, the image's config says linux/amd64"));
     fs::write(&layer, [&bytes[..], b"x"].concat()).unwrap();
     verify(&one).fails_with(&["is sha256:"]);
     fs::remove_file(&layer).unwrap();

@@ -48,6 +48,9 @@ pub struct VerifiedPlatform {
     pub doubtful: Vec<VerifiedFile>,
     /// Whether the platform is missing.
     pub missing: bool,
+    /// The platform that the image's config tells, if it is another machine's or system's than the
+    /// index says.
+    pub says: Option<String>,
 }
 
 /// A file that does not work, or may not.
@@ -130,6 +133,12 @@ fn verified(
     allow: &[Allow],
 ) -> Result<VerifiedPlatform, BuildError> {
     let image = opened.image(offer)?;
+    // Who chooses by the index gets an image that says it is another: engines refuse or warn.
+    let offered = offer.platform.as_ref().unwrap_or(platform);
+    let says = image
+        .config
+        .platform()
+        .filter(|config| (config.os(), config.arch()) != (offered.os(), offered.arch()));
     let view = opened.view(&image)?;
     let history: Vec<&str> = image
         .config
@@ -169,6 +178,7 @@ fn verified(
         wrong: proof.wrong.iter().map(file).collect(),
         doubtful: proof.doubtful.iter().map(file).collect(),
         missing: false,
+        says: says.map(|p| p.to_string()),
     })
 }
 
