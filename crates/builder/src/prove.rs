@@ -124,7 +124,7 @@ fn proof_of(
     let env = &built.config.config.env;
     let said: Vec<_> = allow.iter().map(|a| (format!("{:?}", a.pattern), &a.layers)).collect();
     let parts = (
-        "proof 2",
+        "proof 3",
         built.platform.to_string(),
         &built.snapshot.chain,
         &copied,
@@ -167,10 +167,7 @@ pub fn started(config: &mlint_oci::ImageConfig) -> Vec<String> {
     let mut rest: &[String] = &argv;
     while let [program, arguments @ ..] = rest {
         let name = program.rsplit('/').next().unwrap_or_default();
-        found.push(match program.contains('/') && !program.starts_with('/') {
-            true => format!("{}/{program}", config.working_dir),
-            false => program.clone(),
-        });
+        found.push(located(program, &config.working_dir));
         if INITS.contains(&name) {
             let after = arguments.iter().position(|word| word == "--").map(|at| at + 1);
             let plain = || arguments.iter().position(|word| !word.starts_with('-'));
@@ -178,12 +175,9 @@ pub fn started(config: &mlint_oci::ImageConfig) -> Vec<String> {
             rest = &arguments[begins..];
             continue;
         }
-        if let [flag, text, ..] = arguments
-            && SHELLS.contains(&name)
-            && flag == "-c"
-        {
-            found.extend(first_program(text));
-        }
+        let script = Some(arguments).filter(|_| SHELLS.contains(&name)).and_then(script);
+        let first = script.and_then(first_program);
+        found.extend(first.map(|program| located(program, &config.working_dir)));
         break;
     }
     found
@@ -193,14 +187,50 @@ pub fn started(config: &mlint_oci::ImageConfig) -> Vec<String> {
 const INITS: [&str; 5] = ["tini", "tini-static", "dumb-init", "docker-init", "catatonit"];
 const SHELLS: [&str; 4] = ["sh", "bash", "dash", "ash"];
 
-/// The program of a script's first command, if its path is written out.
-fn first_program(text: &str) -> Option<String> {
-    let text = text.trim_start();
-    let text = text.strip_prefix("exec ").unwrap_or(text).trim_start();
-    let word = text.split([' ', '\t', '\n', ';', '&', '|']).next().unwrap_or_default();
+/// What a shell does itself where another command may come first, and what is no command.
+const OF_SHELLS: &str = " . alias bg bind break builtin caller case cd chdir command compgen \
+    complete compopt continue coproc declare dirs disown do done echo elif else enable esac eval \
+    exec exit export false fc fg fi for function getopts hash help history if in jobs kill let \
+    local logout mapfile popd printf pushd pwd read readarray readonly return select set shift \
+    shopt source suspend test then time times trap true type typeset ulimit umask unalias unset \
+    until wait while ";
+
+/// A program as it is looked for: a path from the root, or a name for `PATH`.
+fn located(program: &str, working_dir: &str) -> String {
+    match program.contains('/') && !program.starts_with('/') {
+        true => format!("{working_dir}/{program}"),
+        false => program.to_owned(),
+    }
+}
+
+/// The script that a shell is given, if it reads nothing before it.
+fn script(arguments: &[String]) -> Option<&str> {
+    let mut words = arguments.iter();
+    while let Some(flag) = words.next() {
+        let letters = flag.strip_prefix('-')?;
+        if !letters.chars().all(|letter| "ceuxo".contains(letter)) {
+            return None;
+        }
+        if letters.contains('o') {
+            words.next();
+        }
+        if letters.contains('c') {
+            return words.next().map(String::as_str);
+        }
+    }
+    None
+}
+
+/// The program of a script's first command, if it is written out, and nothing stands in for it where
+/// it fails.
+fn first_program(text: &str) -> Option<&str> {
+    let start = text.trim_start();
+    let start = start.strip_prefix("exec ").unwrap_or(start).trim_start();
+    let word = start.split([' ', '\t', '\n', ';', '&', '|']).next().unwrap_or_default();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+');
-    let is_path = word.starts_with('/') && word.chars().all(plain);
-    is_path.then(|| word.to_owned())
+    let is_plain = !word.is_empty() && !word.starts_with(['-', '+']) && word.chars().all(plain);
+    let is_of_shell = OF_SHELLS.contains(&format!(" {word} "));
+    (is_plain && !is_of_shell && !text.contains("||")).then_some(word)
 }
 
 /// Groups wrong files by the instruction that brought them.
@@ -288,7 +318,40 @@ mod tests {
         assert_eq!(of(&["dumb-init", "-v"], &["a"]), "dumb-init a");
         assert_eq!(of(&["/bin/sh", "-c", "exec /a --port 1"], &[]), "/bin/sh /a");
         assert_eq!(of(&["tini"], &["sh", "-c", "/a;b"]), "tini sh /a");
-        assert_eq!(of(&["/bin/sh", "-c", "[ -f /a ] && /a"], &[]), "/bin/sh");
+        for (text, program) in [
+            ("a", "a"),
+            ("exec a --port 1", "a"),
+            ("./a&", "/opt/app/./a"),
+            ("bin/a", "/opt/app/bin/a"),
+        ] {
+            assert_eq!(of(&["/bin/sh", "-c", text], &[]), format!("/bin/sh {program}"));
+            let bash = ["/bin/bash", "-eo", "pipefail", "-c", text];
+            assert_eq!(of(&bash, &[]), format!("/bin/bash {program}"));
+        }
+        for text in [
+            "[ -f /a ] && /a",
+            "cd /x && ./a",
+            "set -e; a",
+            "export A=1; a",
+            "if a; then b; fi",
+            "exec -a x a",
+            "exec",
+            "A=1 a",
+            ". ./a",
+            "\"a\"",
+            "$A",
+            "a$B",
+            "a() { b; }; a",
+            "{ a; }",
+            "! a",
+            "a || b",
+            "# a",
+            "",
+        ] {
+            assert_eq!(of(&["/bin/sh", "-c", text], &[]), "/bin/sh", "{text}");
+        }
+        assert_eq!(of(&["bash", "-lc", "a"], &[]), "bash", "a profile may change PATH");
+        assert_eq!(of(&["sh", "a.sh"], &[]), "sh");
         assert_eq!(of(&["tini"], &[]), "tini");
         assert_eq!(of(&[], &[]), "");
     }

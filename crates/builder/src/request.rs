@@ -430,7 +430,7 @@ pub struct PlatformOutcome {
     pub emulated_seconds: f64,
     /// The steps that were executed under emulation, the longest first.
     pub emulated: Vec<EmulatedStep>,
-    /// ELF files that were checked.
+    /// ELF files that it holds, without those of other machines that are meant to be there.
     pub elf_files: usize,
 }
 

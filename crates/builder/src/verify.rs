@@ -40,7 +40,7 @@ pub struct VerifiedPlatform {
     pub platform: String,
     /// The digest of its manifest; empty if the image does not offer it.
     pub digest: String,
-    /// How many ELF files it holds.
+    /// How many ELF files it holds, without those of other machines that are meant to be there.
     pub elf_files: usize,
     /// Those that do not work.
     pub wrong: Vec<VerifiedFile>,
@@ -58,7 +58,7 @@ pub struct VerifiedPlatform {
 pub struct VerifiedFile {
     /// Where it is.
     pub path: String,
-    /// The kind of defect: `machine`, `abi`, `interpreter` or `library`.
+    /// The kind of defect: `machine`, `abi`, `mode`, `interpreter` or `library`.
     pub reason: String,
     /// The machine that it is for.
     pub machine: String,

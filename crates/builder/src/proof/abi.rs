@@ -106,8 +106,9 @@ impl Abi {
 /// The names of all dynamic loaders in an image.
 pub fn loaders(view: &View) -> Vec<String> {
     let is_loader = |name: &[u8]| {
+        // Beside musl's loader may stand the file with its path.
         name.starts_with(b"ld-linux")
-            || name.starts_with(b"ld-musl")
+            || name.starts_with(b"ld-musl") && !name.ends_with(b".path")
             || name.starts_with(b"ld64.so")
     };
     let names = view.iter().map(|(path, _)| path.file_name()).filter(|name| is_loader(name));

@@ -12,6 +12,7 @@ use super::{
     elf::{ElfFacts, ElfType},
     libraries::Libraries,
     program::Program,
+    wrong::{Instead, Wrong, WrongReason},
 };
 use crate::{
     layer::{View, entry::ImagePath},
@@ -60,7 +61,7 @@ pub struct Scope<'a> {
 /// What was found.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Proof {
-    /// How many ELF files were checked.
+    /// How many ELF files the image has, without those of other machines that are meant to be there.
     pub elf_files: usize,
     /// Those that do not work.
     pub wrong: Vec<Wrong>,
@@ -68,89 +69,6 @@ pub struct Proof {
     pub doubtful: Vec<Wrong>,
     /// The numbers of those of [`Scope::allow`] that let something pass.
     pub used: Vec<usize>,
-}
-
-/// A file that will not work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wrong {
-    /// Where it is.
-    pub path: ImagePath,
-    /// The number of the layer that brought it.
-    pub layer: usize,
-    /// What it says of itself.
-    pub facts: ElfFacts,
-    /// What is wrong with it.
-    pub reason: WrongReason,
-}
-
-/// What is wrong with a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WrongReason {
-    /// It is for another machine.
-    Machine,
-    /// It is for another of the machine's ABIs.
-    Abi {
-        /// The ABI that it is for.
-        own: String,
-        /// The one that the image has.
-        image: String,
-    },
-    /// It is an x32 program, which hardly any kernel runs.
-    X32,
-    /// The program interpreter that it asks for is not in the image.
-    Interpreter,
-    /// A library that it needs is not in the image, or nowhere where it looks.
-    Library {
-        /// The library.
-        name: String,
-        /// The library that needs it, if it is not the program itself.
-        by: Option<ImagePath>,
-        /// Where it lies instead.
-        elsewhere: Option<ImagePath>,
-    },
-}
-
-impl WrongReason {
-    /// The kind of defect in one word.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Machine => "machine",
-            Self::Abi { .. } | Self::X32 => "abi",
-            Self::Interpreter => "interpreter",
-            Self::Library { .. } => "library",
-        }
-    }
-}
-
-impl Wrong {
-    /// In words.
-    pub fn describe(&self) -> String {
-        let path = self.path.display();
-        match &self.reason {
-            WrongReason::Machine => format!("{path} is {}", self.facts.machine_name()),
-            WrongReason::Abi { own, image } => {
-                format!("{path} is for {own}, and the image has {image}")
-            }
-            WrongReason::X32 => {
-                format!("{path} is x86-64 (x32), which few kernels run: it must be switched on")
-            }
-            WrongReason::Interpreter => {
-                let interpreter = self.facts.interpreter.as_deref().unwrap_or("an interpreter");
-                format!("{path} needs {interpreter}, which is not in the image")
-            }
-            WrongReason::Library { name, by, elsewhere } => {
-                let by = by.as_ref().map(|by| format!(" for {}", by.display())).unwrap_or_default();
-                match elsewhere {
-                    None => format!("{path} needs {name}{by}, which is not in the image"),
-                    Some(at) => format!(
-                        "{path} needs {name}{by}, which is at {}, where the loader does not look",
-                        at.display()
-                    ),
-                }
-            }
-        }
-    }
 }
 
 /// Checks everything that a view shows.
@@ -161,21 +79,22 @@ pub fn check(view: &View, scope: &Scope<'_>) -> Proof {
     let libraries = Libraries::new(view, scope.env, &loaders, scope.text);
     for (path, node) in view.iter() {
         let Some(facts) = &node.entry.elf else { continue };
-        proof.elf_files += 1;
         let program =
             Program { view, path, layer: node.layer, mode: node.entry.mode, facts, scope };
-        let Some((reason, sure)) = judge(&program, words, &loaders, &libraries) else { continue };
-        if is_never_run(path) {
-            continue;
-        }
+        let judged = judge(&program, words, &loaders, &libraries);
         let text = String::from_utf8_lossy(&path.0);
-        let allowed = scope.allow.iter().position(|allow| allow.covers(&text, node.layer));
-        if let Some(number) = allowed {
-            if !proof.used.contains(&number) {
-                proof.used.push(number);
-            }
-            continue;
+        let allows = |allow: &Allow| allow.covers(&text, node.layer);
+        // Nothing but a plain word excuses what the container starts with.
+        let judged = judged.filter(|_| !is_never_run(path) || program.is_first());
+        let allowed = judged.as_ref().and_then(|_| scope.allow.iter().position(allows));
+        if let Some(number) = allowed
+            && !proof.used.contains(&number)
+        {
+            proof.used.push(number);
         }
+        let judged = judged.filter(|_| allowed.is_none());
+        proof.elf_files += usize::from(judged.is_some() || !is_foreign(facts, words.machine));
+        let Some((reason, sure)) = judged else { continue };
         let (path, layer) = (path.clone(), node.layer);
         let wrong = Wrong { path, layer, facts: facts.clone(), reason };
         match sure {
@@ -195,11 +114,14 @@ fn judge(
 ) -> Option<(WrongReason, bool)> {
     let Program { view, path, facts, scope, .. } = program;
     if is_foreign(facts, words.machine) {
-        let is_variant = bundle::is_variant(path, scope.platform, view);
-        return (!is_variant).then_some((WrongReason::Machine, true));
+        let is_wrong = program.is_first() || !bundle::is_variant(path, scope.platform, view);
+        return is_wrong.then_some((WrongReason::Machine, true));
     }
     if !matches!(facts.kind, ElfType::Exec | ElfType::Dyn) {
         return None;
+    }
+    if program.may_not_run() {
+        return Some((WrongReason::Mode, true));
     }
     if let Some((own, image)) = abi::mismatch(facts, words, loaders) {
         let (own, image) = (own.to_owned(), image.to_owned());
@@ -211,10 +133,11 @@ fn judge(
         let odd = abi::is_x32(facts) && facts.kind == ElfType::Exec && program.must_work();
         return odd.then_some((WrongReason::X32, false));
     }
-    if program.lacks_interpreter(loaders) {
-        return Some((WrongReason::Interpreter, true));
+    if let Some(reason) = program.interpreter_problem() {
+        let must_work = program.must_work() || program.is_copied() && loaders.is_empty();
+        return must_work.then_some((reason, true));
     }
-    if !program.must_work() || !program.has_interpreter() {
+    if !program.must_work() {
         return None;
     }
     if abi::is_x32(facts) {
@@ -222,13 +145,13 @@ fn judge(
     }
     let lack = libraries.lack(path, facts)?;
     // What nobody copied came with its package, and may be given the library when it runs.
-    let sure = lack.elsewhere.is_none() && program.is_copied();
+    let sure = !matches!(lack.instead, Some(Instead::Astray { .. })) && program.is_copied();
     // Whoever starts it may say where to look; for what the container starts there is only the image.
     if !sure && !program.is_started() {
         return None;
     }
-    let (name, by, elsewhere) = (lack.name, lack.by, lack.elsewhere);
-    Some((WrongReason::Library { name, by, elsewhere }, sure))
+    let (name, by, instead) = (lack.name, lack.by, lack.instead);
+    Some((WrongReason::Library { name, by, instead }, sure))
 }
 
 /// Whether a program or library is for another machine. Object files are not judged (toolchains
@@ -378,6 +301,54 @@ mod tests {
     }
 
     #[test]
+    fn nothing_excuses_what_the_container_starts_with() {
+        let files = view(&[
+            ("opt/tool-linux-amd64", 62, None),
+            ("opt/tool-linux-arm64", 183, None),
+            ("opt/testdata/app", 62, None),
+            ("opt/app", 183, None),
+        ]);
+        let of = |started: &str, allow: &[Allow]| {
+            let platform = "linux/arm64".parse().unwrap();
+            let started = vec![started.to_owned()];
+            let (env, text) = (&[], &|_: &str| String::new());
+            let scope =
+                Scope { platform: &platform, allow, copied_layers: &[0], started, env, text };
+            let found = check(&files, &scope);
+            (told(&found.wrong).join("\n"), found.elf_files)
+        };
+        for path in ["/opt/tool-linux-amd64", "/opt/testdata/app"] {
+            assert_eq!(of(path, &[]), (format!("{path} is x86-64"), 3));
+            let allow = [Allow::anywhere(Pattern::ignore("opt/**").unwrap())];
+            assert_eq!(of(path, &allow), (String::new(), 2));
+        }
+        for path in ["/opt/tool-linux-arm64", "/opt/app", "app", "/bin/sh"] {
+            assert_eq!(of(path, &[]), (String::new(), 2), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_the_container_starts_with_may_be_executed() {
+        let index = |mode, machine| {
+            let elf = Some(Sample { machine, ..Sample::default() }.facts());
+            let entry = |path: &str, mode| {
+                let (path, kind, elf) = (path.into(), EntryKind::File(1), elf.clone());
+                IndexEntry { path, kind, mode, uid: 0, gid: 0, mtime: 0, elf }
+            };
+            LayerIndex { entries: vec![entry("usr/bin/x", 0o755), entry("usr/local/bin/x", mode)] }
+        };
+        let of = |mode, machine, started| {
+            told(&brought(&View::of([&index(mode, machine)]), started, &[]).wrong).join("\n")
+        };
+        let local = "/usr/local/bin/x";
+        assert_eq!(of(0o644, 62, local), "/usr/local/bin/x has no permission to be executed");
+        assert_eq!(of(0o100, 62, local), "");
+        assert_eq!(of(0o644, 62, "x"), "", "the next one on the way is taken");
+        assert_eq!(of(0o644, 62, "/usr/bin/x"), "");
+        assert!(of(0o644, 183, local).contains("/usr/local/bin/x is AArch64"));
+    }
+
+    #[test]
     fn programs_find_their_interpreter() {
         let ld = "/lib/ld-linux-aarch64.so.1";
         let missing = format!("needs {ld}, which is not in the image");
@@ -390,6 +361,40 @@ mod tests {
         let musl = Some("/lib/ld-musl-aarch64.so.1");
         assert_eq!(wrong(&[("app/parts/musl", 183, musl), glibc], "linux/arm64"), [""; 0]);
         assert_eq!(wrong(&[("srv/start", 183, musl), glibc], "linux/arm64").len(), 1);
+        let with = |machine| {
+            wrong(&[("bin/x", 62, Some("/ld.so")), ("ld.so", machine, None)], "linux/amd64")
+        };
+        assert_eq!(with(62), [""; 0]);
+        assert_eq!(with(0), ["/bin/x needs /ld.so, which is no ELF file"]);
+        assert_eq!(with(3), ["/bin/x needs /ld.so, which is x86 (32-bit)"]);
+    }
+
+    #[test]
+    fn an_interpreter_may_have_other_names() {
+        let elf = |interpreter| Some(Sample { interpreter, ..Sample::default() }.facts());
+        let entry = |path: &str, kind, elf| IndexEntry {
+            path: path.into(),
+            kind,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            mtime: 0,
+            elf,
+        };
+        let link = |to: &str| EntryKind::Symlink(ImagePath(to.as_bytes().to_vec()));
+        let below = LayerIndex {
+            entries: vec![
+                entry("lib/ld-2.so", EntryKind::File(1), elf(None)),
+                entry("lib/ld.so", EntryKind::Hardlink("lib/ld-2.so".into()), None),
+                entry("ld.so", link("lib/ld.so"), None),
+                entry("bin/x", EntryKind::File(1), elf(Some("/ld.so"))),
+            ],
+        };
+        let wrong = |view: &View| told(&proof(view, "linux/amd64", &[]).wrong);
+        assert_eq!(wrong(&View::of([&below])), [""; 0]);
+        // What the other name was is not known any more.
+        let text = LayerIndex { entries: vec![entry("lib/ld-2.so", EntryKind::File(1), None)] };
+        assert_eq!(wrong(&View::of([&below, &text])), [""; 0]);
     }
 
     #[test]
@@ -485,6 +490,6 @@ mod tests {
         ];
         let files = view(&[("bin/a", 62, None), ("bin/b", 62, None), ("bin/c", 183, None)]);
         let found = proof(&files, "linux/arm64", &all);
-        assert_eq!((found.used, found.wrong.len(), found.elf_files), (vec![2], 0, 3));
+        assert_eq!((found.used, found.wrong.len(), found.elf_files), (vec![2], 0, 1));
     }
 }

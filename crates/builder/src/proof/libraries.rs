@@ -5,15 +5,18 @@ use std::{cell::OnceCell, collections::HashSet};
 
 use mlint_oci::arch::{Machine, words_of_machine};
 
-use super::elf::ElfFacts;
+use super::{
+    elf::ElfFacts,
+    loader::{Configured, Loader},
+    wrong::Instead,
+};
 use crate::layer::{EntryKind, View, entry::ImagePath, view::Lookup};
 
 /// Libraries of one program that are looked at; no program has more.
 const MOST: usize = 4096;
 
-/// Directories that loaders search unasked.
-const USUAL: &[&str] =
-    &["/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib", "/lib32", "/usr/lib32"];
+/// What is mounted when a container runs: what links lead to there may come then.
+const MOUNTED: &[&[u8]] = &[b"dev", b"proc", b"sys", b"run", b"mnt"];
 
 /// What musl's loader brings itself, whatever the name goes on with.
 const IN_MUSL: &[&str] =
@@ -33,6 +36,7 @@ const OF_DRIVERS: &[&str] = &[
 /// What looks for libraries in an image.
 pub struct Libraries<'a> {
     view: &'a View,
+    env: &'a [String],
     /// `LD_LIBRARY_PATH` of the image.
     given: Vec<String>,
     /// Reads a file of the image.
@@ -42,13 +46,6 @@ pub struct Libraries<'a> {
     has_musl: bool,
 }
 
-/// What the image's files say about where to look.
-struct Configured {
-    directories: Vec<String>,
-    /// What `ldconfig` found.
-    cache: String,
-}
-
 /// A library that a program does not find.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lack {
@@ -56,8 +53,8 @@ pub struct Lack {
     pub name: String,
     /// The library that needs it, if it is not the program itself.
     pub by: Option<ImagePath>,
-    /// Where it lies instead, where no loader looks.
-    pub elsewhere: Option<ImagePath>,
+    /// What there is of it instead.
+    pub instead: Option<Instead>,
 }
 
 /// A program or library on the way, and the one that needs it.
@@ -71,7 +68,7 @@ impl<'a> Libraries<'a> {
     /// For an image with this environment and these loaders.
     pub fn new(
         view: &'a View,
-        env: &[String],
+        env: &'a [String],
         loaders: &[String],
         text: &'a dyn Fn(&str) -> String,
     ) -> Self {
@@ -79,13 +76,14 @@ impl<'a> Libraries<'a> {
         let given = given.unwrap_or_default().split([':', ';']).map(str::to_owned).collect();
         let has_musl = loaders.iter().any(|name| name.starts_with("ld-musl"));
         let (names, configured) = (OnceCell::new(), OnceCell::new());
-        Self { view, given, text, names, configured, has_musl }
+        Self { view, env, given, text, names, configured, has_musl }
     }
 
     /// What a program lacks: first what is not in the image at all, else what no loader finds.
     pub fn lack(&self, program: &ImagePath, facts: &ElfFacts) -> Option<Lack> {
         let machine =
             Machine { e_machine: facts.machine, is_64: facts.wide, little_endian: facts.little };
+        let loader = Loader::of(facts, self.has_musl);
         let first = Loaded { path: program.clone(), facts: facts.clone(), parent: None };
         let mut all = vec![first];
         let mut known: HashSet<ImagePath> = HashSet::new();
@@ -102,17 +100,17 @@ impl<'a> Libraries<'a> {
                 let found = match self.search(&all, at, &name, machine) {
                     Some(found) => found,
                     None if !self.is_somewhere(&name) => {
-                        return Some(Lack { name, by, elsewhere: None });
+                        return Some(Lack { name, by, instead: None });
                     }
-                    None => {
-                        let Some((found, is_looked_for)) = self.astray(&name, machine) else {
-                            continue;
-                        };
-                        if !is_looked_for && elsewhere.is_none() {
-                            elsewhere = Some(Lack { name, by, elsewhere: Some(found.clone()) });
+                    None => match self.astray(&name, machine, loader) {
+                        Ok((found, None)) => found,
+                        Ok((found, Some(instead))) => {
+                            elsewhere.get_or_insert(Lack { name, by, instead: Some(instead) });
+                            found
                         }
-                        found
-                    }
+                        Err(None) => continue,
+                        Err(instead) => return Some(Lack { name, by, instead }),
+                    },
                 };
                 if known.insert(found.clone())
                     && let Some(facts) = self.facts(&found)
@@ -144,7 +142,8 @@ impl<'a> Libraries<'a> {
             return self.fitting(&ImagePath::from(name), machine);
         }
         let mut places: Vec<String> = Vec::new();
-        // RPATH is handed down; RUNPATH is not, and puts RPATH out of force.
+        let loader = Loader::of(&all[0].facts, self.has_musl);
+        // RPATH is handed down; RUNPATH is not, but by musl, and puts RPATH out of force.
         let mut one = Some(at);
         while let Some(number) = one {
             let Loaded { path, facts, parent } = &all[number];
@@ -153,7 +152,9 @@ impl<'a> Libraries<'a> {
                 .as_ref()
                 .map_or((None, None), |d| (d.rpath.as_deref(), d.runpath.as_deref()));
             match runpath {
-                Some(runpath) if number == at => self.expand(runpath, path, machine, &mut places),
+                Some(runpath) if number == at || loader.musl => {
+                    self.expand(runpath, path, machine, &mut places);
+                }
                 Some(_) => {}
                 None => {
                     let rpath = rpath.unwrap_or_default();
@@ -163,12 +164,7 @@ impl<'a> Libraries<'a> {
             one = *parent;
         }
         places.extend(self.given.iter().filter(|dir| dir.starts_with('/')).cloned());
-        places.extend(USUAL.iter().map(|dir| (*dir).to_owned()));
-        for words in words_of_machine(machine) {
-            let name = words.multiarch();
-            places.push(format!("/lib/{name}"));
-            places.push(format!("/usr/lib/{name}"));
-        }
+        places.extend(loader.directories(machine));
         // A loader in a place of its own looks around there.
         let loader = all[0].facts.interpreter.as_deref().and_then(|path| path.rsplit_once('/'));
         places.extend(loader.map(|(dir, _)| dir.to_owned()));
@@ -224,59 +220,65 @@ impl<'a> Libraries<'a> {
         all.contains(name.rsplit('/').next().unwrap_or(name).as_bytes())
     }
 
-    /// A library off the beaten track, and whether the image's own files lead there.
-    fn astray(&self, name: &str, machine: Machine) -> Option<(ImagePath, bool)> {
-        let mut first = None;
-        for (path, node) in self.view.iter() {
-            if path.file_name() != name.as_bytes()
-                || !matches!(
-                    node.entry.kind,
-                    EntryKind::File(_) | EntryKind::Symlink(_) | EntryKind::Hardlink(_)
-                )
-                || self.fitting(path, machine).is_none()
-            {
+    /// A library off the beaten track, with what is amiss unless the image's own files lead there. If
+    /// there is none that a loader could use, what there is; nothing if that may change later.
+    fn astray(
+        &self,
+        name: &str,
+        machine: Machine,
+        loader: Loader,
+    ) -> Result<(ImagePath, Option<Instead>), Option<Instead>> {
+        let read = || Configured::read(self.view, self.env, self.text);
+        let configured = self.configured.get_or_init(read);
+        let cached = configured.cached(name).filter(|_| loader.glibc);
+        if let Some(found) = cached.filter_map(|path| self.fitting(&path, machine)).next() {
+            return Ok((found, None));
+        }
+        let mut first: Option<(ImagePath, bool)> = None;
+        let mut useless = Vec::new();
+        for (path, node) in self.view.iter().filter(|(path, _)| path.file_name() == name.as_bytes())
+        {
+            if !matches!(
+                node.entry.kind,
+                EntryKind::File(_) | EntryKind::Symlink(_) | EntryKind::Hardlink(_)
+            ) {
                 continue;
             }
-            if self.is_configured(path) {
-                return Some((path.clone(), true));
+            if self.fitting(path, machine).is_none() {
+                useless.push(self.useless(path));
+                continue;
             }
-            first.get_or_insert_with(|| path.clone());
+            let dir = path.parent().unwrap_or_default();
+            if configured.is_searched(&dir, loader) {
+                return Ok((path.clone(), None));
+            }
+            let awaits = configured.awaits_ldconfig(&dir, loader);
+            if first.as_ref().is_none_or(|(_, first_awaits)| awaits && !first_awaits) {
+                first = Some((path.clone(), awaits));
+            }
         }
-        first.map(|path| (path, false))
+        match first {
+            Some((at, configured)) => Ok((at.clone(), Some(Instead::Astray { at, configured }))),
+            // One that may come later is enough.
+            None if useless.contains(&None) => Err(None),
+            None => Err(useless.into_iter().next().flatten()),
+        }
     }
 
-    fn is_configured(&self, path: &ImagePath) -> bool {
-        let configured = self.configured.get_or_init(|| self.read());
-        let dir = path.parent().unwrap_or_default();
-        let real = |text: &str| match self.view.resolve(&ImagePath::from(text), true) {
-            Lookup::Found(real) => real,
-            _ => ImagePath::from(text),
-        };
-        configured.directories.iter().any(|named| real(named) == real(&dir.display()))
-            || configured.cache.contains(&format!("{}\0", path.display()))
-    }
-
-    fn read(&self) -> Configured {
-        let mut directories = Vec::new();
-        let mut todo = vec!["etc/ld.so.conf".to_owned()];
-        let below = ImagePath::from("etc/ld.so.conf.d");
-        let parts = self.view.children(&below).map(|(path, _)| path.display());
-        todo.extend(parts.filter(|path| path.ends_with(".conf")));
-        for file in todo {
-            let text = (self.text)(&file);
-            let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-            directories.extend(lines.filter(|line| line.starts_with('/')).map(str::to_owned));
+    /// Why no loader can use what is there; nothing if it is not known.
+    fn useless(&self, path: &ImagePath) -> Option<Instead> {
+        let at = path.clone();
+        match self.view.resolve(path, true) {
+            Lookup::Found(real) => {
+                let machine = self.view.get(&real)?.entry.elf.as_ref()?.machine_name();
+                Some(Instead::Foreign { at, machine })
+            }
+            Lookup::Missing(to) => {
+                let first = to.components().next().unwrap_or_default();
+                (!MOUNTED.contains(&first)).then_some(Instead::Dangling { at })
+            }
+            Lookup::NotADirectory(_) | Lookup::Loop => Some(Instead::Dangling { at }),
         }
-        let etc = ImagePath::from("etc");
-        let of_musl = self.view.children(&etc).map(|(path, _)| path).filter(|path| {
-            path.file_name().starts_with(b"ld-musl-") && path.file_name().ends_with(b".path")
-        });
-        for path in of_musl {
-            let text = (self.text)(&path.display());
-            directories.extend(text.split([':', '\n']).map(|dir| dir.trim().to_owned()));
-        }
-        directories.retain(|dir| dir.starts_with('/'));
-        Configured { directories, cache: (self.text)("etc/ld.so.cache") }
     }
 }
 
@@ -317,9 +319,21 @@ mod tests {
         let libraries = Libraries::new(&view, &env, &loaders, &text);
         match libraries.lack(&"opt/app/bin/app".into(), &program.facts()) {
             None => "nothing".to_owned(),
-            Some(Lack { name, by, elsewhere }) => {
+            Some(Lack { name, by, instead }) => {
                 let by = by.map(|by| format!(" for {}", by.display())).unwrap_or_default();
-                let at = elsewhere.map(|at| format!(" at {}", at.display())).unwrap_or_default();
+                let at = match instead {
+                    None => String::new(),
+                    Some(Instead::Astray { at, configured: false }) => {
+                        format!(" at {}", at.display())
+                    }
+                    Some(Instead::Astray { at, .. }) => {
+                        format!(" at {}, no ldconfig", at.display())
+                    }
+                    Some(Instead::Dangling { at }) => format!(" dangling at {}", at.display()),
+                    Some(Instead::Foreign { at, machine }) => {
+                        format!(" {machine} at {}", at.display())
+                    }
+                };
                 format!("{name}{by}{at}")
             }
         }
@@ -335,7 +349,7 @@ mod tests {
         let both = &["libc.so.6", "ld-linux-x86-64.so.2"];
         assert_eq!(lack(app(both), &[c], "", &[]), "nothing");
         assert_eq!(lack(app(both), &[], "", &[]), "libc.so.6");
-        for dir in ["lib", "usr/lib64", "usr/local/lib"] {
+        for dir in ["lib", "usr/lib64"] {
             let path = format!("{dir}/liba.so.1");
             let files = [(path.as_str(), library(&[]))];
             assert_eq!(lack(app(&["liba.so.1"]), &files, "", &[]), "nothing", "{dir}");
@@ -344,18 +358,92 @@ mod tests {
         let needs = || app(&["liba.so.1"]);
         assert_eq!(lack(needs(), &astray(), "", &[]), "liba.so.1 at /opt/x/liba.so.1");
         assert_eq!(lack(needs(), &astray(), "LD_LIBRARY_PATH=/a:/opt/x", &[]), "nothing");
-        for (file, text) in [
-            ("etc/ld.so.conf", "include x\n/opt/x # ours\n"),
-            ("etc/ld.so.cache", "glibc-ld.so.cache1.1\0liba.so.1\0/opt/x/liba.so.1\0"),
-        ] {
-            assert_eq!(lack(needs(), &astray(), "", &[(file, text)]), "nothing", "{file}");
-        }
-        for (file, text) in
-            [("etc/ld.so.conf.d/x.conf", "/opt/x\n"), ("etc/ld-musl-x86_64.path", "/lib:/opt/x\n")]
-        {
-            let files = [(file, None), ("opt/x/liba.so.1", library(&[]))];
-            assert_eq!(lack(needs(), &files, "", &[(file, text)]), "nothing", "{file}");
-        }
+        let cache = "glibc-ld.so.cache1.1\0liba.so.1\0/opt/x/liba.so.1\0";
+        assert_eq!(lack(needs(), &astray(), "", &[("etc/ld.so.cache", cache)]), "nothing");
+    }
+
+    #[test]
+    fn glibc_knows_of_other_directories_what_ldconfig_found() {
+        let local = || [("usr/local/lib/liba.so.1", library(&[]))];
+        let needs = || app(&["liba.so.1"]);
+        let at = "liba.so.1 at /usr/local/lib/liba.so.1";
+        assert_eq!(lack(needs(), &local(), "", &[]), at);
+        let conf = ("etc/ld.so.conf", "include x\n/usr/local/lib # ours\n");
+        assert_eq!(lack(needs(), &local(), "", &[conf]), format!("{at}, no ldconfig"));
+        let before = ("etc/ld.so.cache", "glibc-ld.so.cache1.1\0libz.so\0/lib/libz.so\0");
+        assert_eq!(lack(needs(), &local(), "", &[conf, before]), format!("{at}, no ldconfig"));
+        // Behind a link of Debian's, as ldconfig writes it.
+        let after = ("etc/ld.so.cache", "1.1\0liba.so.1\u{fffd}@/local/liba.so.1\0");
+        let linked = [("local -> /usr/local/lib", None), ("usr/local/lib/liba.so.1", library(&[]))];
+        assert_eq!(lack(needs(), &linked, "", &[conf, after]), "nothing");
+        // One that can't be read may say everything; and this runtime has it written anew.
+        let unread = [("etc/ld.so.cache", None), ("usr/local/lib/liba.so.1", library(&[]))];
+        assert_eq!(lack(needs(), &unread, "", &[conf]), "nothing");
+        assert_eq!(lack(needs(), &local(), "NVIDIA_VISIBLE_DEVICES=all", &[conf]), "nothing");
+        let part = [("etc/ld.so.conf.d/x.conf", None), ("opt/x/liba.so.1", library(&[]))];
+        let texts = [("etc/ld.so.conf.d/x.conf", "/opt/x\n")];
+        let at = "liba.so.1 at /opt/x/liba.so.1";
+        assert_eq!(lack(needs(), &part, "", &texts), format!("{at}, no ldconfig"));
+        let class = [("usr/lib32/liba.so.1", library(&[]))];
+        assert_eq!(lack(needs(), &class, "", &[]), "liba.so.1 at /usr/lib32/liba.so.1");
+        let narrow =
+            Sample { machine: 3, wide: false, interpreter: Some("/lib/ld-linux.so.2"), ..needs() };
+        let own = Sample { machine: 3, wide: false, kind: 3, ..Sample::default() };
+        assert_eq!(lack(narrow, &[("usr/lib32/liba.so.1", Some(own))], "", &[]), "nothing");
+    }
+
+    #[test]
+    fn musl_has_a_path_of_its_own() {
+        let of_musl = || {
+            let interpreter = Some("/lib/ld-musl-x86_64.so.1");
+            Sample { interpreter, needed: &["liba.so.1"], ..Sample::default() }
+        };
+        let local = || [("usr/local/lib/liba.so.1", library(&[]))];
+        assert_eq!(lack(of_musl(), &local(), "", &[]), "nothing");
+        let files = || [("etc/ld-musl-x86_64.path", None), ("opt/x/liba.so.1", library(&[]))];
+        let texts = [("etc/ld-musl-x86_64.path", "/lib:/opt/x\n")];
+        assert_eq!(lack(of_musl(), &files(), "", &texts), "nothing");
+        let at = "liba.so.1 at /opt/x/liba.so.1";
+        assert_eq!(lack(app(&["liba.so.1"]), &files(), "", &texts), at);
+        let of_glibc =
+            [("etc/ld.so.conf", "/opt/x\n"), ("etc/ld.so.cache", "liba.so.1\0/opt/x/liba.so.1\0")];
+        assert_eq!(lack(of_musl(), &files(), "", &of_glibc), at);
+        // Alpine's links from glibc's name lead to musl.
+        let alpine =
+            [("lib/ld-musl-x86_64.so.1", library(&[])), ("usr/local/lib/liba.so.1", library(&[]))];
+        assert_eq!(lack(app(&["liba.so.1"]), &alpine, "", &[]), "nothing");
+        let inherited =
+            [("opt/x/liba.so.1", library(&["libb.so"])), ("opt/x/libb.so", library(&[]))];
+        let runpath = || Some("$ORIGIN/../../x");
+        assert_eq!(
+            lack(Sample { runpath: runpath(), ..of_musl() }, &inherited, "", &[]),
+            "nothing"
+        );
+        let glibc = Sample { runpath: runpath(), ..app(&["liba.so.1"]) };
+        assert!(lack(glibc, &inherited, "", &[]).starts_with("libb.so for "));
+    }
+
+    #[test]
+    fn what_no_loader_can_use_is_lacking() {
+        let needs = || app(&["liba.so.1"]);
+        let dangling = [("usr/lib/liba.so.1 -> liba.so.1.2", None)];
+        assert_eq!(lack(needs(), &dangling, "", &[]), "liba.so.1 dangling at /usr/lib/liba.so.1");
+        let round = [("usr/lib/liba.so.1 -> liba.so.1", None)];
+        assert_eq!(lack(needs(), &round, "", &[]), "liba.so.1 dangling at /usr/lib/liba.so.1");
+        let mounted = [("usr/lib/liba.so.1 -> /run/driver/liba.so.1", None)];
+        assert_eq!(lack(needs(), &mounted, "", &[]), "nothing");
+        let good = [
+            ("opt/liba.so.1 -> gone", None),
+            ("usr/lib/liba.so.1 -> liba.so.1.2", None),
+            ("usr/lib/liba.so.1.2", library(&[])),
+        ];
+        assert_eq!(lack(needs(), &good, "", &[]), "nothing");
+        let narrow = || Some(Sample { machine: 3, wide: false, kind: 3, ..Sample::default() });
+        let other = [("usr/lib/liba.so.1", narrow())];
+        let said = "liba.so.1 x86 (32-bit) at /usr/lib/liba.so.1";
+        assert_eq!(lack(needs(), &other, "", &[]), said);
+        let both = [("usr/lib/liba.so.1", narrow()), ("usr/lib64/liba.so.1", library(&[]))];
+        assert_eq!(lack(needs(), &both, "", &[]), "nothing");
     }
 
     #[test]
@@ -389,8 +477,7 @@ mod tests {
         assert_eq!(lack(app(&["liba.so"]), &files, "", &[]), "libgone.so.3 for /lib/liba.so");
         let other = Sample { machine: 183, kind: 3, ..Sample::default() };
         let files = [("lib/liba.so", Some(other))];
-        // It is there, and foreign: that is said of the library.
-        assert_eq!(lack(app(&["liba.so"]), &files, "", &[]), "nothing");
+        assert_eq!(lack(app(&["liba.so"]), &files, "", &[]), "liba.so AArch64 at /lib/liba.so");
         let circle =
             [("lib/liba.so", library(&["libb.so"])), ("lib/libb.so", library(&["liba.so"]))];
         assert_eq!(lack(app(&["liba.so"]), &circle, "", &[]), "nothing");

@@ -6,8 +6,11 @@ mod bundle;
 pub mod check;
 pub mod elf;
 mod libraries;
+mod loader;
 mod program;
 mod report;
+mod wrong;
 
-pub use check::{Allow, Proof, Scope, Wrong, WrongReason, check};
+pub use check::{Allow, Proof, Scope, check};
 pub use report::{ForeignFiles, ForeignGroup};
+pub use wrong::{Instead, Wrong, WrongReason};

@@ -5,7 +5,7 @@ use std::fmt;
 use mlint_oci::Platform;
 use mlint_syntax::Span;
 
-use super::check::Wrong;
+use super::wrong::Wrong;
 use crate::request::Remark;
 
 /// How many files are named before the rest is counted.
