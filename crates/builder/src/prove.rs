@@ -168,6 +168,11 @@ pub fn started(config: &mlint_oci::ImageConfig) -> Vec<String> {
     while let [program, arguments @ ..] = rest {
         let name = program.rsplit('/').next().unwrap_or_default();
         found.push(located(program, &config.working_dir));
+        // Most end with `exec "$@"`.
+        if name.ends_with(".sh") || name.contains("entrypoint") {
+            rest = arguments;
+            continue;
+        }
         if INITS.contains(&name) {
             let after = arguments.iter().position(|word| word == "--").map(|at| at + 1);
             let plain = || arguments.iter().position(|word| !word.starts_with('-'));
@@ -318,6 +323,8 @@ mod tests {
         assert_eq!(of(&["dumb-init", "-v"], &["a"]), "dumb-init a");
         assert_eq!(of(&["/bin/sh", "-c", "exec /a --port 1"], &[]), "/bin/sh /a");
         assert_eq!(of(&["tini"], &["sh", "-c", "/a;b"]), "tini sh /a");
+        assert_eq!(of(&["tini", "/run.sh"], &["a", "b"]), "tini /run.sh a");
+        assert_eq!(of(&["docker-entrypoint"], &["-v"]), "docker-entrypoint -v");
         for (text, program) in [
             ("a", "a"),
             ("exec a --port 1", "a"),

@@ -22,6 +22,9 @@ const MOUNTED: &[&[u8]] = &[b"dev", b"proc", b"sys", b"run", b"mnt"];
 const IN_MUSL: &[&str] =
     &["libc.", "libpthread.", "librt.", "libm.", "libdl.", "libutil.", "libxnet."];
 
+/// What glibc's loaders call themselves (`SONAME`).
+const NAMES_OF_LOADERS: &[&str] = &["ld-linux", "ld64.so.", "ld.so.1"];
+
 /// Libraries of a graphics driver, which the runtime brings into the container.
 const OF_DRIVERS: &[&str] = &[
     "libcuda.so",
@@ -130,9 +133,12 @@ impl<'a> Libraries<'a> {
 
     /// The loader itself, what it brings along, and what comes with a driver.
     fn comes_by_itself(&self, name: &str, program: &ElfFacts) -> bool {
-        let is_loader =
-            program.interpreter.as_ref().is_some_and(|path| path.rsplit('/').next() == Some(name));
         let starts = |list: &[&str]| list.iter().any(|start| name.starts_with(start));
+        // Wherever it lies: the loader that runs the program goes by the name that it has for itself.
+        let is_loader = program
+            .interpreter
+            .as_ref()
+            .is_some_and(|path| path.rsplit('/').next() == Some(name) || starts(NAMES_OF_LOADERS));
         is_loader || self.has_musl && starts(IN_MUSL) || starts(OF_DRIVERS)
     }
 
@@ -349,6 +355,8 @@ mod tests {
         let both = &["libc.so.6", "ld-linux-x86-64.so.2"];
         assert_eq!(lack(app(both), &[c], "", &[]), "nothing");
         assert_eq!(lack(app(both), &[], "", &[]), "libc.so.6");
+        let moved = Sample { interpreter: Some("/nix/ld.so"), ..app(&["ld-linux-x86-64.so.2"]) };
+        assert_eq!(lack(moved, &[], "", &[]), "nothing");
         for dir in ["lib", "usr/lib64"] {
             let path = format!("{dir}/liba.so.1");
             let files = [(path.as_str(), library(&[]))];
