@@ -28,7 +28,8 @@ pub struct VerifyArgs {
     /// Platforms that must be there and right, separated by commas [default: all that are there]
     #[arg(long, visible_alias = "platform", value_delimiter = ',', value_name = "P,…")]
     pub platforms: Vec<String>,
-    /// Let files of another machine pass at paths that match; as in .dockerignore
+    /// Let files of another machine pass at paths that match: /opt/tool, or /opt/** for all below a
+    /// directory
     #[arg(long, value_name = "PATTERN")]
     pub allow_foreign: Vec<String>,
     /// How to write what was found

@@ -17,7 +17,9 @@ use super::{
 
 /// Says why nothing could be done.
 pub fn say(message: &str) {
-    crate::talk::error(message);
+    let (related, notes) = (Vec::new(), Vec::new());
+    let message = message.to_owned();
+    show("", "", &Failure { message, place: None, related, notes, interrupted: false });
 }
 
 /// Shows what should be looked at.

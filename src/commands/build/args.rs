@@ -32,9 +32,9 @@ pub struct BuildArgs {
     pub load: bool,
     /// Where the image goes; may be repeated: type=registry or image (name=, push-by-digest=true),
     /// type=oci,dest=PATH (a .tar or a directory), type=docker,dest=FILE (a file per platform if
-    /// there are several), type=tar,dest=FILE, type=local,dest=DIR, or a directory. With
-    /// compression=, compression-level=, force-compression=true, rewrite-timestamp=true (to
-    /// SOURCE_DATE_EPOCH)
+    /// there are several), type=tar,dest=FILE, type=local,dest=DIR, or a directory. With name= (the
+    /// names that -t gives take its place), compression=, compression-level=, force-compression=true,
+    /// rewrite-timestamp=true (to SOURCE_DATE_EPOCH), annotation.KEY=, platform-split=
     #[arg(short, long = "output", value_name = "type=T,dest=PATH,…")]
     pub outputs: Vec<String>,
     /// An annotation: [LEVEL[PLATFORM],…:]KEY=VALUE; levels are manifest (if none is given), index,
@@ -126,7 +126,8 @@ pub struct BuildArgs {
     /// outputs want it, or gzip]
     #[arg(long, value_name = "C")]
     pub compression: Option<String>,
-    /// Let files of another machine pass at paths that match; as in .dockerignore
+    /// Let files of another machine pass at paths that match: /opt/tool, or /opt/** for all below a
+    /// directory
     #[arg(long, value_name = "PATTERN")]
     pub allow_foreign: Vec<String>,
     /// How progress is shown
