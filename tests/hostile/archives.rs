@@ -1,14 +1,16 @@
 //! Archives that mean harm, as layers, as contexts, and as what ADD unpacks.
 
 use std::{
-    collections::BTreeSet,
     fs::{self, File},
     path::Path,
 };
 
 use mlint_builder::{
     context::unpack_context,
-    copy::{Placement, archive::write_archive},
+    copy::{
+        Placement,
+        archive::{Written, write_archive},
+    },
     layer::{
         Compression, EntryKind, LayerWriter, View,
         read::Limits,
@@ -120,7 +122,7 @@ fn contexts_and_added_archives_stay_there_too() {
         let path = dir.path().join("layer");
         let mut layer = LayerWriter::create(&path, Compression::Gzip(1)).unwrap();
         let added = File::open(&file).unwrap();
-        let mut written = BTreeSet::new();
+        let mut written = Written::default();
         let base = "opt".into();
         if write_archive(added, &base, &placement, &mut layer, &mut written, &|| false).is_ok() {
             let layer = layer.finish().unwrap();
