@@ -12,6 +12,7 @@ mod images;
 mod interrupt;
 mod local;
 mod meanwhile;
+mod mounts;
 mod neighbours;
 mod outputs;
 mod places;

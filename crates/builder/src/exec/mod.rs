@@ -2,6 +2,7 @@
 
 mod bases;
 mod cache_key;
+mod caches;
 mod copy;
 mod identity;
 mod known;

@@ -10,11 +10,16 @@ use std::{
 
 use mlint_oci::Digest;
 
-use super::{Exec, run::WorkDirs, seed::give, ssh::AgentSocket};
+use super::{
+    Exec,
+    run::WorkDirs,
+    seed::{USUAL, give},
+    ssh::AgentSocket,
+};
 use crate::{
     error::FsError,
     layer::{EntryKind, entry::ImagePath, view::Lookup},
-    plan::{MountSource, RunMount, Seed, Sharing},
+    plan::{MountSource, RunMount},
     problem::{BuildError, Problem},
     sandbox::step::Mount,
     store::Lock,
@@ -29,12 +34,6 @@ pub(super) enum Stages {
     ByContent,
 }
 
-/// Mode, user and group.
-type Own = (u32, u32, u32);
-
-/// Those of a cache's directory that says nothing of them.
-const USUAL: Own = (0o755, 0, 0);
-
 /// Mounts that are ready, with the locks that they need.
 #[derive(Default)]
 pub(super) struct Prepared {
@@ -43,8 +42,9 @@ pub(super) struct Prepared {
     /// Variables: secrets, and where an agent is.
     pub env: Vec<(String, String)>,
     pub agents: Vec<AgentSocket>,
-    /// The private caches of this step: one that it mounts twice is one.
-    private: BTreeMap<String, Digest>,
+    /// The directories of the step's caches, by what they are known by: one that it mounts twice is
+    /// one.
+    pub(super) caches: BTreeMap<String, Digest>,
     /// How many agents the step asks for.
     wanted_agents: usize,
 }
@@ -59,9 +59,9 @@ impl Exec<'_> {
         let mut keys = Vec::new();
         for mount in mounts {
             keys.push(match mount {
-                RunMount::Cache { id, target, read_only, mode, uid, gid, seed, .. } => {
-                    let begins = self.beginning((*mode, *uid, *gid), seed.as_ref())?;
-                    format!("cache {id} {target} {read_only} {begins}")
+                RunMount::Cache { id, target, read_only, seed, source, .. } => {
+                    let begins = self.seed_key(seed, source, stages)?;
+                    format!("cache {id} {target} {read_only} {source} {begins}")
                 }
                 RunMount::Tmpfs { target, size } => format!("tmpfs {target} {size:?}"),
                 // Whether they are given, and what they are, does not count.
@@ -70,12 +70,7 @@ impl Exec<'_> {
                 }
                 RunMount::Ssh { id, target, file } => format!("ssh {id} {target:?} {file:?}"),
                 RunMount::Bind { from, source, target, read_only } => {
-                    let content = match (stages, from) {
-                        (Stages::ByContent, MountSource::Step(_)) => {
-                            self.mounted_content(*from, source)?
-                        }
-                        _ => self.mount_content(*from, source)?,
-                    };
+                    let content = self.mount_content(*from, source, stages)?;
                     format!("bind {content} {source} {target} {read_only}")
                 }
             });
@@ -84,33 +79,17 @@ impl Exec<'_> {
     }
 
     /// What identifies the files that a mount comes from.
-    fn mount_content(&self, from: MountSource, source: &str) -> Result<Digest, BuildError> {
-        match from {
-            MountSource::Step(step) => Ok(self.snapshot(step).chain),
-            from => self.context_mount_digest(from, source),
+    pub(super) fn mount_content(
+        &self,
+        from: MountSource,
+        source: &str,
+        stages: Stages,
+    ) -> Result<Digest, BuildError> {
+        match (from, stages) {
+            (MountSource::Step(step), Stages::ByName) => Ok(self.snapshot(step).chain),
+            (MountSource::Step(_), Stages::ByContent) => self.mounted_content(from, source),
+            (from, _) => self.context_mount_digest(from, source),
         }
-    }
-
-    /// What a cache's directory is like before anybody put something into it. One that begins in
-    /// another way is another directory, as it is for BuildKit (`solver/llbsolver/mounts/mount.go`,
-    /// `getRefCacheDir`: the id, and the reference that it starts from).
-    fn beginning(&self, own: Own, seed: Option<&Seed>) -> Result<String, BuildError> {
-        let (mode, uid, gid) = own;
-        let owned = match own {
-            USUAL => String::new(),
-            _ => format!("{mode:o} {uid}:{gid}"),
-        };
-        Ok(match seed {
-            Some(seed) => format!("{owned} {}", self.seed_key(seed)?),
-            None => owned,
-        })
-    }
-
-    fn seed_key(&self, seed: &Seed) -> Result<String, BuildError> {
-        let Seed { from, source, or_new } = seed;
-        // A directory that need not be there can't be looked for in a context.
-        let part = if *or_new { "/" } else { source };
-        Ok(format!("from {} {source} {or_new}", self.mount_content(*from, part)?))
     }
 
     fn context_mount_digest(&self, from: MountSource, source: &str) -> Result<Digest, BuildError> {
@@ -144,12 +123,11 @@ impl Exec<'_> {
             RunMount::Tmpfs { target, size } => {
                 Mount::Tmpfs { dest: target.clone(), size: *size, mode: 0o1777 }
             }
-            RunMount::Cache { id, target, sharing, read_only, mode, uid, gid, seed } => {
-                let own = (*mode, *uid, *gid);
-                let source = self.cache_dir(id, *sharing, own, seed.as_ref(), prepared)?;
+            RunMount::Cache { id, target, read_only, seed, source, .. } => {
+                let subpath = Some(source.clone()).filter(|source| source != "/");
                 Mount::Bind {
-                    source,
-                    subpath: None,
+                    source: self.cache_dir(id, seed, source, prepared)?,
+                    subpath,
                     dest: target.clone(),
                     read_only: *read_only,
                     recursive: false,
@@ -251,8 +229,7 @@ impl Exec<'_> {
         if context.has_other_owners {
             let copy = dirs.extra(&format!("context-{number}"))?;
             give(&copy, USUAL)?;
-            let whole = Seed { from, source: "/".to_owned(), or_new: false };
-            self.seed(&copy, &whole, USUAL)?;
+            self.fill(&copy, from)?;
             return Ok(vec![copy]);
         }
         if context.excluded.is_empty() {
@@ -308,85 +285,6 @@ impl Exec<'_> {
             }
         }
         Ok(true)
-    }
-
-    /// Locks the caches that a step wants for itself. All steps of all builds take them in the same
-    /// order, so that no two wait for each other; one that is mounted twice is locked once.
-    pub(super) fn lock_caches(
-        &self,
-        mounts: &[RunMount],
-        prepared: &mut Prepared,
-    ) -> Result<(), BuildError> {
-        let mut names = BTreeSet::new();
-        for mount in mounts {
-            if let RunMount::Cache { id, sharing: Sharing::Locked, mode, uid, gid, seed, .. } =
-                mount
-            {
-                let full = self.cache_name(id, (*mode, *uid, *gid), seed.as_ref())?;
-                names.insert(Digest::sha256(full).hex().to_owned());
-            }
-        }
-        for name in names {
-            prepared.locks.push(self.lock("mount", &name)?);
-        }
-        Ok(())
-    }
-
-    /// What a cache mount's directory is known by.
-    fn cache_name(&self, id: &str, own: Own, seed: Option<&Seed>) -> Result<String, BuildError> {
-        Ok(match self.beginning(own, seed)? {
-            usual if usual.is_empty() => id.to_owned(),
-            other => format!("{id}\0{other}"),
-        })
-    }
-
-    /// The directory of a cache mount; a private one is locked.
-    fn cache_dir(
-        &self,
-        id: &str,
-        sharing: Sharing,
-        own: Own,
-        seed: Option<&Seed>,
-        prepared: &mut Prepared,
-    ) -> Result<PathBuf, BuildError> {
-        let mut number = 0;
-        let full = self.cache_name(id, own, seed)?;
-        let known = prepared.private.get(&full).filter(|_| sharing == Sharing::Private).cloned();
-        let name = loop {
-            if let Some(name) = known {
-                break name;
-            }
-            let name = match number {
-                0 => Digest::sha256(&full),
-                n => Digest::sha256(format!("{full}\0{n}")),
-            };
-            match sharing {
-                // What is locked is so already.
-                Sharing::Shared | Sharing::Locked => break name,
-                Sharing::Private => match self.store.try_lock("mount", name.hex())? {
-                    Some(lock) => {
-                        prepared.locks.push(lock);
-                        prepared.private.insert(full, name.clone());
-                        break name;
-                    }
-                    None => number += 1,
-                },
-            }
-        };
-        let dir = self.store.mount_dir(&name, id)?;
-        if dir.exists() {
-            return Ok(dir);
-        }
-        let _making = self.lock("new-mount", name.hex())?;
-        if !dir.exists() {
-            let made = self.store.temporary_dir("mount")?;
-            match seed {
-                Some(seed) => self.seed(&made, seed, own)?,
-                None => give(&made, own)?,
-            }
-            fs::rename(&made, &dir).map_err(FsError::new("create", &dir))?;
-        }
-        Ok(dir)
     }
 }
 

@@ -81,9 +81,8 @@ impl Exec<'_> {
             Ok(Fresh { settled, ..Fresh::from(layer) })
         };
         self.cached_or(id, "run", &key, || -> Result<Fresh, BuildError> {
-            let mounts_a_stage = |mount: &RunMount| {
-                matches!(mount, RunMount::Bind { from: MountSource::Step(_), .. })
-            };
+            let mounts_a_stage =
+                |mount: &RunMount| matches!(mount.source(), Some(MountSource::Step(_)));
             if !op.mounts.iter().any(mounts_a_stage) {
                 self.events.event(Event::Started { step: id });
                 return run();
@@ -110,7 +109,7 @@ impl Exec<'_> {
             env.push(("HOME".to_owned(), user.home.clone()));
         }
         let mut prepared = Prepared::default();
-        self.lock_caches(&op.mounts, &mut prepared)?;
+        self.take_caches(&op.mounts, &mut prepared)?;
         for mount in &op.mounts {
             self.prepare_mount(mount, dirs, &mut prepared)?;
         }

@@ -4,7 +4,7 @@ use mlint_syntax::{CopySource, Instruction, Span, Word, word};
 
 use super::{
     CopyItem, CopyOp, GitItem, MountSource, Op, UrlItem, flags,
-    mounts::{absolute, clean},
+    paths::{absolute, clean},
     stage::{Planner, StageState, text_of},
 };
 use crate::{

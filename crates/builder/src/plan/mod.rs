@@ -9,8 +9,10 @@ mod flags;
 mod images;
 mod metadata;
 mod mounts;
+mod paths;
 mod ports;
 mod run;
+mod size;
 mod stage;
 mod stages;
 mod words;
@@ -23,7 +25,8 @@ use serde::Serialize;
 
 pub use contexts::Contexts;
 pub use images::{ImageNeed, ResolvedImage, ResolvedImages};
-pub use mounts::{MountSource, RunMount, Seed, Sharing, parse_size};
+pub use mounts::{MountSource, OWN_PART, Own, RunMount, Seed, Sharing};
+pub use size::parse_size;
 pub use stage::plan_platform;
 pub use stages::{Inputs, Reach, Stages};
 

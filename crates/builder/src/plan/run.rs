@@ -4,7 +4,7 @@ use mlint_model::scope::PROXY_ARGS;
 use mlint_syntax::{CommandLine, Instruction, Span};
 
 use super::{
-    MountSource, Op, RunMount, RunOp, flags, mounts,
+    MountSource, Op, RunMount, RunOp, flags, mounts, paths,
     stage::{Planner, StageState, text_of},
 };
 use crate::problem::{At, BuildError, Problem};
@@ -50,7 +50,7 @@ impl Planner<'_> {
             script: command.script,
             env: environment(state),
             proxies,
-            cwd: mounts::clean(&state.config.config.working_dir),
+            cwd: paths::clean(&state.config.config.working_dir),
             user: state.config.config.user.clone(),
             mounts,
             network,
@@ -90,8 +90,7 @@ impl Planner<'_> {
                 }
                 None => MountSource::Context,
             };
-            let needs_context = from == MountSource::Context
-                && matches!(parsed.kind.as_deref(), None | Some("bind"));
+            let needs_context = from == MountSource::Context && parsed.kind() == "bind";
             if needs_context && !self.has_context() {
                 return Err(Problem::NoContext.at(flag.span));
             }

@@ -9,7 +9,7 @@ use mlint_syntax::{Instruction, InstructionKind, Span, Word};
 use super::{
     CopyItem, CopyOp, ImagePlan, MountSource, Op, Origin, Plan, ResolvedImages, StepId, WorkdirOp,
     flags,
-    mounts::{absolute, clean},
+    paths::{absolute, clean},
     stages::{Inputs, Reach, Source, expansion, parse_trigger},
 };
 use crate::problem::{BuildError, Problem};

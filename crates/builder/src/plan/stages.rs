@@ -96,7 +96,10 @@ impl Stages {
 
     /// The stage to build.
     pub fn target(&self, name: Option<&str>) -> Result<usize, BuildError> {
-        let Some(name) = name else { return Ok(self.list.len() - 1) };
+        // Of no name it is as if it were not given (BuildKit's `dockerui/config.go`).
+        let Some(name) = name.filter(|name| !name.is_empty()) else {
+            return Ok(self.list.len() - 1);
+        };
         let lower = name.to_lowercase();
         let found = self.list.iter().rposition(|s| s.name.as_deref() == Some(&lower));
         found.ok_or_else(|| {

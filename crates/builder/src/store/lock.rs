@@ -16,7 +16,7 @@ use crate::error::FsError;
 /// A lock that is held.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -33,18 +33,25 @@ impl Lock {
             }
             .map_err(|e| FsError::new("lock", path)(e.into()))?;
             if is_current(&file, path) {
-                return Ok(Self { _file: file, path: path.to_owned() });
+                return Ok(Self { file, path: path.to_owned() });
             }
         }
     }
 
     /// Takes the lock if it is free.
     pub fn attempt(path: &Path) -> Result<Option<Self>, FsError> {
+        Self::attempt_as(path, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// Takes the lock together with others that share it, unless somebody has it alone.
+    pub fn attempt_shared(path: &Path) -> Result<Option<Self>, FsError> {
+        Self::attempt_as(path, FlockOperation::NonBlockingLockShared)
+    }
+
+    fn attempt_as(path: &Path, operation: FlockOperation) -> Result<Option<Self>, FsError> {
         let file = open(path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) if is_current(&file, path) => {
-                Ok(Some(Self { _file: file, path: path.to_owned() }))
-            }
+        match flock(&file, operation) {
+            Ok(()) if is_current(&file, path) => Ok(Some(Self { file, path: path.to_owned() })),
             Ok(()) | Err(Errno::WOULDBLOCK) => Ok(None),
             Err(e) => Err(FsError::new("lock", path)(e.into())),
         }
@@ -61,8 +68,10 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Whoever waits on the removed file notices and opens the new one.
-        let _ = std::fs::remove_file(&self.path);
+        // Whoever waits on the removed file notices and opens the new one. Who shares it would not.
+        if flock(&self.file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -80,5 +89,26 @@ fn is_current(file: &File, path: &Path) -> bool {
     match (file.metadata(), std::fs::metadata(path)) {
         (Ok(held), Ok(there)) => (held.dev(), held.ino()) == (there.dev(), there.ino()),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_shares_a_lock_keeps_out_who_wants_it_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let one = Lock::attempt_shared(&path).unwrap().unwrap();
+        let two = Lock::attempt_shared(&path).unwrap().unwrap();
+        assert!(Lock::attempt(&path).unwrap().is_none());
+        drop(one);
+        assert!(Lock::attempt(&path).unwrap().is_none());
+        drop(two);
+        let alone = Lock::attempt(&path).unwrap().unwrap();
+        assert!(Lock::attempt_shared(&path).unwrap().is_none());
+        drop(alone);
+        assert!(!path.exists());
     }
 }

@@ -212,11 +212,26 @@ impl Store {
         Lock::attempt(&self.root.join("locks").join(format!("{kind}-{name}")))
     }
 
+    /// As [`Store::try_lock`], together with others that share the lock; `None` when somebody has it
+    /// alone.
+    pub fn try_lock_shared(&self, kind: &str, name: &str) -> Result<Option<Lock>, FsError> {
+        Lock::attempt_shared(&self.root.join("locks").join(format!("{kind}-{name}")))
+    }
+
+    /// Whether a cache mount has this directory.
+    pub fn has_mount(&self, name: &Digest) -> bool {
+        self.mount_path(name).exists()
+    }
+
+    fn mount_path(&self, name: &Digest) -> PathBuf {
+        self.root.join("mounts").join(format!("{}-{}", name.hex(), self.owners))
+    }
+
     /// The directory of a cache mount, which is made by who finds none. What `about` says is shown
     /// to people.
     pub fn mount_dir(&self, name: &Digest, about: &str) -> Result<PathBuf, FsError> {
         self.hold(Thing::Mount, name.hex())?;
-        let dir = self.root.join("mounts").join(format!("{}-{}", name.hex(), self.owners));
+        let dir = self.mount_path(name);
         let note = dir.with_extension("json");
         match fs::metadata(&note) {
             Ok(found) => touch(&note, &found),
