@@ -14,7 +14,7 @@ use mlint_oci::Digest;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use super::walk::{Context, Stamp};
+use super::walk::{Context, Stamp, open_file};
 use crate::{
     error::FsError, layer::entry::ImagePath, layer::writer::digest_of, sandbox::safe_fs::Root,
     store::Store,
@@ -65,7 +65,7 @@ impl FileDigests {
         let on_disk = self.root.join(path.as_path());
         // What is a link or a pipe by now is no file of the context.
         let digest = Root::open(&self.root)
-            .and_then(|root| root.open_file_itself(path.as_path()))
+            .and_then(|root| open_file(&root, path.as_path()))
             .and_then(digest_file)
             .map_err(FsError::new("read", &on_disk))?;
         if let Some(stamp) = stamp

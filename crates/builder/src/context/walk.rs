@@ -2,19 +2,23 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, Metadata},
+    fs::{self, File, Metadata},
     io,
     os::unix::{
         ffi::OsStrExt,
         fs::{FileTypeExt, MetadataExt},
     },
     path::{Path, PathBuf},
+    time::{Duration, UNIX_EPOCH},
 };
+
+use rustix::fs::{FileType, MemfdFlags, memfd_create};
 
 use super::dockerignore::{Ignore, Inherited};
 use crate::{
     error::FsError,
     layer::{EntryKind, IndexEntry, LayerIndex, View, entry::ImagePath, view::Node},
+    sandbox::safe_fs::Root,
 };
 
 /// What identifies a file's content without reading it.
@@ -92,6 +96,25 @@ impl Context {
             nodes.map(line).collect::<Vec<_>>()
         };
         all(self) == all(later)
+    }
+}
+
+/// Opens a file of a context to read it. A socket is an empty file, as it is for BuildKit, which sends
+/// a context by its kinds and makes a file of this one.
+pub fn open_file(root: &Root, path: &Path) -> io::Result<File> {
+    let opened = root.open_file_itself(path);
+    let Err(error) = &opened else { return opened };
+    if error.raw_os_error() != Some(rustix::io::Errno::NXIO.raw_os_error()) {
+        return opened;
+    }
+    match root.lstat(path)? {
+        Some(found) if FileType::from_raw_mode(found.st_mode) == FileType::Socket => {
+            let empty = File::from(memfd_create("socket", MemfdFlags::CLOEXEC)?);
+            let seconds = u64::try_from(found.st_mtime).unwrap_or_default();
+            empty.set_modified(UNIX_EPOCH + Duration::from_secs(seconds))?;
+            Ok(empty)
+        }
+        _ => opened,
     }
 }
 
@@ -199,8 +222,10 @@ impl Walk<'_> {
             }
         } else if kind.is_fifo() {
             EntryKind::Fifo
+        } else if kind.is_socket() {
+            EntryKind::File(0)
         } else {
-            // Sockets and devices are no part of a context.
+            // Devices are no part of a context.
             return Ok(());
         };
         self.has_other_owners |= (found.uid(), found.gid()) != (0, 0);
@@ -242,6 +267,17 @@ mod tests {
         let (seen, excluded) = context("*\n!**/*.go", &["a/b/x.c", "a/y.go"]);
         assert_eq!(seen, ["/a", "/a/y.go"]);
         assert_eq!(excluded, ["/a/b"]);
+    }
+
+    #[test]
+    fn a_socket_is_an_empty_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("s")).unwrap();
+        let context = Context::read(dir.path(), &Ignore::default()).unwrap();
+        let kind = context.view.get(&"s".into()).map(|node| node.entry.kind.clone());
+        assert_eq!(kind, Some(EntryKind::File(0)));
+        let file = open_file(&Root::open(dir.path()).unwrap(), Path::new("s")).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 0);
     }
 
     #[test]

@@ -15,9 +15,12 @@ use std::{
 
 use mlint_oci::Digest;
 
-use super::{Exec, Fresh, LoadedContext, Made, Snapshot, cache_key::key, now, remote::FetchedFile};
+use super::{
+    Exec, Fresh, LoadedContext, Made, Snapshot, cache_key::key, now, owner::root_is_zero,
+    remote::FetchedFile,
+};
 use crate::{
-    context::walk::Stamp,
+    context::walk::{Stamp, open_file},
     copy::{
         Content, CopyError, Filter, Placed, Placement, Selected,
         archive::{Written, is_archive, write_archive},
@@ -140,7 +143,7 @@ impl Exec<'_> {
     fn place(&self, op: &CopyOp, parent: &Snapshot) -> Result<Work, BuildError> {
         let dest = self.view(parent)?;
         let owner = match &op.chown {
-            Some(spec) => Some(self.owner(spec, parent, &dest)?),
+            Some(spec) => Some(self.owner(&root_is_zero(spec), parent, &dest)?),
             None => None,
         };
         let placement = Placement::new(dest, owner, op.chmod.clone(), now());
@@ -412,7 +415,7 @@ impl OnDisk {
 
     pub(super) fn open(&self) -> Result<File, FsError> {
         Root::open(&self.root)
-            .and_then(|root| root.open_file_itself(self.below.as_path()))
+            .and_then(|root| open_file(&root, self.below.as_path()))
             .map_err(FsError::new("read", &self.path()))
     }
 }

@@ -81,3 +81,28 @@ impl Exec<'_> {
         Ok(root.read(path.as_path(), limit).unwrap_or_default())
     }
 }
+
+/// A `--chown` in which `root` is a number already: it is 0 whatever the image's files say, and where
+/// there are none (BuildKit's `client/llb/fileop.go`, `parseUID`).
+pub(super) fn root_is_zero(spec: &str) -> String {
+    let zero = |name| if name == "root" { "0" } else { name };
+    match spec.split_once(':') {
+        Some((user, group)) => format!("{}:{}", zero(user), zero(group)),
+        None => zero(spec).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_needs_no_look_up() {
+        let owner = |spec| numeric_owner(&root_is_zero(spec));
+        assert_eq!(owner("root"), Some((0, 0)));
+        assert_eq!(owner("root:5"), Some((0, 5)));
+        assert_eq!(owner("5:root"), Some((5, 0)));
+        assert_eq!(owner("root:wheel"), None);
+        assert_eq!(root_is_zero("rooted:root"), "rooted:0");
+    }
+}
