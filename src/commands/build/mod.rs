@@ -213,7 +213,7 @@ fn request(
         origin: found.origin.clone(),
         platforms,
         build_platform: Platform::host().to_string(),
-        target: args.target.clone().or_else(|| defaults.target.clone()),
+        target: args.target.clone().or_else(|| defaults.target.clone()).filter(|t| !t.is_empty()),
         build_args,
         labels: pairs("--label", &args.labels)?,
         tags,
@@ -330,8 +330,14 @@ fn run_options(args: &BuildArgs) -> Result<RunOptions, String> {
     };
     Ok(RunOptions {
         hosts: args.hosts.iter().map(|h| values::host(h)).collect::<Result<_, _>>()?,
-        shm_size: args.shm_size.as_deref().map(|s| values::size("--shm-size", s)).transpose()?,
-        limits: args.ulimits.iter().map(|l| values::limit(l)).collect::<Result<_, _>>()?,
+        // Of no size it is as large as without the flag.
+        shm_size: args
+            .shm_size
+            .as_deref()
+            .map(|size| values::size("--shm-size", size))
+            .transpose()?
+            .filter(|size| *size > 0),
+        limits: values::limits(&args.ulimits)?,
         no_network,
     })
 }

@@ -83,6 +83,19 @@ impl OtherArgs {
         if !self.policy.is_empty() {
             return Err("--policy: mlint knows no policies; docker buildx build does".to_owned());
         }
+        if self.squash {
+            return Err(
+                "--squash: BuildKit, too, has no such thing; COPY what the image is to hold into \
+                        a last stage"
+                    .to_owned(),
+            );
+        }
+        if let Some(option) = self.security_opt.first() {
+            return Err(format!(
+                "--security-opt {option}: commands always run with Docker's default profile here, and \
+                 BuildKit, too, leaves this flag alone"
+            ));
+        }
         match self.unlimited() {
             Some(flag) => Err(format!(
                 "{flag}: mlint makes no cgroups, and BuildKit, too, leaves this flag alone; start mlint in \
@@ -103,8 +116,6 @@ impl OtherArgs {
             ("--cpuset-cpus", self.cpuset_cpus.is_some()),
             ("--cpuset-mems", self.cpuset_mems.is_some()),
             ("--isolation", self.isolation.as_deref().is_some_and(|mode| mode != "default")),
-            ("--security-opt", !self.security_opt.is_empty()),
-            ("--squash", self.squash),
         ]
         .into_iter()
         .find_map(|(flag, given)| given.then_some(flag))
@@ -148,6 +159,8 @@ mod tests {
             (&["--call", "outline"], "mlint graph"),
             (&["--cgroup-parent", "c"], "start it in"),
             (&["--memory", "1g"], "--memory: mlint makes no cgroups"),
+            (&["--squash"], "COPY what the image is to hold"),
+            (&["--security-opt", "seccomp=x"], "--security-opt seccomp=x: commands always run"),
         ] {
             let said = refused(args).unwrap_or_default();
             assert!(said.contains(way), "{args:?}: {said}");

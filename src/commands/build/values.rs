@@ -121,8 +121,21 @@ pub fn size(flag: &str, text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("{flag} {text}: expected a size, as in 65536, 64k, 64m or 1g"))
 }
 
+/// All limits; of those with one name the last counts, in the place of the first.
+pub fn limits(texts: &[String]) -> Result<Vec<Limit>, String> {
+    let mut limits: Vec<Limit> = Vec::new();
+    for text in texts {
+        let limit = limit(text)?;
+        match limits.iter_mut().find(|known| known.resource == limit.resource) {
+            Some(known) => *known = limit,
+            None => limits.push(limit),
+        }
+    }
+    Ok(limits)
+}
+
 /// `nofile=1024:2048`; `-1` is unlimited.
-pub fn limit(text: &str) -> Result<Limit, String> {
+fn limit(text: &str) -> Result<Limit, String> {
     let wrong = || format!("--ulimit {text}: expected NAME=SOFT[:HARD], as in nofile=1024:2048");
     let (name, values) = text.split_once('=').ok_or_else(wrong)?;
     let resource = match name {
@@ -195,7 +208,13 @@ mod tests {
         for bad in ["nofile", "nofile=", "nofile=2:1", "colour=1", "nofile=-1:5", "nofile=x"] {
             assert_eq!(values(bad), None, "{bad}");
         }
+        let several = ["nofile=1", "core=5", "nofile=2:3"].map(str::to_owned);
+        let several = limits(&several).unwrap();
+        let values: Vec<_> = several.iter().map(|l| (l.resource, l.soft, l.hard)).collect();
+        let [nofile, core] = [Resource::Nofile, Resource::Core];
+        assert_eq!(values, [(nofile, Some(2), Some(3)), (core, Some(5), Some(5))]);
         assert_eq!(size("--shm-size", "64m"), Ok(64 << 20));
+        assert_eq!(size("--shm-size", "1.5k"), Ok(1536));
         assert!(size("--shm-size", "much").is_err());
     }
 
