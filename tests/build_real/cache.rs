@@ -119,6 +119,15 @@ fn nothing_damaged_leaves_it() {
     let (from, to) = (project.beside("a.tar"), project.beside("read"));
     let (from, to) = (format!("oci-archive:{}", from.display()), format!("dir:{}", to.display()));
     run(Command::new("skopeo").args(["copy", "--quiet", &from, &to]));
+    // Also where what is written can't be taken back: it is looked at before the first byte.
+    damage(&noise().unwrap());
+    let pipe = ["--platforms", "linux/amd64", "-o", "type=docker,dest=-"];
+    let said = project.command(&pipe).output().unwrap();
+    let warned = String::from_utf8_lossy(&said.stderr).contains("was damaged on this disk");
+    assert!(said.status.success() && warned, "{}", String::from_utf8_lossy(&said.stderr));
+    let list = b"manifest.json\0";
+    let lists = said.stdout.windows(list.len()).filter(|bytes| bytes == list).count();
+    assert_eq!(lists, 1, "one archive");
     // Cut short, and records that do not fit their sum: as if they were not there.
     project.build(&archive).succeeds();
     let file = fs::File::options().write(true).open(noise().unwrap()).unwrap();

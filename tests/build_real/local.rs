@@ -133,3 +133,22 @@ fn bytes_do_not_depend_on_the_number_of_jobs() {
     assert_eq!(one.len(), 2);
     assert!(one == four);
 }
+
+#[test]
+fn another_name_of_a_file_that_was_replaced_keeps_the_file() {
+    let project = Project::new(
+        "FROM BASE AS two\nRUN mkdir /d && echo 1 > /d/a && ln /d/a /d/b\n\
+         RUN echo 2 > /d/c && mv /d/c /d/a\nFROM scratch\nCOPY --from=two /d /d\n",
+    );
+    let read = |name: &str| fs::read_to_string(project.beside("out/d").join(name)).unwrap();
+    for target in ["two", ""] {
+        let one = ["--platforms", "linux/amd64", "--target", target];
+        project.build(&[&one[..], &["-o", "../out"]].concat()).succeeds();
+        assert_eq!((read("a"), read("b")), ("2\n".to_owned(), "1\n".to_owned()), "{target}");
+        project.build(&[&one[..], &["-o", "type=tar,dest=../out.tar"]].concat()).succeeds();
+        let tar = project.beside("out.tar");
+        let b = Command::new("tar").arg("-xOf").arg(tar).args(["d/b"]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&b.stdout), "1\n", "{target}");
+        fs::remove_dir_all(project.beside("out")).unwrap();
+    }
+}

@@ -132,6 +132,13 @@ fn what_one_output_wants_changes_no_other() {
     let dead = "type=registry,name=127.0.0.1:1/b:1";
     project.build(&[ONE, &["-o", &good, "-o", dead]].concat()).fails_with(&["nothing was tagged"]);
     assert!(world().registry.tags("both").is_empty());
+    // Two images can't have one name.
+    let same = |more: &str| format!("type=registry,name={}{more}", world().name("both:2"));
+    project
+        .build(&[ONE, &["-o", &same(""), "-o", &same(",annotation.a=b")]].concat())
+        .fails_with(&["can't have two images at", "both:2"]);
+    project.build(&[ONE, &["-o", &same(""), "-o", &same("")]].concat()).succeeds();
+    assert_eq!(world().registry.tags("both"), ["2"]);
     // The names of -t take the place of an output's own, and --push pushes an image.
     let named = format!("type=image,name={},compression=zstd", world().name("own:1"));
     let out = project.build(&[ONE, &["--push", "-o", &named]].concat()).succeeds().out;
@@ -191,6 +198,13 @@ fn an_answer_is_never_an_earlier_builds() {
     project.dockerfile("FROM scratch\nCOPY no-such-file /\n");
     project.build(&[ONE, &about].concat()).fails_with(&["no-such-file"]);
     assert!(!iid.exists() && !meta.exists());
+    // A link is where somebody else wants it: it is written through.
+    let link = project.beside("link");
+    symlink(&iid, &link).unwrap();
+    project.dockerfile("FROM scratch\nCOPY f /\n");
+    let through = ["--iidfile", link.to_str().unwrap(), "-o", "../o"];
+    project.build(&[ONE, &through].concat()).succeeds();
+    assert!(link.is_symlink() && iid.exists());
     let nowhere = ["--iidfile", "no/such/dir"];
     project.build(&[ONE, &nowhere].concat()).fails_with(&["--iidfile", "no such directory"]);
     let lost = ["--annotation", "manifest[linux/s390x]:a=b"];

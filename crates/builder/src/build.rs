@@ -112,6 +112,7 @@ fn try_build(
     if whole {
         let images: Vec<_> =
             proved.iter().map(|(_, plan, _)| (plan.platform.clone(), plan.last)).collect();
+        check_for_caches(&exec)?;
         deliver(&exec, proved, started, &mut outcome)?;
         export_cache(&exec, &images)?;
     } else if request.push_partial && !proved.is_empty() {
@@ -127,6 +128,21 @@ fn try_build(
     outcome.seconds = start.elapsed().as_secs_f64();
     tidy(&store, request.cache_max, events);
     Ok(outcome)
+}
+
+/// Looks at the layers that go into a cache elsewhere, before anything is handed over: the build can
+/// still begin again for one that is damaged.
+fn check_for_caches(exec: &Exec<'_>) -> Result<(), BuildError> {
+    if !exec.request.cache_to.iter().any(|to| to.max) {
+        return Ok(());
+    }
+    for result in (0..exec.plan.steps.len()).filter_map(|id| exec.result(id)) {
+        let own = result.snapshot.layers.iter().filter(|layer| layer.origin.is_none());
+        for layer in own.filter(|layer| exec.store.has_layer(layer)) {
+            exec.whole_layer(layer)?;
+        }
+    }
+    Ok(())
 }
 
 fn jobs(request: &BuildRequest) -> usize {
@@ -202,16 +218,17 @@ fn deliver(
         let (images, root) = results.of(output)?;
         export::export(exec, output, images, root)?;
     }
-    let mut push = push::Push::new(exec);
+    let (mut push, mut pushed) = (push::Push::new(exec), Vec::new());
     for output in request.outputs.iter().filter(pushes) {
         let Place::Registry { names, by_digest } = &output.place else { continue };
         let (images, root) = results.of(output)?;
         let names = push.add(images, root, names, *by_digest)?;
         let digest = root.descriptor.digest.to_string();
         let with = |name| PushedName { name, digest: digest.clone() };
-        outcome.pushed.extend(names.into_iter().map(with));
+        pushed.extend(names.into_iter().map(with));
     }
     outcome.uploaded = push.send()?.uploaded;
+    outcome.pushed = pushed;
     Ok(())
 }
 

@@ -137,6 +137,10 @@ pub enum Problem {
          --platforms, or write archives of all with --output type=docker,dest=FILE"
     )]
     NothingToLoad(String),
+    #[error("{0}, and what was written so far is no whole archive: build again")]
+    BrokenOff(String),
+    #[error("a registry can't have two images at {name}: two outputs push different ones there")]
+    TwoForOneName { name: String },
     #[error("the annotation {key} is for {platform}, which is not built here")]
     AnnotatesNothing { key: String, platform: String },
     #[error(

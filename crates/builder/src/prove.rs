@@ -120,15 +120,15 @@ fn proof_of(
         .collect();
     let spans: Vec<Span> = steps.iter().map(|id| exec.plan.steps[*id].origin.span).collect();
     let allow = allowed.for_layers(&spans);
-    let started = started(&built.config);
+    let Started { programs: started, handed } = started(&built.config);
     let env = &built.config.config.env;
     let said: Vec<_> = allow.iter().map(|a| (format!("{:?}", a.pattern), &a.layers)).collect();
     let parts = (
-        "proof 3",
+        "proof 4",
         built.platform.to_string(),
         &built.snapshot.chain,
         &copied,
-        &started,
+        (&started, &handed),
         env,
         &said,
     );
@@ -147,6 +147,7 @@ fn proof_of(
             allow: &allow,
             copied_layers: &copied,
             started,
+            handed,
             env,
             text: &text,
         },
@@ -158,19 +159,20 @@ fn proof_of(
 
 /// The programs that a container starts with: the first one, and the one that it leads to if that is
 /// plain to see.
-pub fn started(config: &mlint_oci::ImageConfig) -> Vec<String> {
+pub fn started(config: &mlint_oci::ImageConfig) -> Started {
     let config = &config.config;
     let words = |argv: &Option<Vec<String>>| argv.clone().unwrap_or_default();
     let (entrypoint, cmd) = (words(&config.entrypoint), words(&config.cmd));
     let argv: Vec<String> = entrypoint.into_iter().chain(cmd).collect();
-    let mut found = Vec::new();
+    let (mut found, mut handed, mut is_handed) = (Vec::new(), Vec::new(), false);
     let mut rest: &[String] = &argv;
     while let [program, arguments @ ..] = rest {
         let name = program.rsplit('/').next().unwrap_or_default();
-        found.push(located(program, &config.working_dir));
+        let list = if is_handed { &mut handed } else { &mut found };
+        list.push(located(program, &config.working_dir));
         // Most end with `exec "$@"`.
         if name.ends_with(".sh") || name.contains("entrypoint") {
-            rest = arguments;
+            (rest, is_handed) = (arguments, true);
             continue;
         }
         if INITS.contains(&name) {
@@ -182,10 +184,19 @@ pub fn started(config: &mlint_oci::ImageConfig) -> Vec<String> {
         }
         let script = Some(arguments).filter(|_| SHELLS.contains(&name)).and_then(script);
         let first = script.and_then(first_program);
-        found.extend(first.map(|program| located(program, &config.working_dir)));
+        list.extend(first.map(|program| located(program, &config.working_dir)));
         break;
     }
-    found
+    Started { programs: found, handed }
+}
+
+/// What a container starts with.
+#[derive(Debug, Default)]
+pub struct Started {
+    /// Programs.
+    pub programs: Vec<String>,
+    /// Programs that a script among them is told to start.
+    pub handed: Vec<String>,
 }
 
 /// Programs that start another one and wait for its children.
@@ -302,7 +313,7 @@ fn maker(exec: &Exec<'_>, id: StepId, file: &Wrong) -> Result<Option<(Span, Stri
 
 #[cfg(test)]
 mod tests {
-    use super::started;
+    use super::{Started, started};
 
     #[test]
     fn what_a_container_starts_with_is_found_behind_what_starts_it() {
@@ -314,7 +325,9 @@ mod tests {
             let mut config = mlint_oci::ImageConfig::new(&"linux/amd64".parse().unwrap());
             config.config.working_dir = "/opt/app".to_owned();
             (config.config.entrypoint, config.config.cmd) = (list(entrypoint), list(cmd));
-            started(&config).join(" ")
+            let Started { programs, handed } = started(&config);
+            let handed = handed.iter().map(|program| format!("({program})"));
+            programs.into_iter().chain(handed).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(of(&["/a"], &["b"]), "/a");
         assert_eq!(of(&[], &["b", "c"]), "b");
@@ -323,8 +336,8 @@ mod tests {
         assert_eq!(of(&["dumb-init", "-v"], &["a"]), "dumb-init a");
         assert_eq!(of(&["/bin/sh", "-c", "exec /a --port 1"], &[]), "/bin/sh /a");
         assert_eq!(of(&["tini"], &["sh", "-c", "/a;b"]), "tini sh /a");
-        assert_eq!(of(&["tini", "/run.sh"], &["a", "b"]), "tini /run.sh a");
-        assert_eq!(of(&["docker-entrypoint"], &["-v"]), "docker-entrypoint -v");
+        assert_eq!(of(&["tini", "/run.sh"], &["a", "b"]), "tini /run.sh (a)");
+        assert_eq!(of(&["docker-entrypoint"], &["-v"]), "docker-entrypoint (-v)");
         for (text, program) in [
             ("a", "a"),
             ("exec a --port 1", "a"),

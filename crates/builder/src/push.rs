@@ -66,6 +66,16 @@ impl<'a, 'e> Push<'a, 'e> {
             }
         }
         for (repository, tags) in tags {
+            let digest = &root.descriptor.digest;
+            let other = |plan: &PushPlan| {
+                let is_other = plan.root().is_some_and(|other| other.descriptor.digest != *digest);
+                plan.repository == repository && is_other
+            };
+            let taken = self.plans.iter().filter(|plan| other(plan)).flat_map(|plan| &plan.tags);
+            if let Some(tag) = taken.into_iter().find(|tag| tags.contains(tag)) {
+                let name = format!("{}:{tag}", repository.familiar());
+                return Err(Problem::TwoForOneName { name }.into());
+            }
             self.plan(images, root, repository, tags)?;
         }
         self.layers.extend(images.iter().flat_map(|i| &i.snapshot.layers).cloned());

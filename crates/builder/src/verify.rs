@@ -152,13 +152,15 @@ fn verified(
     let copied: Vec<usize> =
         (0..layers).filter(|layer| !told || !was_made_by_a_command(history[*layer])).collect();
     let text = |path: &str| opened.text(&image, &view, path);
+    let starts = started(&image.config);
     let proof = check(
         &view,
         &Scope {
             platform,
             allow,
             copied_layers: &copied,
-            started: started(&image.config),
+            started: starts.programs,
+            handed: starts.handed,
             env: &image.config.config.env,
             text: &text,
         },

@@ -160,10 +160,16 @@ impl Given {
         let file = || -> Result<PathBuf, String> {
             match self.dest.as_deref() {
                 // As buildx has it: an archive has somewhere to go without a file.
-                None if matches!(kind, "oci" | "tar") && !std::io::stdout().is_terminal() => {
+                None if self.tar != Some(false)
+                    && matches!(kind, "oci" | "tar")
+                    && !std::io::stdout().is_terminal() =>
+                {
                     Ok(PathBuf::from("-"))
                 }
                 None | Some("") => Err("dest= is missing".to_owned()),
+                Some("-") if self.tar == Some(false) => {
+                    Err("a directory can't go to standard output".to_owned())
+                }
                 Some("-") => Ok(PathBuf::from("-")),
                 Some(path) => std::path::absolute(path).map_err(|e| e.to_string()),
             }
@@ -308,12 +314,12 @@ pub fn clear_about(args: &BuildArgs) -> Result<(), String> {
         if dir.is_some_and(|dir| !dir.is_dir()) {
             return Err(wrong("there is no such directory".to_owned()));
         }
-        match std::fs::metadata(path) {
+        // A link stays: it may be /dev/stdout. A device or a pipe takes what comes.
+        match std::fs::symlink_metadata(path) {
             Ok(found) if found.is_dir() => return Err(wrong("it is a directory".to_owned())),
             Ok(found) if found.is_file() => {
                 std::fs::remove_file(path).map_err(|e| wrong(format!("cannot remove it: {e}")))?;
             }
-            // A device or a pipe takes what comes.
             _ => {}
         }
     }
@@ -336,23 +342,24 @@ pub fn write_about(args: &BuildArgs, outcome: &BuildOutcome) -> Result<(), Strin
 }
 
 /// How layers are made in the first place, and how each output that says nothing has them: by the
-/// flag, or as gzip. What one output wants changes no other. Layers are made as they are pushed, or
-/// as the first output wants them; without any, as a cache does.
+/// flag, or as a cache wants them if no output says anything, or as gzip. What one output wants changes
+/// no other. Layers are made as they are pushed, or as the first output wants them.
 pub fn made(
     args: &BuildArgs,
     outputs: &mut [Output],
     caches: &[Written],
 ) -> Result<Compression, String> {
     let said = args.compression.as_deref().map(values::compression).transpose()?;
-    for output in outputs.iter_mut() {
-        output.layers.compression.get_or_insert(said.unwrap_or_default());
+    let has_layers = |o: &Output| !matches!(o.place, Place::Local(_) | Place::Tar(_));
+    let is_push = |o: &&Output| matches!(o.place, Place::Registry { .. });
+    let nobody = !outputs.iter().any(|o| o.layers.compression.is_some());
+    let cached = || caches.iter().filter(|_| nobody).find_map(|c| c.compression);
+    let usual = said.or_else(cached).unwrap_or_default();
+    for output in outputs.iter_mut().filter(|o| has_layers(o)) {
+        output.layers.compression.get_or_insert(usual);
     }
-    let has_layers = |o: &&Output| !matches!(o.place, Place::Local(_) | Place::Tar(_));
-    let pushed = outputs.iter().find(|o| matches!(o.place, Place::Registry { .. }));
-    let first = pushed.or_else(|| outputs.iter().find(has_layers));
-    let wanted = first.and_then(|o| o.layers.compression).or(said);
-    let cached = || caches.iter().find_map(|c| c.compression);
-    let made = wanted.or_else(cached).unwrap_or_default();
+    let first = outputs.iter().find(is_push).or_else(|| outputs.iter().find(|o| has_layers(o)));
+    let made = first.and_then(|o| o.layers.compression).unwrap_or(usual);
     caches::compression(made, caches)?;
     Ok(made)
 }
@@ -397,6 +404,8 @@ mod tests {
             "",
             "type=local",
             "type=oci,dest=",
+            "type=oci,tar=false",
+            "type=oci,dest=-,tar=false",
             "type=image,name=x",
             "type=image,name=x,push-by-digest=true",
             "type=docker,dest=x,tar=false",

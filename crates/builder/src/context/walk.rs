@@ -143,7 +143,12 @@ impl Walk<'_> {
             return Err(FsError::new("read", dir)(io::Error::other(problem)));
         }
         let mut children = Vec::new();
-        for child in fs::read_dir(dir).map_err(FsError::new("read", dir))? {
+        let found = match fs::read_dir(dir) {
+            // Gone since the directory above was read.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !at.is_root() => return Ok(()),
+            found => found.map_err(FsError::new("read", dir))?,
+        };
+        for child in found {
             children.push(child.map_err(FsError::new("read", dir))?);
         }
         children.sort_by_key(fs::DirEntry::file_name);

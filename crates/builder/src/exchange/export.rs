@@ -28,7 +28,7 @@ pub fn export(exec: &Exec<'_>, images: &[(Platform, Option<StepId>)]) -> Result<
     for to in &exec.request.cache_to {
         match write(exec, to, images) {
             Ok(text) => exec.events.event(Event::Note { text }),
-            Err(error) if error.is_interrupt() => return Err(error),
+            Err(error) if error.is_interrupt() || error.is_removed_damage() => return Err(error),
             Err(error) => {
                 let problem = Problem::CacheNotWritten {
                     place: to.place.to_string(),

@@ -274,7 +274,13 @@ impl Exec<'_> {
     pub(super) fn contexts_are_settled(&self, mounts: &[RunMount]) -> Result<bool, BuildError> {
         for mount in mounts {
             let RunMount::Bind { from, source, .. } = mount else { continue };
-            let Some(now) = self.context_again(*from)? else { continue };
+            let now = match self.context_again(*from) {
+                Ok(Some(now)) => now,
+                Ok(None) => continue,
+                Err(error) if error.is_interrupt() => return Err(error),
+                // What can't be read changes just now.
+                Err(_) => return Ok(false),
+            };
             let then = self.context(*from)?;
             let Lookup::Found(path) = then.context.view.resolve(&ImagePath::from(&**source), true)
             else {

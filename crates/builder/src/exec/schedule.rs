@@ -123,7 +123,10 @@ fn worker(exec: &Exec<'_>, state: &Mutex<State<'_>>, changed: &Condvar, waiters:
                     continue;
                 };
                 // What fails because the build is being stopped is not why it is stopped.
-                let first = held.failure.as_ref().is_none_or(|known| known.is_interrupt());
+                let first = held
+                    .failure
+                    .as_ref()
+                    .is_none_or(|known| known.is_interrupt() || known.is_removed_damage());
                 // What else runs is worth ending: the build begins again, and takes it from the cache.
                 if !error.is_removed_damage() {
                     exec.session.cancel().cancel();

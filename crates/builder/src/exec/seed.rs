@@ -56,7 +56,9 @@ impl Exec<'_> {
             (meta.mode, meta.uid, meta.gid) = (node.entry.mode, node.entry.uid, node.entry.gid);
             let mut kind = node.entry.kind.clone();
             if let EntryKind::Hardlink(first) = &kind {
-                kind = match written.contains(first) {
+                // A later layer may have put another file there.
+                let is_it = view.get(first).is_some_and(|there| there.layer == node.layer);
+                kind = match is_it && written.contains(first) {
                     true => EntryKind::Hardlink(first.clone()),
                     false => EntryKind::File(0),
                 };

@@ -181,7 +181,7 @@ fn write_local(exec: &Exec<'_>, image: &BuiltImage, dir: &Path) -> Result<(), Bu
                 }
                 Ok(())
             }
-            EntryKind::Hardlink(first) if written.contains(first) => {
+            EntryKind::Hardlink(first) if written.contains(first) && is_it(&view, first, node) => {
                 fs::hard_link(dir.join(first.as_path()), &to)
             }
             // Its first name comes later, or is gone from what is shown.
@@ -213,6 +213,11 @@ fn write_local(exec: &Exec<'_>, image: &BuiltImage, dir: &Path) -> Result<(), Bu
             .map_err(FsError::new("write", &to))?;
     }
     Ok(())
+}
+
+/// Whether the first name of a file is still that file's: a later layer may have put another there.
+fn is_it(view: &View, first: &ImagePath, other: &Node) -> bool {
+    view.get(first).is_some_and(|node| node.layer == other.layer)
 }
 
 /// Gives a file, or a link itself, its time in seconds since 1970.
@@ -254,7 +259,7 @@ pub fn tar<W: Write>(
         let mut file = None;
         if let EntryKind::Hardlink(first) = &node.entry.kind {
             // Its first name may be gone from what is shown.
-            entry.kind = match written.contains(first) {
+            entry.kind = match written.contains(first) && is_it(&view, first, node) {
                 true => EntryKind::Hardlink(base.join(&first.0)),
                 false => EntryKind::File(0),
             };

@@ -30,6 +30,11 @@ pub fn export(
     images: &[BuiltImage],
     root: &Root,
 ) -> Result<(), BuildError> {
+    if let Place::OciArchive(_) | Place::Docker(_) | Place::Tar(_) = &output.place {
+        // Before the first byte: what is damaged can still be made anew.
+        let layers = images.iter().flat_map(|image| &image.snapshot.layers);
+        layers.map(|layer| exec.whole_layer(layer)).collect::<Result<Vec<_>, _>>()?;
+    }
     let names = if output.names.is_empty() { &exec.request.tags } else { &output.names };
     let names = crate::push::references(names)?;
     match &output.place {
@@ -208,7 +213,12 @@ fn archive(
         }
     };
     let mut tar = TarStream::new(BufWriter::new(out));
-    write(&mut tar)?;
+    let written = write(&mut tar);
+    // What has gone into a pipe can't be begun again.
+    written.map_err(|error| match partial {
+        None if error.is_removed_damage() => Problem::BrokenOff(error.problem.to_string()).into(),
+        _ => error,
+    })?;
     tar.finish().and_then(|mut out| out.flush()).map_err(FsError::new("write", path))?;
     if let Some(partial) = partial {
         fs::rename(partial.path(), path).map_err(FsError::new("write", path))?;

@@ -52,6 +52,8 @@ pub struct Scope<'a> {
     pub copied_layers: &'a [usize],
     /// The programs that a container starts with.
     pub started: Vec<String>,
+    /// The programs that a script is told to start, which may do something for them first.
+    pub handed: Vec<String>,
     /// The image's environment.
     pub env: &'a [String],
     /// Reads a file of the image; empty if it is not there.
@@ -224,30 +226,24 @@ mod tests {
     }
 
     fn proof(view: &View, platform: &str, allow: &[Allow]) -> Proof {
-        let platform = platform.parse().unwrap();
-        let scope = Scope {
-            platform: &platform,
-            allow,
-            copied_layers: &[0],
-            started: vec!["/srv/start".to_owned()],
-            env: &[],
-            text: &|_| String::new(),
-        };
-        check(view, &scope)
+        started(view, platform, allow, "/srv/start", (&[0], &[]))
     }
 
     /// What is said of layers that nobody copied, if the container starts with this.
-    fn brought(view: &View, started: &str, env: &[String]) -> Proof {
-        let platform = "linux/amd64".parse().unwrap();
-        let scope = Scope {
-            platform: &platform,
-            allow: &[],
-            copied_layers: &[],
-            started: vec![started.to_owned()],
-            env,
-            text: &|_| String::new(),
-        };
-        check(view, &scope)
+    fn brought(view: &View, first: &str, env: &[String]) -> Proof {
+        started(view, "linux/amd64", &[], first, (&[], env))
+    }
+
+    fn started(
+        view: &View,
+        platform: &str,
+        allow: &[Allow],
+        first: &str,
+        (copied_layers, env): (&[usize], &[String]),
+    ) -> Proof {
+        let (started, handed) = (vec![first.to_owned()], vec!["/srv/handed".to_owned()]);
+        let (platform, text) = (&platform.parse().unwrap(), &|_: &str| String::new());
+        check(view, &Scope { platform, allow, copied_layers, started, handed, env, text })
     }
 
     fn told(files: &[Wrong]) -> Vec<String> {
@@ -308,13 +304,8 @@ mod tests {
             ("opt/testdata/app", 62, None),
             ("opt/app", 183, None),
         ]);
-        let of = |started: &str, allow: &[Allow]| {
-            let platform = "linux/arm64".parse().unwrap();
-            let started = vec![started.to_owned()];
-            let (env, text) = (&[], &|_: &str| String::new());
-            let scope =
-                Scope { platform: &platform, allow, copied_layers: &[0], started, env, text };
-            let found = check(&files, &scope);
+        let of = |first: &str, allow: &[Allow]| {
+            let found = started(&files, "linux/arm64", allow, first, (&[0], &[]));
             (told(&found.wrong).join("\n"), found.elf_files)
         };
         for path in ["/opt/tool-linux-amd64", "/opt/testdata/app"] {
@@ -449,6 +440,9 @@ mod tests {
         let astray = "/srv/start needs libastray.so, which is at /opt/lib/libastray.so, where the \
                       loader does not look";
         assert_eq!(of("srv/start", &["libastray.so"]), (Vec::new(), vec![astray.to_owned()]));
+        assert_eq!(of("srv/handed", &["libastray.so"]), none(), "the script before it may");
+        let gone = "/srv/handed needs libgone.so.1, which is not in the image".to_owned();
+        assert_eq!(of("srv/handed", &["libgone.so.1"]), (vec![gone], Vec::new()));
     }
 
     #[test]

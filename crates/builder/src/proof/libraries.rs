@@ -280,8 +280,11 @@ impl<'a> Libraries<'a> {
                 Some(Instead::Foreign { at, machine })
             }
             Lookup::Missing(to) => {
+                // Where there is nothing at all, something may be mounted when it runs.
+                let dir = to.parent().unwrap_or_default();
+                let is_used = self.view.children(&dir).next().is_some();
                 let first = to.components().next().unwrap_or_default();
-                (!MOUNTED.contains(&first)).then_some(Instead::Dangling { at })
+                (is_used && !MOUNTED.contains(&first)).then_some(Instead::Dangling { at })
             }
             Lookup::NotADirectory(_) | Lookup::Loop => Some(Instead::Dangling { at }),
         }
@@ -438,8 +441,10 @@ mod tests {
         assert_eq!(lack(needs(), &dangling, "", &[]), "liba.so.1 dangling at /usr/lib/liba.so.1");
         let round = [("usr/lib/liba.so.1 -> liba.so.1", None)];
         assert_eq!(lack(needs(), &round, "", &[]), "liba.so.1 dangling at /usr/lib/liba.so.1");
-        let mounted = [("usr/lib/liba.so.1 -> /run/driver/liba.so.1", None)];
-        assert_eq!(lack(needs(), &mounted, "", &[]), "nothing");
+        for mounted in ["/run/driver", "/data/lib"] {
+            let link = format!("usr/lib/liba.so.1 -> {mounted}/liba.so.1");
+            assert_eq!(lack(needs(), &[(&link, None)], "", &[]), "nothing", "{mounted}");
+        }
         let good = [
             ("opt/liba.so.1 -> gone", None),
             ("usr/lib/liba.so.1 -> liba.so.1.2", None),

@@ -44,12 +44,21 @@ impl Program<'_> {
 
     /// Whether it is the very file that the container starts with.
     pub(super) fn is_first(&self) -> bool {
+        self.is_among(&self.scope.started)
+    }
+
+    /// Whether a script starts it that the container starts with.
+    fn is_handed(&self) -> bool {
+        self.mode & 0o111 != 0 && self.is_among(&self.scope.handed)
+    }
+
+    fn is_among(&self, programs: &[String]) -> bool {
         let path = self.scope.env.iter().find_map(|set| set.strip_prefix("PATH="));
         let dirs = || path.unwrap_or(USUAL_PATH).split(':').filter(|dir| dir.starts_with('/'));
         let may_run = |path: &ImagePath| {
             self.view.get(path).is_some_and(|n| !n.entry.is_dir() && n.entry.mode & 0o111 != 0)
         };
-        self.scope.started.iter().any(|program| {
+        programs.iter().any(|program| {
             let found = match program.contains('/') {
                 true => self.file_at(program),
                 // The first one on the way is taken that may be executed.
@@ -78,7 +87,8 @@ impl Program<'_> {
     /// program in a place for programs or with the name of what the container starts with. Bundled
     /// parts for another C library are no mistake.
     pub(super) fn must_work(&self) -> bool {
-        self.is_copied() && (self.is_in_bin() || self.is_started()) || self.is_first()
+        let is_meant = self.is_in_bin() || self.is_started();
+        self.is_copied() && is_meant || self.is_first() || self.is_handed()
     }
 
     /// What is wrong with the interpreter that it asks for.
