@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{layer::Compression, sandbox::step::Limit};
+use crate::{
+    layer::Compression,
+    remote::{Commit, GitAddress, without_credentials},
+    sandbox::step::Limit,
+};
 
 /// All that defines a build.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -101,6 +105,17 @@ pub struct Origin {
     pub algorithm: String,
     /// In hex: a commit's name, or the digest of a file.
     pub digest: String,
+}
+
+impl Origin {
+    /// A repository at a commit.
+    pub fn of_repository(git: &GitAddress, commit: &Commit) -> Self {
+        let (remote, _) = without_credentials(&git.remote);
+        let reference = git.reference.iter().map(|name| format!("#{name}")).collect::<String>();
+        let algorithm = if commit.id.len() == 64 { "sha256" } else { "sha1" };
+        let (uri, digest) = (format!("{remote}{reference}"), commit.id.clone());
+        Self { uri, algorithm: algorithm.to_owned(), digest }
+    }
 }
 
 /// Where a cache is.

@@ -5,22 +5,13 @@ use mlint_builder::request::{Annotation, AnnotationLevel};
 /// `annotation.KEY`, `annotation-index.KEY`, `annotation-manifest[PLATFORM].KEY`.
 pub fn key(key: &str) -> Option<Result<Annotation, String>> {
     let rest = key.strip_prefix("annotation")?;
-    if let Some(key) = rest.strip_prefix('.') {
-        return Some(level("manifest").map(|(level, platform)| Annotation {
-            level,
-            platform,
-            key: key.to_owned(),
-            value: String::new(),
-        }));
-    }
-    // The platform may hold no dot, so the first one ends the level.
-    let (said, key) = rest.strip_prefix('-')?.split_once('.')?;
-    Some(level(said).map(|(level, platform)| Annotation {
-        level,
-        platform,
-        key: key.to_owned(),
-        value: String::new(),
-    }))
+    let (said, key) = match rest.strip_prefix('.') {
+        Some(key) => ("manifest", key),
+        // The platform may hold no dot, so the first one ends the level.
+        None => rest.strip_prefix('-')?.split_once('.')?,
+    };
+    let (key, value) = (key.to_owned(), String::new());
+    Some(level(said).map(|(level, platform)| Annotation { level, platform, key, value }))
 }
 
 /// `[LEVEL[PLATFORM],…:]KEY=VALUE`.

@@ -10,7 +10,7 @@ use std::{
 use mlint_builder::{
     context::{digest_file, unpack_context},
     copy::archive::is_archive,
-    remote::{Commit, Git, GitAddress, GitLogin, fetch_blocking, redacted, without_credentials},
+    remote::{Git, GitAddress, GitLogin, fetch_blocking, redacted},
     request::{NamedContext, NamedSource, Origin},
     sandbox::cancel_on_signals,
     store::Store,
@@ -191,17 +191,8 @@ fn git_context(git: &GitAddress, wishes: GitWishes, cache: &Path) -> Result<Plac
     let root = runner.checkout(git, &commit, keep, &dir).map_err(|e| e.to_string())?;
     match cancel.is_cancelled() {
         true => Err("interrupted".to_owned()),
-        false => Ok(Place::Brought(root, kept, Some(origin_of(git, &commit)))),
+        false => Ok(Place::Brought(root, kept, Some(Origin::of_repository(git, &commit)))),
     }
-}
-
-/// What a provenance says of a repository.
-fn origin_of(git: &GitAddress, commit: &Commit) -> Origin {
-    let (remote, _) = without_credentials(&git.remote);
-    let reference = git.reference.iter().map(|name| format!("#{name}")).collect::<String>();
-    let algorithm = if commit.id.len() == 64 { "sha256" } else { "sha1" };
-    let (uri, digest) = (format!("{remote}{reference}"), commit.id.clone());
-    Origin { uri, algorithm: algorithm.to_owned(), digest }
 }
 
 /// The Dockerfile's path and text. A relative name is one in the context if that was `brought`.

@@ -1,4 +1,4 @@
-//! `--output`, `--annotation`, `--attest`, and what is written about a result.
+//! `--output`, `--attest`, and what is written about a result.
 
 use std::{
     io::IsTerminal,

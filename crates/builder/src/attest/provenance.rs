@@ -63,6 +63,10 @@ fn digest_of(origin: &Origin) -> Value {
     json!({ origin.algorithm.as_str(): origin.digest })
 }
 
+fn dependency(origin: &Origin) -> Value {
+    json!({ "uri": origin.uri, "digest": digest_of(origin) })
+}
+
 fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
@@ -114,7 +118,7 @@ fn dependencies(exec: &Exec<'_>, image: &ImagePlan) -> Result<Vec<Value>, BuildE
         }
     };
     if let Some(origin) = &exec.request.origin {
-        add(json!({ "uri": origin.uri, "digest": digest_of(origin) }));
+        add(dependency(origin));
     }
     for step in exec.plan.steps.iter().filter(|s| s.targets.contains(&image.platform)) {
         match &step.op {
@@ -142,12 +146,10 @@ fn dependencies(exec: &Exec<'_>, image: &ImagePlan) -> Result<Vec<Value>, BuildE
                             add(json!({ "uri": uri, "digest": { "sha256": digest.hex() } }));
                         }
                         CopyItem::Git(item) => {
-                            let (remote, _) = without_credentials(&item.git.remote);
-                            let reference = item.git.reference.iter().map(|r| format!("#{r}"));
-                            let uri = format!("{remote}{}", reference.collect::<String>());
-                            let commit = exec.git_commit(item)?.id;
-                            let kind = if commit.len() == 64 { "sha256" } else { "sha1" };
-                            add(json!({ "uri": uri, "digest": { kind: commit } }));
+                            add(dependency(&Origin::of_repository(
+                                &item.git,
+                                &exec.git_commit(item)?,
+                            )));
                         }
                     }
                 }

@@ -4,7 +4,6 @@ use std::{
     collections::HashSet,
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use mlint_oci::{Descriptor, Digest, Document, Index, manifest::MAX_MANIFEST, media_type};
@@ -111,7 +110,7 @@ pub(super) fn write(
     let blobs = dir.join("blobs/sha256");
     fs::create_dir_all(&blobs).map_err(FsError::new("create", &blobs))?;
     // One at a time; others' builds wait.
-    let _lock = waited(exec, &dir.join(".lock"))?;
+    let _lock = exec.until(|| Ok(Lock::attempt(&dir.join(".lock"))?))?;
     sweep(&[dir, &blobs])?;
     let before = tagged(dir, tag)?;
     let mut sent = 0;
@@ -170,19 +169,6 @@ fn sweep(dirs: &[&Path]) -> Result<(), FsError> {
         }
     }
     Ok(())
-}
-
-/// Takes a lock that others may hold for long, unless the build is interrupted.
-fn waited(exec: &Exec<'_>, path: &Path) -> Result<Lock, BuildError> {
-    loop {
-        if let Some(lock) = Lock::attempt(path)? {
-            return Ok(lock);
-        }
-        if exec.interrupted() {
-            return Err(Problem::Interrupted.into());
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// Removes blobs that nothing names.

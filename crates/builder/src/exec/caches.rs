@@ -6,7 +6,7 @@
 //! takes one that is free or a new one; who wants one alone takes a free one or a new one; who locks
 //! waits for one to be free.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use mlint_oci::Digest;
 
@@ -22,9 +22,6 @@ use crate::{
     problem::{BuildError, Problem},
     store::Lock,
 };
-
-/// How long a locked cache is left alone before it is tried again.
-const PAUSE: Duration = Duration::from_millis(20);
 
 impl Exec<'_> {
     /// What of a cache's beginning decides a step's result: what is mounted of it.
@@ -81,15 +78,7 @@ impl Exec<'_> {
         }
         wanted.sort_by(|a, b| (a.0, a.1.hex()).cmp(&(b.0, b.1.hex())));
         for (_, first, name, sharing) in wanted {
-            let (taken, lock) = loop {
-                if let Some(taken) = self.take_cache(&name, &first, sharing)? {
-                    break taken;
-                }
-                if self.interrupted() {
-                    return Err(Problem::Interrupted.into());
-                }
-                std::thread::sleep(PAUSE);
-            };
+            let (taken, lock) = self.until(|| self.take_cache(&name, &first, sharing))?;
             prepared.locks.push(lock);
             prepared.caches.insert(name, taken);
         }

@@ -182,6 +182,14 @@ impl<'a> Exec<'a> {
         lock(self.session, self.store, kind, name)
     }
 
+    /// Asks until there is an answer, unless the build is interrupted meanwhile.
+    pub fn until<T>(
+        &self,
+        ask: impl FnMut() -> Result<Option<T>, BuildError>,
+    ) -> Result<T, BuildError> {
+        until(self.session, ask)
+    }
+
     /// Whether to give up.
     pub fn interrupted(&self) -> bool {
         self.session.cancel().is_cancelled()
@@ -386,12 +394,21 @@ fn context_name(number: usize) -> String {
     format!("context {number}")
 }
 
-/// Takes a lock of the cache. Who holds it may need minutes, so the session can be told to stop.
+/// Takes a lock of the cache.
 fn lock(session: &Session, store: &Store, kind: &str, name: &str) -> Result<Lock, BuildError> {
+    until(session, || Ok(store.try_lock(kind, name)?))
+}
+
+/// Asks again and again until there is an answer: who holds what is wanted may need minutes, so the
+/// session can be told to stop meanwhile.
+fn until<T>(
+    session: &Session,
+    mut ask: impl FnMut() -> Result<Option<T>, BuildError>,
+) -> Result<T, BuildError> {
     let mut pause = Duration::from_millis(1);
     loop {
-        if let Some(lock) = store.try_lock(kind, name)? {
-            return Ok(lock);
+        if let Some(answer) = ask()? {
+            return Ok(answer);
         }
         if session.cancel().is_cancelled() {
             return Err(Problem::Interrupted.into());

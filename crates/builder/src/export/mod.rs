@@ -30,10 +30,14 @@ pub fn export(
     images: &[BuiltImage],
     root: &Root,
 ) -> Result<(), BuildError> {
-    if let Place::OciArchive(_) | Place::Docker(_) | Place::Tar(_) = &output.place {
-        // Before the first byte: what is damaged can still be made anew.
-        let layers = images.iter().flat_map(|image| &image.snapshot.layers);
-        layers.map(|layer| exec.whole_layer(layer)).collect::<Result<Vec<_>, _>>()?;
+    // Before the first byte: what is damaged can still be made anew.
+    for layer in images.iter().flat_map(|image| &image.snapshot.layers) {
+        match &output.place {
+            Place::OciArchive(_) | Place::Docker(_) => drop(exec.whole_layer(layer)?),
+            Place::Tar(_) => drop(exec.unpacked(layer)?),
+            // These appear when they are whole, or lie where each blob can be written again.
+            Place::Registry { .. } | Place::OciDirectory(_) | Place::Load(_) | Place::Local(_) => {}
+        }
     }
     let names = if output.names.is_empty() { &exec.request.tags } else { &output.names };
     let names = crate::push::references(names)?;
@@ -130,18 +134,12 @@ struct Locked {
 impl Locked {
     fn take(exec: &Exec<'_>, dir: &Path) -> Result<Self, BuildError> {
         let file = File::open(dir).map_err(FsError::new("read", dir))?;
-        loop {
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Err(rustix::io::Errno::WOULDBLOCK) if exec.interrupted() => {
-                    return Err(Problem::Interrupted.into());
-                }
-                Err(rustix::io::Errno::WOULDBLOCK) => {
-                    std::thread::sleep(std::time::Duration::from_millis(5));
-                }
-                // Some file systems know no locks.
-                _ => return Ok(Self { _dir: file }),
-            }
-        }
+        exec.until(|| match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            // Some file systems know no locks.
+            _ => Ok(Some(())),
+        })?;
+        Ok(Self { _dir: file })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Paths that are told from their text alone.
 
+use crate::layer::entry::ImagePath;
+
 /// A path of an instruction: absolute ones stay as written, relative ones begin at the working
 /// directory and come out clean.
 pub fn absolute(path: &str, cwd: &str) -> String {
@@ -11,17 +13,7 @@ pub fn absolute(path: &str, cwd: &str) -> String {
 
 /// An absolute path without `.`, `..`, doubled slashes and one at the end, told from its text alone.
 pub fn clean(path: &str) -> String {
-    let mut parts = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    format!("/{}", parts.join("/"))
+    ImagePath::from(path).display()
 }
 
 /// A path without `.`, `..` and doubled slashes, as Go's `path.Clean` makes it: one that is relative
